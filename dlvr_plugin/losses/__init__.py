@@ -1,0 +1,18 @@
+"""Losses: pure functions, and the registered classes over them."""
+
+from dlvr_plugin.losses.discriminative_space_loss import DiscriminativeSpaceLoss
+from dlvr_plugin.losses.feature_matching import FeatureMatching, content_matching, relation_matching
+from dlvr_plugin.losses.huber_loss import HuberLoss, huber, huber_loss
+from dlvr_plugin.losses.sequence_loss import SequenceLoss, sequence_loss
+
+__all__ = [
+    'DiscriminativeSpaceLoss',
+    'FeatureMatching',
+    'HuberLoss',
+    'SequenceLoss',
+    'content_matching',
+    'huber',
+    'huber_loss',
+    'relation_matching',
+    'sequence_loss',
+]
