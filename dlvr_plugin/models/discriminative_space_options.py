@@ -1,0 +1,110 @@
+"""Options of the discriminative-space model, read and checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from basicsr.models.sr_model import SRModel
+from basicsr.models.video_base_model import VideoBaseModel
+from basicsr.models.video_recurrent_model import VideoRecurrentModel
+from basicsr.utils.registry import MODEL_REGISTRY
+
+from dlvr_plugin.archs.loss_net_arch import BNStatistics
+from dlvr_plugin.checks import check_choice, check_integer
+from dlvr_plugin.losses import FeatureMatching
+
+Fake = Literal['mixed', 'generated']
+GeneratorType = Literal['image', 'sliding_window', 'recurrent']
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminativeSpaceOptions:
+    """What ``train.discriminative_opt`` and its neighbours say.
+
+    Attributes:
+        matching: Weights, layers, delta, radius and relation distance of the generator's losses.
+        fake: 'mixed' fake sequences, true neighbours around a generated frame, or all 'generated'.
+        bn_statistics: 'joint' or 'per_sequence', see ``LossNetT.forward``.
+        init_t_iters: Iterations that train T alone, before the alternation.
+    """
+
+    matching: FeatureMatching = field(default_factory=FeatureMatching)
+    fake: Fake = 'mixed'
+    bn_statistics: BNStatistics = 'joint'
+    init_t_iters: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice('train.discriminative_opt.fake', self.fake, Fake)
+        check_choice('train.discriminative_opt.bn_statistics', self.bn_statistics, BNStatistics)
+        check_integer('train.init_t_iters', self.init_t_iters, minimum=0)
+
+    @classmethod
+    def from_options(cls, opt: Mapping[str, Any]) -> 'DiscriminativeSpaceOptions':
+        """Read the options of a training run.
+
+        Args:
+            opt: All options.
+
+        Raises:
+            ValueError: A key or a value that is not known, or a section that is missing. TypeError: not a number.
+        """
+        train = opt['train']
+        for section, key in (('the options', 'network_t'), ('train', 'optim_t')):
+            if key not in (opt if section == 'the options' else train):
+                raise ValueError(f'{key} is missing in {section}. The loss network T needs it: see the README.')
+        if train.get('perceptual_opt'):
+            raise ValueError(
+                'train.perceptual_opt is taken: DiscriminativeSpaceModel fills it with its own losses. Remove it, or '
+                'keep it and set model_type to the host model.'
+            )
+        given = dict(train.get('discriminative_opt') or {})
+        own = {name: given.pop(name) for name in ('fake', 'bn_statistics') if name in given}
+        known = [item.name for item in fields(FeatureMatching) if item.name != 'num_layers']
+        for name in given:
+            if name not in known:
+                near = get_close_matches(name, [*known, 'fake', 'bn_statistics'], n=1)
+                hint = f' Did you mean {near[0]}?' if near else ''
+                raise ValueError(f'train.discriminative_opt.{name} is not an option.{hint}')
+        num_layers = len(opt['network_t'].get('num_feat', (64, 128, 256, 512)))
+        given.setdefault('layers', tuple(range(1, num_layers + 1)))
+        try:
+            matching = FeatureMatching(**given, num_layers=num_layers)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f'train.discriminative_opt.{error}') from None
+        return cls(matching=matching, **own, init_t_iters=train.get('init_t_iters', 0))
+
+
+def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
+    """Return the class of the host's model registry that ``host_model`` names.
+
+    Raises:
+        ValueError: No or an unknown name, or a class that does not train one generator with two losses.
+    """
+    name = opt.get('host_model')
+    known = sorted(
+        key
+        for key, value in MODEL_REGISTRY
+        if isinstance(value, type) and issubclass(value, SRModel) and 'DiscriminativeSpace' not in key
+    )
+    if name not in known:
+        near = get_close_matches(str(name), known, n=1)
+        hint = f' Did you mean {near[0]}?' if near else ''
+        raise ValueError(f'host_model must be one of {", ".join(known)}, got {name!r}.{hint}')
+    return MODEL_REGISTRY.get(name)
+
+
+def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> GeneratorType:
+    """Tell what the generator takes and gives: frame to frame, clip to middle frame, or clip to clip.
+
+    It follows from the class of the host model; the option ``generator_type`` says otherwise.
+
+    Raises:
+        ValueError: Unknown ``generator_type``.
+    """
+    given = opt.get('generator_type')
+    if given is not None:
+        return check_choice('generator_type', given, GeneratorType)
+    if issubclass(host_model, VideoRecurrentModel):
+        return 'recurrent'
+    return 'sliding_window' if issubclass(host_model, VideoBaseModel) else 'image'
