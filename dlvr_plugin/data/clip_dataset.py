@@ -1,0 +1,229 @@
+"""Training samples from clips of any length, size and image format.
+
+Shape legend: T frames of a sample, H, W size of the ground-truth crop, h, w of the low-quality crop.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from basicsr.utils.registry import DATASET_REGISTRY
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dlvr_plugin.checks import check_choice, check_integer
+from dlvr_plugin.data.clip_store import Clip, ClipStore, missing_frames, read_meta_info
+from dlvr_plugin.data.degradations import bicubic_downsample
+from dlvr_plugin.host.data_errors import DataError
+
+GTFrames = Literal['all', 'middle']
+
+# Pixels of the low-quality frame that bicubic downsampling reaches beyond a crop.
+_MARGIN = 3
+
+
+@DATASET_REGISTRY.register()
+class ClipDataset(Dataset):
+    """Samples ``lq`` (T, 3, h, w), ``gt`` (T, 3, H, W) and ``key``, RGB in [0, 1], for any training model.
+
+    There is one sample a frame. It starts at that frame, or, where the clip ends too early, at a random one.
+
+    Args:
+        opt: Options of the dataset:
+            dataroot_gt (str): Folder of clip folders, or an LMDB.
+            dataroot_lq (str | None): The same for the low-quality frames, with the same clips and frame names. None
+                makes them on the fly, by MATLAB's bicubic downsampling and rounding to 8 bits; frames are cropped to
+                a multiple of the scale first.
+            io_backend (dict): ``type: disk`` or ``type: lmdb``.
+            meta_info_file (str | None): Lines ``clip frames (h,w,c)`` of the clips to use; None uses all clips.
+            exclude_clips (list[str]): Clips to leave out, those kept for validation.
+            num_frame (int): Frames T of a sample.
+            gt_frames (str): 'all' gives the ground truth of all frames; 'middle' gives (3, H, W), that of the middle
+                one alone, as the framework's own sliding-window models take it. Default: 'all'.
+            gt_size (int): Side of the ground-truth crop, a multiple of the scale.
+            scale (int): Factor between the two, set by the framework from the top of the options.
+            interval_list (list[int]): Steps in time to choose from. Default: [1].
+            random_reverse (bool): Reverse time at random. Default: False.
+            use_hflip (bool): Flip left and right at random. Default: False.
+            use_rot (bool): Flip top and bottom, and swap height and width, at random. Default: False.
+
+    Raises:
+        DataError: A clip or a frame that is missing, too short, too small or damaged; the message names it.
+        ValueError: An option out of range. TypeError: of the wrong type.
+    """
+
+    def __init__(self, opt: Mapping[str, Any]) -> None:
+        self.opt = opt
+        for key in ('dataroot_gt', 'io_backend', 'num_frame', 'gt_size'):
+            if opt.get(key) is None:
+                raise ValueError(f'{self._name}.{key} is missing.')
+        self.scale = check_integer('scale', opt.get('scale', 1), minimum=1)
+        self.num_frame = check_integer(f'{self._name}.num_frame', opt['num_frame'], minimum=1)
+        self.gt_size = check_integer(f'{self._name}.gt_size', opt['gt_size'], minimum=1)
+        self.interval_list = [
+            check_integer(f'{self._name}.interval_list', value, minimum=1) for value in opt.get('interval_list', [1])
+        ]
+        if self.gt_size % self.scale:
+            below = self.gt_size // self.scale * self.scale
+            raise ValueError(
+                f'{self._name}.gt_size must be a multiple of the scale {self.scale}, got {self.gt_size}. Use '
+                f'{below or self.scale} or {below + self.scale}.'
+            )
+        self.gt_frames = check_choice(f'{self._name}.gt_frames', opt.get('gt_frames', 'all'), GTFrames)
+        if self.gt_frames == 'middle' and self.num_frame % 2 == 0:
+            raise ValueError(f'{self._name}.num_frame must be odd with gt_frames: middle, got {self.num_frame}.')
+        is_lmdb = opt['io_backend'].get('type') == 'lmdb'
+        self.gt_store = ClipStore(opt['dataroot_gt'], is_lmdb=is_lmdb)
+        self.lq_store = ClipStore(opt['dataroot_lq'], is_lmdb=is_lmdb) if opt.get('dataroot_lq') else None
+        self.clips = self._choose_clips()
+        self.samples = [(name, start) for name, clip in self.clips.items() for start in range(len(clip.frames))]
+
+    @property
+    def _name(self) -> str:
+        return str(self.opt.get('name', type(self).__name__))
+
+    def _choose_clips(self) -> dict[str, Clip]:
+        """Return the ground-truth clips to use, their lengths and sizes checked."""
+        available, meta_info_file = self.gt_store.clips, self.opt.get('meta_info_file')
+        info = read_meta_info(meta_info_file) if meta_info_file else None
+        excluded = [str(name) for name in self.opt.get('exclude_clips') or ()]
+        unknown = [name for name in excluded if name not in available]
+        if unknown:
+            raise DataError(f'{self._name}.exclude_clips: {unknown[0]} is no clip of {self.gt_store.root}.')
+        clips = {}
+        for name in info if info is not None else available:
+            if name in excluded:
+                continue
+            if name not in available:
+                raise DataError(f'{meta_info_file} names clip {name}, which {self.gt_store.root} does not hold.')
+            clip = available[name]
+            if info is not None:
+                num_frames, size = info[name]
+                if len(clip.frames) != num_frames:
+                    missing = ', '.join(missing_frames(clip)[:5])
+                    raise DataError(
+                        f'Clip {name} of {self.gt_store.root} has {len(clip.frames)} frames, but {meta_info_file} '
+                        f'says {num_frames}.' + (f' Missing: {missing}.' if missing else '')
+                    )
+                clip = replace(clip, size=size)
+            self._check_length(clip)
+            self._check_lq(clip)
+            clips[name] = clip
+        if not clips:
+            raise DataError(f'{self._name}: no clip is left of {self.gt_store.root}.')
+        return clips
+
+    def _check_length(self, clip: Clip) -> None:
+        interval = max(self.interval_list)
+        needed = (self.num_frame - 1) * interval + 1
+        if len(clip.frames) < needed:
+            raise DataError(
+                f'Clip {clip.name} of {self.gt_store.root} has {len(clip.frames)} frames, but num_frame '
+                f'{self.num_frame} at interval {interval} needs {needed}. Leave it out by exclude_clips, or lower '
+                'num_frame or interval_list.'
+            )
+
+    def _check_lq(self, clip: Clip) -> None:
+        if self.lq_store is None:
+            return
+        lq_clip = self.lq_store.clips.get(clip.name)
+        if lq_clip is None:
+            raise DataError(f'Clip {clip.name} is missing in {self.lq_store.root}.')
+        names = {lq_clip.frame_name(index) for index in range(len(lq_clip.frames))}
+        for index in range(len(clip.frames)):
+            if clip.frame_name(index) not in names:
+                raise DataError(f'Frame {clip.name}/{clip.frame_name(index)} is missing in {self.lq_store.root}.')
+        if len(lq_clip.frames) != len(clip.frames):
+            raise DataError(
+                f'Clip {clip.name} has {len(lq_clip.frames)} frames in {self.lq_store.root}, but {len(clip.frames)} '
+                f'in {self.gt_store.root}.'
+            )
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        name, start = self.samples[index]
+        clip = self.clips[name]
+        frames = self._choose_frames(clip, start)
+        gt_images = self._read(self.gt_store, clip, frames)
+        height, width = (side // self.scale for side in gt_images[0].shape[:2])  # of the low-quality frames
+        lq_size = self.gt_size // self.scale
+        if min(height, width) < lq_size:
+            raise DataError(
+                f'Clip {name} of {self.gt_store.root} has frames of {gt_images[0].shape[0]}x{gt_images[0].shape[1]} '
+                f'pixels, smaller than gt_size {self.gt_size}.'
+            )
+        top, left = random.randint(0, height - lq_size), random.randint(0, width - lq_size)
+        gt = self._crop(gt_images, top * self.scale, left * self.scale, self.gt_size, self.gt_size)
+        if self.lq_store is None:
+            lq = self._downsample_crop(gt_images, top, left, lq_size)
+        else:
+            lq_images = self._read(self.lq_store, self.lq_store.clips[name], frames)
+            self._check_pair(name, gt_images[0], lq_images[0])
+            lq = self._crop(lq_images, top, left, lq_size, lq_size)
+        lq, gt = self._augment(lq, gt)
+        if self.gt_frames == 'middle':
+            gt = gt[self.num_frame // 2]
+        return {'lq': lq, 'gt': gt, 'key': f'{name}/{clip.frame_name(start)}'}
+
+    def _choose_frames(self, clip: Clip, start: int) -> list[int]:
+        interval = random.choice(self.interval_list)
+        last_start = len(clip.frames) - 1 - (self.num_frame - 1) * interval
+        if start > last_start:
+            start = random.randint(0, last_start)
+        frames = list(range(start, start + self.num_frame * interval, interval))
+        if self.opt.get('random_reverse', False) and random.random() < 0.5:
+            frames.reverse()
+        return frames
+
+    @staticmethod
+    def _read(store: ClipStore, clip: Clip, frames: list[int]) -> list[np.ndarray]:
+        """Read frames (H, W, 3), all of one size."""
+        images = []
+        for index in frames:
+            images.append(store.read(clip, index))
+            clip = replace(clip, size=images[0].shape[:2])
+        return images
+
+    def _check_pair(self, name: str, gt_image: np.ndarray, lq_image: np.ndarray) -> None:
+        gt_size, lq_size = gt_image.shape[:2], lq_image.shape[:2]
+        if tuple(side * self.scale for side in lq_size) != gt_size:
+            raise DataError(
+                f'Clip {name}: LQ frames are {lq_size[0]}x{lq_size[1]} pixels (h x w), GT frames '
+                f'{gt_size[0]}x{gt_size[1]}, which is not {self.scale} times as much.'
+            )
+
+    @staticmethod
+    def _crop(images: list[np.ndarray], top: int, left: int, height: int, width: int) -> Tensor:
+        """Crop images (H, W, 3), BGR, uint8, to frames (T, 3, height, width), RGB in [0, 1]."""
+        crops = np.stack([image[top : top + height, left : left + width, ::-1] for image in images])
+        return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+    def _downsample_crop(self, gt_images: list[np.ndarray], top: int, left: int, size: int) -> Tensor:
+        """Downsample just what the low-quality crop (T, 3, size, size) depends on, as if from whole frames."""
+        scale = self.scale
+        height, width = (side // scale for side in gt_images[0].shape[:2])
+        first_row, first_column = max(top - _MARGIN, 0), max(left - _MARGIN, 0)
+        num_rows = min(top + size + _MARGIN, height) - first_row
+        num_columns = min(left + size + _MARGIN, width) - first_column
+        region = self._crop(gt_images, first_row * scale, first_column * scale, num_rows * scale, num_columns * scale)
+        small = bicubic_downsample(region, scale).clamp_(0, 1).mul_(255).round_().div_(255)
+        row, column = top - first_row, left - first_column
+        return small[..., row : row + size, column : column + size]
+
+    def _augment(self, lq: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
+        """Flip and transpose both alike, drawing as the host's ``augment`` does."""
+        use_hflip, use_rot = self.opt.get('use_hflip', False), self.opt.get('use_rot', False)
+        hflip = use_hflip and random.random() < 0.5
+        vflip = use_rot and random.random() < 0.5
+        rot90 = use_rot and random.random() < 0.5
+        dims = [dim for dim, flip in ((-1, hflip), (-2, vflip)) if flip]
+        pair = [clip.flip(dims) for clip in (lq, gt)]
+        if rot90:
+            pair = [clip.transpose(-1, -2) for clip in pair]
+        lq, gt = (clip.contiguous() for clip in pair)
+        return lq, gt

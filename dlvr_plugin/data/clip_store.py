@@ -1,0 +1,144 @@
+"""Clips of frames in folders or in an LMDB: which there are, and how a frame is read."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from basicsr.utils import FileClient, imfrombytes
+
+from dlvr_plugin.host.data_errors import DataError
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
+_META_LINE = re.compile(r'(?P<name>\S+) (?P<number>\d+) \((?P<height>\d+),(?P<width>\d+)(,\d+)?\)')
+_LMDB_META_LINE = re.compile(r'(?P<key>\S+)\.\w+ \((?P<height>\d+),(?P<width>\d+)(,\d+)?\) \d+')
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames that follow one another.
+
+    Attributes:
+        name: Name of the clip.
+        frames: File of each frame below the root, or its LMDB key, in the order of time.
+        size: Height and width of every frame, None where it is not known yet.
+    """
+
+    name: str
+    frames: tuple[str, ...]
+    size: tuple[int, int] | None = None
+
+    def frame_name(self, index: int) -> str:
+        """Return the name of a frame without its clip and its extension."""
+        return Path(self.frames[index]).stem
+
+
+class ClipStore:
+    """Clips below one root.
+
+    Args:
+        root: Folder of clip folders, or an LMDB as the framework makes it, with its ``meta_info.txt``.
+        is_lmdb: Whether the root is an LMDB.
+
+    Raises:
+        DataError: The root does not exist, or holds no clips.
+    """
+
+    def __init__(self, root: str | Path, *, is_lmdb: bool) -> None:
+        self.root, self.is_lmdb = Path(root), is_lmdb
+        self._client: FileClient | None = None  # opened by each worker on its own
+        if not self.root.is_dir():
+            raise DataError(f'{self.root} is not a folder.')
+        found = self._list_lmdb() if is_lmdb else self._list_folders()
+        self.clips = {clip.name: clip for clip in found}
+        if not self.clips:
+            raise DataError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
+
+    def _list_folders(self) -> Iterable[Clip]:
+        for folder in sorted(path for path in self.root.iterdir() if path.is_dir()):
+            names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+            if names:
+                yield Clip(folder.name, tuple(f'{folder.name}/{name}' for name in names))
+
+    def _list_lmdb(self) -> Iterable[Clip]:
+        path = self.root / 'meta_info.txt'
+        if not path.is_file():
+            raise DataError(f'{path} is missing: {self.root} is no LMDB made by the framework, or one not finished.')
+        keys: dict[str, list[str]] = {}
+        sizes: dict[str, tuple[int, int]] = {}
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            match = _LMDB_META_LINE.fullmatch(line.strip())
+            if match is None or '/' not in match['key']:
+                raise DataError(f'{path}, line {number}: expected "clip/frame.png (h,w,c) level", got {line!r}.')
+            name = match['key'].rsplit('/', 1)[0]
+            size = (int(match['height']), int(match['width']))
+            if sizes.setdefault(name, size) != size:
+                raise DataError(f'{path}, line {number}: frame {match["key"]} is {size}, its clip is {sizes[name]}.')
+            keys.setdefault(name, []).append(match['key'])
+        for name in sorted(keys):
+            yield Clip(name, tuple(sorted(keys[name])), sizes[name])
+
+    def read(self, clip: Clip, index: int) -> np.ndarray:
+        """Read a frame.
+
+        Returns:
+            Image (h, w, 3), BGR, uint8.
+
+        Raises:
+            DataError: The frame is missing, damaged, or of another size than its clip.
+        """
+        if self._client is None:
+            options = {'db_paths': [str(self.root)], 'client_keys': ['frames']} if self.is_lmdb else {}
+            self._client = FileClient('lmdb' if self.is_lmdb else 'disk', **options)
+        frame = clip.frames[index]
+        content = self._client.get(frame if self.is_lmdb else self.root / frame, 'frames')
+        if content[:2] == b'\xff\xd8' and content.rfind(b'\xff\xd9', -4096) < 0:
+            raise DataError(f'{self._where(clip, index)} is cut off: a JPEG without its end ({len(content)} bytes).')
+        image = imfrombytes(content)
+        if clip.size is not None and image.shape[:2] != clip.size:
+            raise DataError(
+                f'{self._where(clip, index)} is {image.shape[0]}x{image.shape[1]} pixels (h x w), but its clip is '
+                f'{clip.size[0]}x{clip.size[1]}.'
+            )
+        return image
+
+    def _where(self, clip: Clip, index: int) -> str:
+        place = f'key {clip.frames[index]} of {self.root}' if self.is_lmdb else str(self.root / clip.frames[index])
+        return f'{place} (clip {clip.name}, frame {index})'
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the open reader behind: a spawned worker opens its own."""
+        return {**self.__dict__, '_client': None}
+
+
+def read_meta_info(path: str | Path) -> dict[str, tuple[int, tuple[int, int]]]:
+    """Read a meta file of lines ``clip frames (h,w,c)``.
+
+    Returns:
+        Number of frames and size (h, w) by clip.
+
+    Raises:
+        DataError: The file is missing, or a line has another form.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f'meta_info_file: {path} is not a file.')
+    info = {}
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        match = _META_LINE.fullmatch(line.strip())
+        if match is None:
+            raise DataError(f'{path}, line {number}: expected "clip frames (h,w,c)", got {line!r}.')
+        info[match['name']] = (int(match['number']), (int(match['height']), int(match['width'])))
+    return info
+
+
+def missing_frames(clip: Clip) -> list[str]:
+    """Return the names that a clip of numbered frames lacks between its first and its last."""
+    names = [clip.frame_name(index) for index in range(len(clip.frames))]
+    if not all(name.isdigit() for name in names):
+        return []
+    numbers, width = {int(name) for name in names}, len(names[0])
+    return [f'{number:0{width}d}' for number in range(min(numbers), max(numbers)) if number not in numbers]
