@@ -1,0 +1,106 @@
+"""What can be known to be wrong with the options before a run creates anything."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, MODEL_REGISTRY
+from torch import nn
+
+from dlvr_plugin.archs import load_loss_net
+from dlvr_plugin.data import ClipDataset
+from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
+from dlvr_plugin.models import DiscriminativeSpaceModel
+from dlvr_plugin.models.discriminative_space_options import (
+    DiscriminativeSpaceOptions,
+    find_generator_type,
+    find_host_model,
+)
+
+
+def check_options(opt: Mapping[str, Any]) -> None:
+    """Check parsed options as far as the plugin knows them.
+
+    Args:
+        opt: Options as the host's ``parse_options`` returns them.
+
+    Raises:
+        ValueError: Names the key, what was expected and what came. TypeError: a value of the wrong type.
+    """
+    model_type = opt.get('model_type')
+    if model_type not in MODEL_REGISTRY:
+        raise ValueError(f'model_type must be one of {", ".join(sorted(MODEL_REGISTRY.keys()))}, got {model_type!r}.')
+    for key, value in opt['path'].items():
+        if key.startswith('pretrain_network_') and value and not Path(value).is_file():
+            raise ValueError(f'path.{key}: {value} is not a file.')
+    for phase, dataset in opt['datasets'].items():
+        _check_dataset(f'datasets.{phase}', dataset, opt)
+    if opt['is_train']:
+        for key in ('pixel_opt', 'perceptual_opt'):
+            _check_loss(f'train.{key}', opt['train'].get(key))
+    if MODEL_REGISTRY.get(model_type) is DiscriminativeSpaceModel:
+        _check_discriminative_space(opt)
+
+
+def _check_dataset(key: str, dataset: Mapping[str, Any], opt: Mapping[str, Any]) -> None:
+    if dataset.get('type') not in DATASET_REGISTRY:
+        raise ValueError(
+            f'{key}.type must be one of {", ".join(sorted(DATASET_REGISTRY.keys()))}, got {dataset.get("type")!r}.'
+        )
+    for name in ('dataroot_gt', 'dataroot_lq', 'meta_info_file'):
+        if dataset.get(name) and not Path(dataset[name]).exists():
+            raise ValueError(f'{key}.{name}: {dataset[name]} does not exist.')
+    gt_size, scale = dataset.get('gt_size'), dataset.get('scale', 1)
+    if isinstance(gt_size, int) and isinstance(scale, int) and gt_size % scale:
+        raise ValueError(f'{key}.gt_size must be a multiple of the scale {scale}, got {gt_size}.')
+    if dataset['type'] == ClipDataset.__name__:
+        num_samples = len(ClipDataset(dataset)) * dataset.get('dataset_enlarge_ratio', 1)
+        batch_size = dataset.get('batch_size_per_gpu', 1) * opt['world_size']
+        if num_samples < batch_size:
+            raise ValueError(
+                f'{key} has {num_samples} samples, fewer than a batch of {batch_size}. Lower batch_size_per_gpu or '
+                'raise dataset_enlarge_ratio.'
+            )
+
+
+def _check_loss(key: str, loss: Mapping[str, Any] | None) -> None:
+    if not loss:
+        return
+    if loss.get('type') not in LOSS_REGISTRY:
+        known = ', '.join(sorted(LOSS_REGISTRY.keys()))
+        raise ValueError(f'{key}.type must be one of {known}, got {loss.get("type")!r}.')
+    loss_class = LOSS_REGISTRY.get(loss['type'])
+    if loss_class in (HuberLoss, DiscriminativeSpaceLoss):
+        _construct(key, loss_class, loss)
+
+
+def _construct(key: str, module_class: type[nn.Module], arguments: Mapping[str, Any]) -> nn.Module:
+    """Construct a registered module from its option section; errors name the section."""
+    arguments = {name: value for name, value in arguments.items() if name != 'type'}
+    try:
+        return module_class(**arguments)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f'{key}: {error}') from error
+
+
+def _check_discriminative_space(opt: Mapping[str, Any]) -> None:
+    host_model = find_host_model(opt)
+    generator_type = find_generator_type(opt, host_model)
+    if not opt['is_train']:
+        return
+    options = DiscriminativeSpaceOptions.from_options(opt)
+    type_t = opt['network_t'].get('type')
+    if type_t not in ARCH_REGISTRY:
+        raise ValueError(f'network_t.type must be a registered arch, such as LossNetT, got {type_t!r}.')
+    net_t = _construct('network_t', ARCH_REGISTRY.get(type_t), opt['network_t'])
+    if opt['path'].get('pretrain_network_t'):
+        load_loss_net(net_t, opt['path']['pretrain_network_t'], param_key=opt['path'].get('param_key_t', 'params'))
+    num_frame = opt['datasets'].get('train', {}).get('num_frame')
+    num_frame_g = opt['network_g'].get('num_frame')
+    extra = 2 * options.matching.radius if options.fake == 'generated' else 0
+    if generator_type == 'sliding_window' and num_frame and num_frame_g and num_frame != num_frame_g + extra:
+        raise ValueError(
+            f'datasets.train.num_frame must be {num_frame_g + extra}: network_g.num_frame {num_frame_g}'
+            + (f' and {extra} more for fake: generated' if extra else '')
+            + f', got {num_frame}.'
+        )
