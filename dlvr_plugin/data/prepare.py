@@ -58,14 +58,14 @@ def make_demo_clips(root: Path, *, num_frames: int = 100, size: tuple[int, int] 
         size: Height and width, multiples of 4.
     """
     with complete_folder(root) as partial:
-        shape = f'({size[0]},{size[1]},3)'
         for name, (photograph, motion) in tqdm(DEMO_CLIPS.items(), desc='Demo clips', unit='clip'):
             photo = cv2.cvtColor(load_photograph(photograph), cv2.COLOR_RGB2BGR)
             write_clip(partial / 'train_sharp' / name, render_clip(photo, motion, num_frames=num_frames, size=size))
         make_bicubic_lq(partial / 'train_sharp', partial / 'train_sharp_bicubic' / 'X4', scale=4)
-        lines = {name: f'{name} {num_frames} {shape}\n' for name in DEMO_CLIPS}
-        (partial / 'meta_info_demo_GT.txt').write_text(''.join(lines.values()))
-        (partial / 'meta_info_demo_val_GT.txt').write_text(lines['000'])
+        meta_info = partial / 'meta_info_demo_GT.txt'
+        make_meta_info(partial / 'train_sharp', meta_info)
+        val_line = meta_info.read_text().splitlines(keepends=True)[0]
+        (partial / 'meta_info_demo_val_GT.txt').write_text(val_line)
 
 
 def make_bicubic_lq(gt_root: Path, lq_root: Path, *, scale: int = 4) -> None:
@@ -86,6 +86,24 @@ def make_bicubic_lq(gt_root: Path, lq_root: Path, *, scale: int = 4) -> None:
                 frame = torch.from_numpy(image[:height, :width]).permute(2, 0, 1).float()  # (h, w, c) -> (c, h, w)
                 small = bicubic_downsample(frame, scale).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
                 write_image(partial / clip.name / f'{clip.frame_name(index)}.png', small)
+
+
+def make_meta_info(root: Path, target: Path) -> None:
+    """Write the meta file of a folder of clips, lines ``clip frames (h,w,c)``; the size is that of the first frame.
+
+    Raises:
+        DataError: A frame cannot be read. FileExistsError: The target exists.
+    """
+    store = ClipStore(root, is_lmdb=False)
+    if target.exists():
+        raise FileExistsError(f'{target} exists already. Remove it, or choose another name.')
+    lines = []
+    for clip in store.clips.values():
+        height, width, channels = store.read(clip, 0).shape
+        lines.append(f'{clip.name} {len(clip.frames)} ({height},{width},{channels})\n')
+    partial = target.with_name(f'.{target.name}.partial')
+    partial.write_text(''.join(lines))
+    partial.rename(target)
 
 
 def make_lmdb(root: Path, target: Path) -> None:

@@ -21,7 +21,13 @@ _USER_ERRORS = (ValueError, TypeError, KeyError, OSError, yaml.YAMLError)
 
 
 def project_root() -> Path:
-    """Return where experiments and results go: the checkout that holds the plugin, else the current folder."""
+    """Return where experiments and results go.
+
+    The folder in the environment variable ``DLVR_ROOT``, else the checkout that holds the plugin, else the current
+    folder.
+    """
+    if os.environ.get('DLVR_ROOT'):
+        return Path(os.environ['DLVR_ROOT']).resolve()
     checkout = Path(__file__).resolve().parents[2]
     return checkout if (checkout / 'setup.py').is_file() else Path.cwd()
 

@@ -74,11 +74,12 @@ def _validation_adaptation(model_class: type[VideoBaseModel]) -> Adaptation:
 
 
 ADAPTATIONS = (
-    _validation_adaptation(VideoBaseModel),
-    _validation_adaptation(VideoRecurrentModel),
+    # Ahead of the two that wrap the method it looks into.
     Adaptation(
         defect='recurrent validation squeezes the sample in place, and with it the input that shares its memory on CPU',
         is_present=lambda: source_has(VideoRecurrentModel.dist_validation, "val_data['lq'].squeeze_(0)"),
         repair=_repair_feed_data,
     ),
+    _validation_adaptation(VideoBaseModel),
+    _validation_adaptation(VideoRecurrentModel),
 )

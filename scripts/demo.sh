@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The whole job on built-in demo clips: make clips, pretrain a tiny EDVR, train T, alternate, test, sum up.
+# Minutes on two CPU cores, once the environment is set up.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/setup_env.sh
+logs=results/demo_logs
+mkdir -p "$logs"
+
+step() {  # step TITLE LOG COMMAND...: run a command, its whole output to a log, what moves to the screen
+  local title=$1 log=$logs/$2
+  shift 2
+  printf '\n== %s\n' "$title"
+  if ! "$@" > >(tee "$log" | grep --line-buffered -E 'iter:|# psnr|# ssim|ERROR') 2>&1; then
+    printf 'Failed. The whole output is in %s; its end:\n' "$log" >&2
+    tail -n 15 "$log" >&2
+    return 1
+  fi
+}
+
+printf '\n== Demo clips (real texture, known motion), as pictures and as LMDB\n'
+if [ ! -d datasets/demo ]; then "$PYTHON" scripts/data_preparation/make_demo_clips.py datasets/demo; fi
+for pair in train_sharp:train_sharp train_sharp_bicubic/X4:train_sharp_bicubic_X4; do
+  lmdb=datasets/demo/${pair#*:}.lmdb
+  if [ ! -d "$lmdb" ]; then "$PYTHON" scripts/data_preparation/make_lmdb.py "datasets/demo/${pair%:*}" "$lmdb"; fi
+done
+
+step 'Pretrain a tiny EDVR (x4) with a pixel loss: 200 iterations' 1_pretrain.log \
+  "$PYTHON" -m dlvr_plugin.train -opt options/demo/1_pretrain.yml
+step 'Train T alone for 40 iterations, then T and EDVR in alternation for 80' 2_discriminative_space.log \
+  "$PYTHON" -m dlvr_plugin.train -opt options/demo/2_discriminative_space.yml
+step 'Restore the validation clip with the pretrained EDVR (half a minute)' 3_test_pretrained.log \
+  "$PYTHON" -m dlvr_plugin.test -opt options/demo/3_test.yml --force_yml name=demo_3_test_pretrained \
+  path:pretrain_network_g=experiments/demo_1_pretrain/models/net_g_latest.pth
+step 'Restore it with the EDVR trained in the discriminative space (half a minute)' 3_test.log \
+  "$PYTHON" -m dlvr_plugin.test -opt options/demo/3_test.yml
+
+"$PYTHON" scripts/demo_summary.py

@@ -1,0 +1,55 @@
+"""Fixtures and helpers that several test files share."""
+
+import logging
+import random
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import dlvr_plugin  # noqa: F401  makes the host importable
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+def make_clip(folder: Path, num_frames: int, size: tuple[int, int], suffix: str = '.png', seed: int = 0) -> None:
+    """Write a clip of smooth noise that moves by one pixel a frame."""
+    folder.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 256, (size[0] + 8, size[1] + num_frames + 8, 3)).astype(np.uint8)
+    texture = cv2.GaussianBlur(noise, (0, 0), 1.5)
+    for index in range(num_frames):
+        frame = texture[4 : 4 + size[0], 4 + index : 4 + index + size[1]]
+        assert cv2.imwrite(str(folder / f'{index:08d}{suffix}'), np.ascontiguousarray(frame))
+
+
+@pytest.fixture
+def clip_root(tmp_path):
+    """Three clips of 7 frames, 64x72 pixels, below ``GT``, and their bicubic LQ below ``X4``."""
+    from dlvr_plugin.data.prepare import make_bicubic_lq
+
+    for index in range(3):
+        make_clip(tmp_path / 'GT' / f'{index:03d}', 7, (64, 72), seed=index)
+    make_bicubic_lq(tmp_path / 'GT', tmp_path / 'X4')
+    return tmp_path
+
+
+@pytest.fixture
+def host_log():
+    """Messages that go to the host's logger."""
+    messages: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = logging.getLogger('basicsr')
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield messages
+    logger.removeHandler(handler)
+    logger.setLevel(level)
