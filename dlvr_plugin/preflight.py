@@ -13,6 +13,7 @@ from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
+    check_norm,
     find_generator_type,
     find_host_model,
 )
@@ -93,6 +94,7 @@ def _check_discriminative_space(opt: Mapping[str, Any]) -> None:
     if type_t not in ARCH_REGISTRY:
         raise ValueError(f'network_t.type must be a registered arch, such as LossNetT, got {type_t!r}.')
     net_t = _construct('network_t', ARCH_REGISTRY.get(type_t), opt['network_t'])
+    check_norm(opt['network_t'].get('norm', 'batch'), on_gpu=opt['num_gpu'] != 0)
     if opt['path'].get('pretrain_network_t'):
         load_loss_net(net_t, opt['path']['pretrain_network_t'], param_key=opt['path'].get('param_key_t', 'params'))
     num_frame = opt['datasets'].get('train', {}).get('num_frame')

@@ -19,6 +19,7 @@ from dlvr_plugin.archs import JointPass, load_loss_net
 from dlvr_plugin.losses import sequence_loss
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
+    check_norm,
     find_generator_type,
     find_host_model,
 )
@@ -85,8 +86,7 @@ class DiscriminativeSpaceModel(HostModel):
 
     def _build_net_t(self) -> None:
         net_t = build_network(self.opt['network_t'])
-        if net_t.norm == 'sync' and self.device.type == 'cpu':
-            raise ValueError('network_t.norm: sync works on GPUs only. On a CPU use batch or frozen.')
+        check_norm(net_t.norm, on_gpu=self.device.type == 'cuda')
         path = self.opt['path']
         if path.get('pretrain_network_t'):
             load_loss_net(net_t, path['pretrain_network_t'], param_key=path.get('param_key_t', 'params'))

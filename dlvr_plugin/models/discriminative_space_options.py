@@ -108,3 +108,13 @@ def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> Ge
     if issubclass(host_model, VideoRecurrentModel):
         return 'recurrent'
     return 'sliding_window' if issubclass(host_model, VideoBaseModel) else 'image'
+
+
+def check_norm(norm: str, *, on_gpu: bool) -> None:
+    """Refuse synchronised norms on a CPU.
+
+    Raises:
+        ValueError: ``norm`` is 'sync' and there is no GPU.
+    """
+    if norm == 'sync' and not on_gpu:
+        raise ValueError('network_t.norm: sync works on GPUs only. On a CPU use batch or frozen.')

@@ -50,7 +50,7 @@ def test_samples_hold_the_frames_of_the_files(clip_root, make_options):
     item = dataset[7 + 2]
     random.seed(5)
     random.choice([1])
-    top, left = random.randint(0, 16 - 8), random.randint(0, 18 - 8)
+    top, left = random.randint(0, 16 - 8), random.randint(0, 20 - 8)
     assert item['key'] == '001/00000002'
     for t in range(3):
         frame = f'{2 + t:08d}.png'
@@ -148,7 +148,7 @@ def test_works_in_workers(clip_root, context):
 
 def test_meta_file_and_excluded_clips_choose(clip_root):
     make_meta_info(clip_root / 'GT', clip_root / 'meta.txt')
-    assert (clip_root / 'meta.txt').read_text().splitlines()[0] == '000 7 (64,72,3)'
+    assert (clip_root / 'meta.txt').read_text().splitlines()[0] == '000 7 (64,80,3)'
     meta = str(clip_root / 'meta.txt')
     dataset = ClipDataset(options(clip_root, meta_info_file=meta, exclude_clips=['001']))
     assert list(dataset.clips) == ['000', '002']
@@ -207,12 +207,12 @@ def test_damaged_lmdb_record_is_named(clip_root):
 def test_odd_size_in_the_middle_of_a_clip_is_named(clip_root):
     path = clip_root / 'GT' / '002' / '00000004.png'
     cv2.imwrite(str(path), cv2.imread(str(path))[:60])
-    with pytest.raises(DataError, match=r'00000004.png \(clip 002, frame 4\) is 60x72 pixels .* its clip is 64x72'):
+    with pytest.raises(DataError, match=r'00000004.png \(clip 002, frame 4\) is 60x80 pixels .* its clip is 64x80'):
         read_all(ClipDataset(options(clip_root)))
 
 
 def test_lq_of_another_scale_is_named(clip_root):
-    with pytest.raises(DataError, match='Clip 000: LQ frames are 16x18 .* GT frames 64x72, which is not 2 times'):
+    with pytest.raises(DataError, match='Clip 000: LQ frames are 16x20 .* GT frames 64x80, which is not 2 times'):
         ClipDataset(options(clip_root, scale=2))[0]
 
 
@@ -235,11 +235,11 @@ def test_unusable_options_are_refused(clip_root, changes, error, message):
 
 
 def test_crops_larger_than_the_frames_are_refused(clip_root):
-    with pytest.raises(DataError, match='frames of 64x72 pixels, smaller than gt_size 80'):
+    with pytest.raises(DataError, match='frames of 64x80 pixels, smaller than gt_size 80'):
         ClipDataset(options(clip_root, gt_size=80))[0]
 
 
 def test_bad_meta_line_is_named(clip_root):
-    (clip_root / 'meta.txt').write_text('000 7 (64,72,3)\n001 seven\n')
+    (clip_root / 'meta.txt').write_text('000 7 (64,80,3)\n001 seven\n')
     with pytest.raises(DataError, match=r'meta.txt, line 2: expected "clip frames \(h,w,c\)", got .001 seven.'):
         ClipDataset(options(clip_root, meta_info_file=str(clip_root / 'meta.txt')))

@@ -27,7 +27,7 @@ def test_lmdb_holds_the_same_pixels(clip_root):
     make_lmdb(clip_root / 'GT', clip_root / 'GT.lmdb')
     folder, lmdb = ClipStore(clip_root / 'GT', is_lmdb=False), ClipStore(clip_root / 'GT.lmdb', is_lmdb=True)
     assert list(folder.clips) == list(lmdb.clips)
-    assert lmdb.clips['002'].size == (64, 72)
+    assert lmdb.clips['002'].size == (64, 80)
     for index in range(7):
         pixels = folder.read(folder.clips['002'], index)
         assert np.array_equal(pixels, lmdb.read(lmdb.clips['002'], index))

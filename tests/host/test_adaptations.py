@@ -53,7 +53,7 @@ def test_the_hosts_reds_dataset_names_bad_frames(clip_root):
     import cv2
     from basicsr.data.reds_dataset import REDSRecurrentDataset
 
-    (clip_root / 'meta.txt').write_text('000 100 (64,72,3)\n')
+    (clip_root / 'meta.txt').write_text('000 100 (64,80,3)\n')
     opt = {
         'dataroot_gt': str(clip_root / 'GT'),
         'dataroot_lq': str(clip_root / 'X4'),

@@ -1,0 +1,44 @@
+"""Option files for tests: the demo's, brought down to a few iterations on tiny clips."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from basicsr.utils.options import ordered_yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """Read an option file as the host does."""
+    with path.open() as file:
+        return yaml.load(file, Loader=ordered_yaml()[0])
+
+
+def write_options(opt: dict[str, Any], path: Path) -> Path:
+    """Write an option file."""
+    with path.open('w') as file:
+        yaml.dump(opt, file, Dumper=ordered_yaml()[1])
+    return path
+
+
+def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, total_iter: int = 2) -> dict[str, Any]:
+    """Return the demo's option file of the discriminative space for the clips of the fixture ``clip_root``."""
+    opt = read_options(REPOSITORY / 'options/demo/2_discriminative_space.yml')
+    opt.update(name=name, num_gpu=0)
+    opt['datasets']['train'].update(
+        dataroot_gt=str(clip_root / 'GT'),
+        dataroot_lq=str(clip_root / 'X4'),
+        io_backend={'type': 'disk'},
+        exclude_clips=[],
+        num_frame=3,
+        gt_size=32,
+        batch_size_per_gpu=2,
+        num_worker_per_gpu=0,
+        dataset_enlarge_ratio=1,
+    )
+    opt['network_g'].update(num_feat=8, num_frame=3, deformable_groups=2, num_extract_block=1, num_reconstruct_block=1)
+    opt['path']['pretrain_network_g'] = None
+    opt['train'].update(init_t_iters=init_t_iters, total_iter=total_iter)
+    opt['logger'].update(print_freq=1, use_tb_logger=False)
+    return opt

@@ -1,0 +1,191 @@
+"""The commands as users start them: train, resume, test, several processes, spawned workers."""
+
+import os
+import re
+import subprocess
+import sys
+from copy import deepcopy
+
+import pytest
+import torch
+
+from dlvr_plugin import test as test_command
+from dlvr_plugin import train as train_command
+from dlvr_plugin.archs import LossNetT
+from tests.conftest import make_clip
+from tests.helpers import REPOSITORY, tiny_options, write_options
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Root of experiments."""
+    monkeypatch.setenv('DLVR_ROOT', str(tmp_path / 'root'))
+    return tmp_path / 'root'
+
+
+def networks(root, name, iteration='latest'):
+    folder = root / 'experiments' / name / 'models'
+    return [torch.load(folder / f'net_{net}_{iteration}.pth', weights_only=True)['params'] for net in ('g', 't')]
+
+
+def max_difference(one, other):
+    """Return the largest difference over both networks' tensors."""
+    return max(
+        float((a[name].double() - b[name].double()).abs().max()) for a, b in zip(one, other, strict=True) for name in a
+    )
+
+
+def start(command, cwd=REPOSITORY, **environment):
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, 'OMP_NUM_THREADS': '1', **environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('stop', [2, 5])
+@pytest.mark.parametrize('auto_resume', [False, True])
+def test_train_and_resume_in_either_phase(clip_root, tmp_path, root, stop, auto_resume, monkeypatch, host_log):
+    opt = tiny_options(clip_root, init_t_iters=3, total_iter=stop)
+    opt['logger']['save_checkpoint_freq'] = stop
+    path = write_options(opt, tmp_path / 'tiny.yml')
+    assert train_command.main(['-opt', str(path)]) == 0
+    state = root / 'experiments/tiny/training_states' / f'{stop}.state'
+    assert len(torch.load(state, weights_only=True)['optimizers']) == 2
+
+    opt['train']['total_iter'] = 7
+    if not auto_resume:
+        opt['path']['resume_state'] = str(state)
+    write_options(opt, path)
+    monkeypatch.chdir(tmp_path)  # from another folder
+    assert train_command.main(['-opt', str(path), *(['--auto_resume'] if auto_resume else [])]) == 0
+    assert not list((root / 'experiments').glob('*_archived_*'))
+    iterations = [int(match[1]) for message in host_log if (match := re.search(r'iter:\s+(\d+), lr', message))]
+    assert iterations == [1, 2, 3, 4, 5, 6, 7]
+    assert max_difference(networks(root, 'tiny'), networks(root, 'tiny', stop)) > 0
+
+
+def test_test_command_writes_pictures_and_metrics(clip_root, tmp_path, root, host_log):
+    path = write_options(tiny_options(clip_root), tmp_path / 'tiny.yml')
+    assert train_command.main(['-opt', str(path)]) == 0
+    opt = tiny_options(clip_root, name='tiny_test')
+    opt['datasets'] = {
+        'test': {
+            'name': 'Vid4',
+            'type': 'VideoTestDataset',
+            'dataroot_gt': str(clip_root / 'GT'),
+            'dataroot_lq': str(clip_root / 'X4'),
+            'io_backend': {'type': 'disk'},
+            'cache_data': False,
+            'num_frame': 3,
+            'padding': 'reflection_circle',
+        }
+    }
+    opt['path'] = {'pretrain_network_g': str(root / 'experiments/tiny/models/net_g_latest.pth')}
+    opt['val'] = {'save_img': True, 'suffix': None, 'metrics': {'psnr': {'type': 'calculate_psnr', 'crop_border': 8}}}
+    for model_type in ('DiscriminativeSpaceModel', 'EDVRModel'):
+        opt['model_type'] = model_type
+        assert test_command.main(['-opt', str(write_options(opt, tmp_path / 'test.yml'))]) == 0
+        assert any('# psnr' in message for message in host_log)
+        assert len(list((root / 'results/tiny_test').rglob('*.png'))) == 21
+    assert (root / 'results/tiny_test/visualization/Vid4/002/00000006_tiny_test.png').is_file()
+
+
+def test_two_processes_keep_equal_networks(clip_root, tmp_path, root):
+    """With saving by rank 0 alone, equality is shown by a checksum that every rank prints at the end."""
+    opt = tiny_options(clip_root, init_t_iters=2, total_iter=5)
+    opt['datasets']['train']['num_worker_per_gpu'] = 1  # spawned, under the launcher
+    path = write_options(opt, tmp_path / 'tiny.yml')
+    script = tmp_path / 'train_and_print.py'
+    script.write_text(
+        'import hashlib, os, sys, dlvr_plugin\n'
+        'from dlvr_plugin import train\n'
+        'from dlvr_plugin.models import DiscriminativeSpaceModel as Model\n'
+        'def save(self, epoch, current_iter):\n'
+        '    for label in ("net_g", "net_t"):\n'
+        '        net = self.get_bare_model(getattr(self, label))\n'
+        '        digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in net.parameters()))\n'
+        '        print(f"{label} {digest.hexdigest()}", flush=True)\n'
+        'Model.save = save\n'
+        'if __name__ == "__main__":\n'
+        '    sys.exit(train.main())\n'
+    )
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
+    output = start([*command, str(script), '-opt', str(path), '--launcher', 'pytorch'])
+    for label in ('net_g', 'net_t'):
+        digests = re.findall(rf'{label} (\w{{64}})', output)
+        assert len(digests) == 2
+        assert len(set(digests)) == 1
+
+
+def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, root):
+    """Clips of just one sample's length and size leave nothing to chance but the order."""
+    for index in range(4):
+        make_clip(tmp_path / 'GT' / f'{index:03d}', 3, (32, 32), seed=index)
+    opt = tiny_options(tmp_path, init_t_iters=2, total_iter=5)
+    opt['network_t']['norm'] = 'frozen'
+    opt['datasets']['train'].update(dataroot_lq=None, random_reverse=False, use_hflip=False, use_rot=False)
+    # Both start from the same weights: seeds differ by rank, and DDP takes those of rank 0.
+    for name, processes, batch in (('one', 1, 4), ('two', 2, 2)):
+        run = deepcopy(opt)
+        run['name'] = name
+        run['datasets']['train']['batch_size_per_gpu'] = batch
+        path = write_options(run, tmp_path / f'{name}.yml')
+        if processes == 1:
+            start([sys.executable, '-m', 'dlvr_plugin.train', '-opt', str(path)])
+        else:
+            start(['bash', 'scripts/dist_train.sh', '2', str(path)], PYTHON=sys.executable)
+    one, two = networks(root, 'one'), networks(root, 'two')
+    assert max_difference(one, two) < 1e-5
+    first = networks(root, 'one')
+    assert max_difference(one, [dict.fromkeys(net, torch.zeros(1)) for net in first]) > 0.01
+
+
+def test_a_stock_model_trains_with_the_mixed_losses(clip_root, tmp_path, root, host_log):
+    path_t = tmp_path / 'net_t.pth'
+    torch.save({'params': LossNetT().state_dict()}, path_t)
+    opt = tiny_options(clip_root, name='mixed')
+    opt['model_type'] = 'EDVRModel'
+    del opt['host_model'], opt['network_t'], opt['train']['optim_t'], opt['train']['discriminative_opt']
+    opt['datasets']['train']['gt_frames'] = 'middle'
+    opt['train']['perceptual_opt'] = {'type': 'DiscriminativeSpaceLoss', 'path': str(path_t)}
+    assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'mixed.yml'))]) == 0
+    assert any(re.search(r'iter:\s+2,.*l_pix: \S+ l_percep: \S+', message) for message in host_log)
+
+
+@pytest.mark.parametrize(
+    ('host_model', 'network_g', 'scale'),
+    [
+        ('EDVRModel', None, 4),
+        ('VideoRecurrentModel', {'type': 'BasicVSR', 'num_feat': 8, 'num_block': 1, 'spynet_path': None}, 4),
+        ('SRModel', {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 8, 'num_block': 1, 'upscale': 4}, 4),
+        (
+            'SwinIRModel',
+            {
+                'type': 'SwinIR',
+                'upscale': 4,
+                'img_size': 36,
+                'window_size': 6,
+                'embed_dim': 12,
+                'depths': [2],
+                'num_heads': [2],
+                'mlp_ratio': 2,
+                'upsampler': 'pixelshuffle',
+                'resi_connection': '1conv',
+            },
+            4,
+        ),
+    ],
+)
+def test_only_host_model_and_network_g_change(tmp_path, root, host_model, network_g, scale, host_log):
+    for index in range(2):
+        make_clip(tmp_path / 'GT' / f'{index:03d}', 4, (144, 160), seed=index)
+    opt = tiny_options(tmp_path)
+    opt['datasets']['train'].update(dataroot_lq=None, gt_size=144)
+    opt['host_model'] = host_model
+    opt['network_g'] = network_g or opt['network_g']
+    assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'tiny.yml'))]) == 0
+    assert any('l_g_relation' in message and 't_acc_fake' in message for message in host_log)
+    assert networks(root, 'tiny')[0]
