@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from measure_quality import compare, format_table, read_clip, upsample
+from measure_quality import compare, format_table, upsample
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dlvr_plugin.data.clip_store import ClipStore
@@ -30,14 +30,18 @@ def first_and_last(run: str) -> dict[str, tuple[float, float]]:
     return values
 
 
+def read_frame(root: Path, frame: int) -> np.ndarray:
+    """Read a frame of the validation clip."""
+    store = ClipStore(root, is_lmdb=False)
+    return store.read(store.clips['000'], frame)
+
+
 def draw_comparison(frame: int = 50, box: tuple[int, int, int, int] = (60, 90, 90, 120)) -> None:
     """Draw one crop (top, left, height, width) of bicubic, pretrained, ours and ground truth, side by side."""
-    ground_truth = ClipStore(CLIPS / 'train_sharp', is_lmdb=False)
-    lq = ClipStore(CLIPS / 'train_sharp_bicubic' / 'X4', is_lmdb=False)
-    pictures = {'bicubic': upsample(lq.read(lq.clips['000'], frame), 4)}
-    for name, root in RESULTS.items():
-        pictures[name] = read_clip(ClipStore(root, is_lmdb=False), '000')[frame]
-    pictures['ground truth'] = ground_truth.read(ground_truth.clips['000'], frame)
+    lq = read_frame(CLIPS / 'train_sharp_bicubic' / 'X4', frame)
+    pictures = {'bicubic': upsample(lq, 4)}
+    pictures.update({name: read_frame(root, frame) for name, root in RESULTS.items()})
+    pictures['ground truth'] = read_frame(CLIPS / 'train_sharp', frame)
     top, left, height, width = box
     columns = []
     for name, picture in pictures.items():

@@ -17,6 +17,19 @@ from tests.helpers import REPOSITORY, tiny_options, write_options
 
 pytestmark = pytest.mark.slow
 
+SWINIR = {
+    'type': 'SwinIR',
+    'upscale': 4,
+    'img_size': 12,
+    'window_size': 4,
+    'embed_dim': 12,
+    'depths': [2],
+    'num_heads': [2],
+    'mlp_ratio': 2,
+    'upsampler': 'pixelshuffle',
+    'resi_connection': '1conv',
+}
+
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
@@ -37,10 +50,9 @@ def max_difference(one, other):
     )
 
 
-def start(command, cwd=REPOSITORY, **environment):
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, 'OMP_NUM_THREADS': '1', **environment}, capture_output=True, text=True
-    )
+def start(command, **environment):
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', **environment}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -120,6 +132,31 @@ def test_two_processes_keep_equal_networks(clip_root, tmp_path, root):
         assert len(set(digests)) == 1
 
 
+def test_two_processes_validate_a_network_with_buffers(clip_root, tmp_path, root):
+    """21 frames for two processes: one has none left while the other restores its last."""
+    opt = tiny_options(clip_root)
+    opt['host_model'] = 'VideoBaseModel'
+    opt['generator_type'] = 'image'
+    opt['network_g'] = SWINIR
+    opt['datasets']['val'] = {
+        'name': 'Vid4',
+        'type': 'VideoTestDataset',
+        'dataroot_gt': str(clip_root / 'GT'),
+        'dataroot_lq': str(clip_root / 'X4'),
+        'io_backend': {'type': 'disk'},
+        'cache_data': False,
+        'num_frame': 1,
+        'padding': 'replicate',
+    }
+    opt['datasets']['train']['gt_size'] = 48
+    metrics = {'psnr': {'type': 'calculate_psnr', 'crop_border': 8}}
+    opt['val'] = {'val_freq': 1, 'save_img': True, 'metrics': metrics}
+    path = write_options(opt, tmp_path / 'tiny.yml')
+    output = start(['bash', 'scripts/dist_train.sh', '2', str(path)], PYTHON=sys.executable)
+    assert len(re.findall('# psnr: ', output)) == 3  # after each iteration and at the end
+    assert len(list((root / 'experiments/tiny/visualization/1').rglob('*.png'))) == 21
+
+
 def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, root):
     """Clips of just one sample's length and size leave nothing to chance but the order."""
     for index in range(4):
@@ -163,18 +200,7 @@ def test_a_stock_model_trains_with_the_mixed_losses(clip_root, tmp_path, root, h
         ('SRModel', {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 8, 'num_block': 1, 'upscale': 4}, 4),
         (
             'SwinIRModel',
-            {
-                'type': 'SwinIR',
-                'upscale': 4,
-                'img_size': 36,
-                'window_size': 6,
-                'embed_dim': 12,
-                'depths': [2],
-                'num_heads': [2],
-                'mlp_ratio': 2,
-                'upsampler': 'pixelshuffle',
-                'resi_connection': '1conv',
-            },
+            SWINIR,
             4,
         ),
     ],

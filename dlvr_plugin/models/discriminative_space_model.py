@@ -14,6 +14,7 @@ from basicsr.archs import build_network
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from dlvr_plugin.archs import JointPass, load_loss_net
 from dlvr_plugin.losses import sequence_loss
@@ -186,7 +187,7 @@ class DiscriminativeSpaceModel(HostModel):
 
     def _say_no_window(self, radius: int) -> None:
         if radius > 0 and not self.said_no_window:
-            get_root_logger().info('No relation loss, and no sequences: the dataset gives single ground-truth frames.')
+            get_root_logger().info('No relation loss: the dataset gives single ground-truth frames, and so no window.')
             self.said_no_window = True
 
     def optimize_parameters(self, current_iter: int) -> None:
@@ -251,6 +252,13 @@ class DiscriminativeSpaceModel(HostModel):
         output = net_g(lq[:, 0] if self.generator_type == 'image' and lq.dim() == 5 else lq)
         net_g.train()
         return output
+
+    def validation(
+        self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool = False
+    ) -> None:
+        """Validate as the host does; T has no part in it."""
+        with self._replaced(is_train=False):
+            super().validation(dataloader, current_iter, tb_logger, save_img)
 
     def reduce_loss_dict(self, loss_dict: dict[str, Tensor]) -> dict[str, float]:
         """Average the losses over processes, under the plugin's keys."""

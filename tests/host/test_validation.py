@@ -33,7 +33,7 @@ def make_loader(root, dataset_type, num_frame):
 
 @pytest.mark.parametrize('host_model', ['EDVRModel', 'VideoRecurrentModel', 'SRModel'])
 @pytest.mark.parametrize('save_img', [False, True])
-def test_while_training_on_any_device(tmp_path, host_model, save_img):
+def test_while_training_on_any_device(tmp_path, host_model, save_img, host_log):
     opt = model_options(host_model)
     opt['val'] = {'metrics': METRICS, 'save_img': save_img}
     opt['path'] = {'visualization': str(tmp_path / 'pictures')}
@@ -42,6 +42,7 @@ def test_while_training_on_any_device(tmp_path, host_model, save_img):
     loader = make_loader(tmp_path, 'VideoRecurrentTestDataset' if recurrent else 'VideoTestDataset', 3)
     for current_iter in (10, 20):  # a second time finds the results of the first
         model.validation(loader, current_iter, None, save_img)
+    assert not any('No relation loss' in message for message in host_log)
     if host_model == 'SRModel':
         assert np.isfinite(model.metric_results['psnr'])
         return

@@ -1,0 +1,128 @@
+"""Every option file runs as it stands: its own paths, networks and losses, for a few iterations on small crops."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from basicsr.archs import build_network
+from basicsr.archs.spynet_arch import SpyNet
+
+from dlvr_plugin import test as test_command
+from dlvr_plugin import train as train_command
+from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.data.prepare import make_bicubic_lq, make_lmdb, make_meta_info
+from tests.conftest import make_clip
+from tests.helpers import REPOSITORY, read_options, write_options
+
+OPTIONS = REPOSITORY / 'options'
+TRAIN_FILES = sorted(path.relative_to(OPTIONS).as_posix() for path in OPTIONS.glob('train/*/*.yml'))
+TEST_FILES = sorted(path.relative_to(OPTIONS).as_posix() for path in OPTIONS.glob('test/*/*.yml'))
+
+
+def test_there_are_files_for_every_kind_of_generator():
+    assert {Path(name).parts[1] for name in TRAIN_FILES} == {'EDVR', 'BasicVSR', 'EDSR'}
+    assert {Path(name).parts[1] for name in TEST_FILES} == {'EDVR', 'BasicVSR', 'EDSR'}
+
+
+@pytest.mark.parametrize('name', TRAIN_FILES + TEST_FILES)
+def test_name_is_that_of_the_file(name):
+    assert read_options(OPTIONS / name)['name'] == Path(name).stem
+
+
+@pytest.mark.parametrize('name', [name for name in TRAIN_FILES if 'DiscriminativeSpace' in name])
+def test_settings_of_the_paper(name):
+    opt = read_options(OPTIONS / name)
+    train = opt['train']
+    assert (train['init_t_iters'], train['total_iter']) == (100_000, 100_000 + 30_000)
+    assert train['optim_g']['type'] == train['optim_t']['type'] == 'Adam'
+    assert train['optim_g']['lr'] == train['optim_t']['lr'] == 1e-5
+    assert train['pixel_opt'] == {'type': 'HuberLoss', 'loss_weight': 1.0, 'delta': 0.01}
+    assert train['discriminative_opt']['delta'] == 0.01
+    assert train['discriminative_opt']['radius'] == 1
+    assert train['discriminative_opt']['layers'] == [1, 2, 3, 4]
+    if 'BasicVSR' not in name:  # its flow network takes no crops of 32 pixels
+        assert opt['datasets']['train']['gt_size'] == 128
+
+
+@pytest.fixture(scope='module')
+def reds(tmp_path_factory):
+    """A folder with ``datasets`` in the layout of REDS and Vid4, small."""
+    root = tmp_path_factory.mktemp('reds')
+    folder = root / 'datasets' / 'REDS'
+    for clip in ('000', '001'):
+        make_clip(folder / 'train_sharp' / clip, 100, (144, 144), seed=int(clip))
+        make_clip(folder / 'train_blur' / clip, 100, (144, 144), seed=int(clip))
+        make_clip(folder / 'val_sharp' / clip, 5, (64, 64), seed=int(clip))
+        make_clip(folder / 'val_blur' / clip, 5, (64, 64), seed=int(clip))
+        make_clip(root / 'datasets' / 'Vid4' / 'GT' / clip, 5, (64, 64), seed=int(clip))
+    for part in ('train', 'val'):
+        make_bicubic_lq(folder / f'{part}_sharp', folder / f'{part}_sharp_bicubic' / 'X4')
+    make_bicubic_lq(root / 'datasets/Vid4/GT', root / 'datasets/Vid4/BIx4')
+    make_lmdb(folder / 'train_sharp', folder / 'train_sharp.lmdb')
+    make_lmdb(folder / 'train_blur', folder / 'train_blur.lmdb')
+    make_lmdb(folder / 'train_sharp_bicubic' / 'X4', folder / 'train_sharp_bicubic_X4.lmdb')
+    make_meta_info(folder / 'train_sharp', folder / 'meta_info_REDS_GT.txt')
+    return root
+
+
+@pytest.fixture
+def prepare(reds, monkeypatch):
+    """Make the weights that a file names, with seeded random values, and return its options."""
+    monkeypatch.chdir(reds)
+    monkeypatch.setenv('DLVR_ROOT', str(reds))
+
+    def weights(path, net):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        torch.save({'params': net.state_dict()}, path)
+
+    def read(name):
+        opt = read_options(OPTIONS / name)
+        if opt['network_g'].get('spynet_path'):
+            weights(opt['network_g']['spynet_path'], SpyNet())
+        if opt['path'].get('pretrain_network_g'):
+            weights(opt['path']['pretrain_network_g'], build_network(opt['network_g']))
+        if opt.get('train', {}).get('perceptual_opt'):
+            weights(opt['train']['perceptual_opt']['path'], LossNetT())
+        return opt
+
+    return read
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', TRAIN_FILES)
+def test_training_file_runs(prepare, reds, tmp_path, name, host_log):
+    opt = prepare(name)
+    opt['datasets']['train'].update(
+        gt_size=144 if 'BasicVSR' in name else 64, batch_size_per_gpu=1, num_worker_per_gpu=0, dataset_enlarge_ratio=1
+    )
+    if 'BasicVSR' in name:
+        opt['datasets']['train']['num_frame'] = 3
+    opt['train']['total_iter'] = 2
+    if 'init_t_iters' in opt['train']:
+        opt['train']['init_t_iters'] = 1
+    opt['logger'].update(print_freq=1, use_tb_logger=False)
+    assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'short.yml'))]) == 0
+    last = [message for message in host_log if 'iter:       2,' in message][-1]
+    if 'DiscriminativeSpace' in name:
+        assert all(f' {key}: ' in last for key in ('l_g_pix', 'l_g_content', 'l_g_relation', 'l_t_real', 't_acc_fake'))
+    else:
+        assert ' l_pix: ' in last
+    assert ('l_percep' in last) == ('mixed_losses' in name)
+    assert (reds / 'experiments' / opt['name'] / 'models' / 'net_g_latest.pth').is_file()
+    if 'val' in opt:
+        assert any('# psnr' in message for message in host_log)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', TEST_FILES)
+def test_test_file_runs(prepare, reds, tmp_path, name, host_log):
+    opt = prepare(name)
+    if 'BasicVSR' in name:  # its flow network takes no frames of 32 pixels and less
+        root = tmp_path / 'larger'
+        make_clip(root / 'GT' / '000', 3, (144, 144))
+        make_bicubic_lq(root / 'GT', root / 'X4')
+        opt['datasets']['test'].update(dataroot_gt=str(root / 'GT'), dataroot_lq=str(root / 'X4'))
+    assert test_command.main(['-opt', str(write_options(opt, tmp_path / 'short.yml'))]) == 0
+    assert any('# ssim' in message for message in host_log)
+    pictures = list((reds / 'results' / opt['name'] / 'visualization').rglob(f'*_{opt["name"]}.png'))
+    assert len(pictures) == (3 if 'BasicVSR' in name else 5 if 'EDSR' in name else 10)
