@@ -6,11 +6,13 @@ A result is a folder of clip folders with one picture a frame, as the test comma
 import argparse
 from pathlib import Path
 
+import dlvr_plugin  # noqa: F401  makes the host importable
+
+# isort: split
 import numpy as np
 from basicsr.utils.matlab_functions import imresize
 from tqdm import tqdm
 
-import dlvr_plugin  # noqa: F401  makes the host importable
 from dlvr_plugin.data.clip_store import ClipStore
 from dlvr_plugin.metrics import ClipQuality, measure_clip
 
