@@ -25,9 +25,9 @@ for pair in train_sharp:train_sharp train_sharp_bicubic/X4:train_sharp_bicubic_X
   if [ ! -d "$lmdb" ]; then "$PYTHON" scripts/data_preparation/make_lmdb.py "datasets/demo/${pair%:*}" "$lmdb"; fi
 done
 
-step 'Pretrain a tiny EDVR (x4) with a pixel loss: 200 iterations' 1_pretrain.log \
+step 'Pretrain a tiny EDVR (x4) with a pixel loss: 600 iterations' 1_pretrain.log \
   "$PYTHON" -m dlvr_plugin.train -opt options/demo/1_pretrain.yml
-step 'Train T alone for 40 iterations, then T and EDVR in alternation for 80' 2_discriminative_space.log \
+step 'Train T alone for 60 iterations, then T and EDVR in alternation for 140' 2_discriminative_space.log \
   "$PYTHON" -m dlvr_plugin.train -opt options/demo/2_discriminative_space.yml
 step 'Restore the validation clip with the pretrained EDVR (half a minute)' 3_test_pretrained.log \
   "$PYTHON" -m dlvr_plugin.test -opt options/demo/3_test.yml --force_yml name=demo_3_test_pretrained \

@@ -67,13 +67,13 @@ def main() -> int:
         ('picture to look at', PICTURE),
     ):
         lines.append(f'  {what:28}{where}')
-    lines += ['', f'  {"losses":28}{"at start":>12}{"at end":>12}']
-    for run in ('demo_1_pretrain', 'demo_2_discriminative_space'):
+    lines += ['', f'  {"losses and accuracies":40}{"at start":>12}{"at end":>12}']
+    for run, title in (('demo_1_pretrain', 'pretrain'), ('demo_2_discriminative_space', 'discriminative space')):
         for name, (first, last) in sorted(first_and_last(run).items()):
-            lines.append(f'  {run.split("_", 2)[2] + " " + name:40}'[:30] + f'{first:12.3e}{last:12.3e}')
+            lines.append(f'  {title + ": " + name:40}{first:12.3e}{last:12.3e}')
     lines += [
         '',
-        '  Clip 000, which no step trained on, RGB, first and last two frames and eight border pixels left out:',
+        '  Clip 000, which no step trained on; RGB, first and last two frames and eight border pixels left out:',
     ]
     lines += ['  ' + row for row in format_table(quality).splitlines()]
     lines += [

@@ -42,3 +42,17 @@ def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, 
     opt['train'].update(init_t_iters=init_t_iters, total_iter=total_iter)
     opt['logger'].update(print_freq=1, use_tb_logger=False)
     return opt
+
+
+def video_test_set(clip_root: Path, num_frame: int) -> dict[str, Any]:
+    """Return the section of a validation or test set of the clips of the fixture ``clip_root``."""
+    return {
+        'name': 'Vid4',
+        'type': 'VideoTestDataset',
+        'dataroot_gt': str(clip_root / 'GT'),
+        'dataroot_lq': str(clip_root / 'X4'),
+        'io_backend': {'type': 'disk'},
+        'cache_data': False,
+        'num_frame': num_frame,
+        'padding': 'reflection_circle',
+    }

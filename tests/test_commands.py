@@ -13,7 +13,7 @@ from dlvr_plugin import test as test_command
 from dlvr_plugin import train as train_command
 from dlvr_plugin.archs import LossNetT
 from tests.conftest import make_clip
-from tests.helpers import REPOSITORY, tiny_options, write_options
+from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
 
 pytestmark = pytest.mark.slow
 
@@ -83,18 +83,7 @@ def test_test_command_writes_pictures_and_metrics(clip_root, tmp_path, root, hos
     path = write_options(tiny_options(clip_root), tmp_path / 'tiny.yml')
     assert train_command.main(['-opt', str(path)]) == 0
     opt = tiny_options(clip_root, name='tiny_test')
-    opt['datasets'] = {
-        'test': {
-            'name': 'Vid4',
-            'type': 'VideoTestDataset',
-            'dataroot_gt': str(clip_root / 'GT'),
-            'dataroot_lq': str(clip_root / 'X4'),
-            'io_backend': {'type': 'disk'},
-            'cache_data': False,
-            'num_frame': 3,
-            'padding': 'reflection_circle',
-        }
-    }
+    opt['datasets'] = {'test': video_test_set(clip_root, num_frame=3)}
     opt['path'] = {'pretrain_network_g': str(root / 'experiments/tiny/models/net_g_latest.pth')}
     opt['val'] = {'save_img': True, 'suffix': None, 'metrics': {'psnr': {'type': 'calculate_psnr', 'crop_border': 8}}}
     for model_type in ('DiscriminativeSpaceModel', 'EDVRModel'):
@@ -105,9 +94,11 @@ def test_test_command_writes_pictures_and_metrics(clip_root, tmp_path, root, hos
     assert (root / 'results/tiny_test/visualization/Vid4/002/00000006_tiny_test.png').is_file()
 
 
-def test_two_processes_keep_equal_networks(clip_root, tmp_path, root):
+@pytest.mark.parametrize('find_unused_parameters', [False, True])
+def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, find_unused_parameters):
     """With saving by rank 0 alone, equality is shown by a checksum that every rank prints at the end."""
     opt = tiny_options(clip_root, init_t_iters=2, total_iter=5)
+    opt['find_unused_parameters'] = find_unused_parameters
     opt['datasets']['train']['num_worker_per_gpu'] = 1  # spawned, under the launcher
     path = write_options(opt, tmp_path / 'tiny.yml')
     script = tmp_path / 'train_and_print.py'
@@ -138,16 +129,7 @@ def test_two_processes_validate_a_network_with_buffers(clip_root, tmp_path, root
     opt['host_model'] = 'VideoBaseModel'
     opt['generator_type'] = 'image'
     opt['network_g'] = SWINIR
-    opt['datasets']['val'] = {
-        'name': 'Vid4',
-        'type': 'VideoTestDataset',
-        'dataroot_gt': str(clip_root / 'GT'),
-        'dataroot_lq': str(clip_root / 'X4'),
-        'io_backend': {'type': 'disk'},
-        'cache_data': False,
-        'num_frame': 1,
-        'padding': 'replicate',
-    }
+    opt['datasets']['val'] = video_test_set(clip_root, num_frame=1)
     opt['datasets']['train']['gt_size'] = 48
     metrics = {'psnr': {'type': 'calculate_psnr', 'crop_border': 8}}
     opt['val'] = {'val_freq': 1, 'save_img': True, 'metrics': metrics}

@@ -71,18 +71,19 @@ def prepare(reds, monkeypatch):
     monkeypatch.chdir(reds)
     monkeypatch.setenv('DLVR_ROOT', str(reds))
 
-    def weights(path, net):
+    def weights(path, state):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        torch.save({'params': net.state_dict()}, path)
+        torch.save({'params': state}, path)
 
     def read(name):
         opt = read_options(OPTIONS / name)
         if opt['network_g'].get('spynet_path'):
-            weights(opt['network_g']['spynet_path'], SpyNet())
+            # The framework loads it before it adds the buffers.
+            weights(opt['network_g']['spynet_path'], dict(SpyNet().named_parameters()))
         if opt['path'].get('pretrain_network_g'):
-            weights(opt['path']['pretrain_network_g'], build_network(opt['network_g']))
+            weights(opt['path']['pretrain_network_g'], build_network(opt['network_g']).state_dict())
         if opt.get('train', {}).get('perceptual_opt'):
-            weights(opt['train']['perceptual_opt']['path'], LossNetT())
+            weights(opt['train']['perceptual_opt']['path'], LossNetT().state_dict())
         return opt
 
     return read
