@@ -1,7 +1,7 @@
 """Losses: pure functions, and the registered classes over them."""
 
 from dlvr_plugin.losses.discriminative_space_loss import DiscriminativeSpaceLoss
-from dlvr_plugin.losses.feature_matching import FeatureMatching, content_matching, relation_matching
+from dlvr_plugin.losses.feature_matching import FeatureMatching, content_matching, relation_matching, total_loss
 from dlvr_plugin.losses.huber_loss import HuberLoss, huber, huber_loss
 from dlvr_plugin.losses.sequence_loss import SequenceLoss, sequence_loss
 
@@ -15,4 +15,5 @@ __all__ = [
     'huber_loss',
     'relation_matching',
     'sequence_loss',
+    'total_loss',
 ]

@@ -9,7 +9,7 @@ from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
 from torch import Tensor, nn
 
 from dlvr_plugin.archs import load_loss_net
-from dlvr_plugin.losses.feature_matching import FeatureMatching, RelationDistance
+from dlvr_plugin.losses.feature_matching import FeatureMatching, RelationDistance, total_loss
 
 
 @LOSS_REGISTRY.register()
@@ -85,8 +85,7 @@ class DiscriminativeSpaceLoss(nn.Module):
         if gt.shape[1] < 2 * matching.radius + 1:
             self._say_no_window(gt.shape[1])
             matching = replace(matching, radius=0)
-        content, relation = matching(self.net_t.extract(output), self.net_t.extract(gt))
-        return (content if relation is None else content + relation), None
+        return total_loss(*matching(self.net_t.extract(output), self.net_t.extract(gt))), None
 
     def _say_no_window(self, num_frame: int) -> None:
         if not self.said_no_window:

@@ -63,6 +63,23 @@ def relation_matching(
     return huber_loss(gen_relation, gt_relation, delta=delta)
 
 
+def total_loss(content: Tensor, relation: Tensor | None = None, pixel: Tensor | None = None) -> Tensor:
+    """Return the sum of the weighted terms that there are.
+
+    Args:
+        content: Content loss, a scalar.
+        relation: Relation loss, a scalar; None without a window.
+        pixel: Pixel loss, a scalar; None where the host adds it.
+
+    Returns:
+        A scalar.
+
+    Source: Equation 6 of the paper.
+    """
+    terms = [term for term in (content, relation, pixel) if term is not None]
+    return torch.stack(terms).sum()
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeatureMatching:
     """The generator's losses in the discriminative space, over layers and neighbours.

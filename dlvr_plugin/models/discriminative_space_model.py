@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dlvr_plugin.archs import JointPass, load_loss_net
-from dlvr_plugin.losses import sequence_loss
+from dlvr_plugin.losses import sequence_loss, total_loss
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
     check_norm,
@@ -213,7 +213,7 @@ class DiscriminativeSpaceModel(HostModel):
         leaf = restored.detach().requires_grad_()
         joint = self._look_at(leaf, output)
         content, relation = self.matching(joint.gen_features, joint.gt_features)
-        loss = content if relation is None else content + relation
+        loss = total_loss(content, relation)
         # Only the gradient of G's output is computed here; the graph stays alive for T's own step.
         (gradient,) = torch.autograd.grad(loss, leaf, retain_graph=True)
         self.generator_losses = {'l_g_content': content}

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dlvr_plugin.losses import FeatureMatching, content_matching, relation_matching
+from dlvr_plugin.losses import FeatureMatching, content_matching, relation_matching, total_loss
 
 DELTA = 0.01
 
@@ -62,6 +62,13 @@ def test_equation_6_written_out(distance, radius, layers, all_generated):
     torch.testing.assert_close(relation, 5.0 * torch.stack(relations).mean())
 
 
+def test_total_is_the_sum_of_the_terms_there_are():
+    content, relation, pixel = torch.tensor(1.0), torch.tensor(2.0), torch.tensor(4.0)
+    assert float(total_loss(content, relation, pixel)) == 7
+    assert float(total_loss(content, pixel=pixel)) == 5
+    assert float(total_loss(content)) == 1
+
+
 def test_gradcheck():
     matching = FeatureMatching(layers=[1], num_layers=1)
     gt = 0.05 * torch.randn(1, 3, 2, 3, 3, dtype=torch.float64)
@@ -69,7 +76,7 @@ def test_gradcheck():
 
     def total(x):
         content, relation = matching([x], [gt])
-        return content + 1e4 * relation  # relations are tiny squares; brought to the scale of the content
+        return total_loss(content, 1e4 * relation)  # relations are tiny squares; brought to the scale of the content
 
     assert torch.autograd.gradcheck(total, gen, eps=1e-7, atol=1e-8, rtol=1e-4)
 
