@@ -71,6 +71,7 @@ def main() -> int:
     for run, title in (('demo_1_pretrain', 'pretrain'), ('demo_2_discriminative_space', 'discriminative space')):
         for name, (first, last) in sorted(first_and_last(run).items()):
             lines.append(f'  {title + ": " + name:40}{first:12.3e}{last:12.3e}')
+    lines.append('  (Content and relation are measured in a space that T keeps sharpening: they need not fall.)')
     lines += [
         '',
         '  Clip 000, which no step trained on; RGB, first and last two frames and eight border pixels left out:',
