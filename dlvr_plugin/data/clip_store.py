@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 from basicsr.utils import FileClient, imfrombytes
@@ -47,7 +48,7 @@ class ClipStore:
 
     def __init__(self, root: str | Path, *, is_lmdb: bool) -> None:
         self.root, self.is_lmdb = Path(root), is_lmdb
-        self._client: FileClient | None = None  # opened by each worker on its own
+        self._client: FileClient | None = None  # opened at the first read
         if not self.root.is_dir():
             raise DataError(f'{self.root} is not a folder.')
         found = self._list_lmdb() if is_lmdb else self._list_folders()
@@ -89,8 +90,7 @@ class ClipStore:
             DataError: The frame is missing, damaged, or of another size than its clip.
         """
         if self._client is None:
-            options = {'db_paths': [str(self.root)], 'client_keys': ['frames']} if self.is_lmdb else {}
-            self._client = FileClient('lmdb' if self.is_lmdb else 'disk', **options)
+            self._client = _open_lmdb(str(self.root.resolve())) if self.is_lmdb else FileClient('disk')
         frame = clip.frames[index]
         content = self._client.get(frame if self.is_lmdb else self.root / frame, 'frames')
         if content[:2] == b'\xff\xd8' and content.rfind(b'\xff\xd9', -4096) < 0:
@@ -110,6 +110,18 @@ class ClipStore:
     def __getstate__(self) -> dict[str, object]:
         """Leave the open reader behind: a spawned worker opens its own."""
         return {**self.__dict__, '_client': None}
+
+
+_open_lmdbs: WeakValueDictionary[str, FileClient] = WeakValueDictionary()
+
+
+def _open_lmdb(root: str) -> FileClient:
+    """Open an LMDB, or return the reader that another store has open: LMDB allows one a process."""
+    client = _open_lmdbs.get(root)
+    if client is None:
+        client = FileClient('lmdb', db_paths=[root], client_keys=['frames'])
+        _open_lmdbs[root] = client
+    return client
 
 
 def read_meta_info(path: str | Path) -> dict[str, tuple[int, tuple[int, int]]]:

@@ -76,11 +76,15 @@ def test_equals_the_hosts_reds_dataset(tmp_path, backend):
     ours = ClipDataset({**opt, 'io_backend': {'type': backend}, 'exclude_clips': ['000']})
     theirs = REDSRecurrentDataset(host_opt)
     assert len(ours) == len(theirs)
-    for seed, index in enumerate((0, 57, 98, 99, 350, 699)):
-        random.seed(seed)
-        a = ours[index]
-        random.seed(seed)
-        b = theirs[index]
+
+    def samples(dataset):
+        for seed, index in enumerate((0, 57, 98, 99, 350, 699)):
+            random.seed(seed)
+            yield dataset[index]
+
+    expected = list(samples(theirs))
+    del theirs  # an LMDB can be open once in a process
+    for a, b in zip(samples(ours), expected, strict=True):
         assert a['key'] == b['key']
         assert torch.equal(a['gt'], b['gt'])
         assert torch.equal(a['lq'], b['lq'])
@@ -144,6 +148,12 @@ def test_works_in_workers(clip_root, context):
     dataset[0]  # an open reader does not hinder the workers
     loader = DataLoader(dataset, batch_size=2, num_workers=1, multiprocessing_context=context)
     assert next(iter(loader))['lq'].shape == (2, 3, 3, 8, 8)
+
+
+def test_two_datasets_share_one_lmdb(clip_root):
+    opt = lmdb_options(clip_root)
+    first, second = ClipDataset(opt), ClipDataset(opt)
+    assert first[0]['gt'].shape == second[0]['gt'].shape
 
 
 def test_meta_file_and_excluded_clips_choose(clip_root):
