@@ -92,7 +92,7 @@ ADAPTATIONS = (
         repair=_repair_model_to_device,
     ),
     Adaptation(
-        defect='image models validate in one process through the DDP wrap, whose broadcast of buffers waits for the others',
+        defect='image models validate in one process through the DDP wrap, whose buffer broadcast waits for the others',
         is_present=lambda: source_has(SRModel.test, 'self.net_g(self.lq)') and source_has(BaseModel.validation),
         repair=_repair_validation,
     ),
