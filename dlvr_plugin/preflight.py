@@ -34,6 +34,10 @@ def check_options(opt: Mapping[str, Any]) -> None:
     for key, value in opt['path'].items():
         if key.startswith('pretrain_network_') and value and not Path(value).is_file():
             raise ValueError(f'path.{key}: {value} is not a file.')
+    for key, network in opt.items():
+        if key.startswith('network_') and network.get('type') not in ARCH_REGISTRY:
+            known = ', '.join(sorted(ARCH_REGISTRY.keys()))
+            raise ValueError(f'{key}.type must be one of {known}, got {network.get("type")!r}.')
     for phase, dataset in opt['datasets'].items():
         _check_dataset(f'datasets.{phase}', dataset, opt)
     if opt['is_train']:
@@ -90,10 +94,7 @@ def _check_discriminative_space(opt: Mapping[str, Any]) -> None:
     if not opt['is_train']:
         return
     options = DiscriminativeSpaceOptions.from_options(opt)
-    type_t = opt['network_t'].get('type')
-    if type_t not in ARCH_REGISTRY:
-        raise ValueError(f'network_t.type must be a registered arch, such as LossNetT, got {type_t!r}.')
-    net_t = _construct('network_t', ARCH_REGISTRY.get(type_t), opt['network_t'])
+    net_t = _construct('network_t', ARCH_REGISTRY.get(opt['network_t']['type']), opt['network_t'])
     check_norm(opt['network_t'].get('norm', 'batch'), on_gpu=opt['num_gpu'] != 0)
     if opt['path'].get('pretrain_network_t'):
         load_loss_net(net_t, opt['path']['pretrain_network_t'], param_key=opt['path'].get('param_key_t', 'params'))

@@ -66,6 +66,9 @@ def section(*keys, **values):
         (section('train', pixel_opt={'type': 'HubertLoss'}), "train.pixel_opt.type .*got 'HubertLoss'"),
         (section('path', pretrain_network_g='nowhere.pth'), 'path.pretrain_network_g: nowhere.pth is not a file'),
         (section('network_t', norm='sync'), 'GPUs only'),
+        (section('network_g', type='EDVRR'), "network_g.type must be one of .*got 'EDVRR'"),
+        (section('network_t', num_feats=[8]), 'network_t: .*num_feats'),
+        (lambda opt: opt.pop('path'), 'path is missing; most likely in the option file'),
     ],
 )
 def test_options(run, change, message):

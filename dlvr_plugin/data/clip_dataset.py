@@ -35,8 +35,8 @@ class ClipDataset(Dataset):
         opt: Options of the dataset:
             dataroot_gt (str): Folder of clip folders, or an LMDB.
             dataroot_lq (str | None): The same for the low-quality frames, with the same clips and frame names. None
-                makes them on the fly, by MATLAB's bicubic downsampling and rounding to 8 bits; frames are cropped to
-                a multiple of the scale first.
+                makes them on the fly, by MATLAB's bicubic downsampling and rounding to 8 bits. Ground-truth frames
+                count without the rows and columns at the bottom and right that exceed a multiple of the scale.
             io_backend (dict): ``type: disk`` or ``type: lmdb``.
             meta_info_file (str | None): Lines ``clip frames (h,w,c)`` of the clips to use; None uses all clips.
             exclude_clips (list[str]): Clips to leave out, those kept for validation.
@@ -191,7 +191,7 @@ class ClipDataset(Dataset):
 
     def _check_pair(self, name: str, gt_image: np.ndarray, lq_image: np.ndarray) -> None:
         gt_size, lq_size = gt_image.shape[:2], lq_image.shape[:2]
-        if tuple(side * self.scale for side in lq_size) != gt_size:
+        if tuple(side // self.scale for side in gt_size) != lq_size:
             raise DataError(
                 f'Clip {name}: LQ frames are {lq_size[0]}x{lq_size[1]} pixels (h x w), GT frames '
                 f'{gt_size[0]}x{gt_size[1]}, which is not {self.scale} times as much.'

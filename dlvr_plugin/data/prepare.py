@@ -56,7 +56,12 @@ def make_demo_clips(root: Path, *, num_frames: int = 100, size: tuple[int, int] 
         root: Folder to make.
         num_frames: Frames of a clip; the host's REDS datasets take 100.
         size: Height and width, multiples of 4.
+
+    Raises:
+        ValueError: Another size. FileExistsError: The folder exists.
     """
+    if size[0] % 4 or size[1] % 4:
+        raise ValueError(f'size must be multiples of 4, got {size[0]}x{size[1]}.')
     with complete_folder(root) as partial:
         for name, (photograph, motion) in tqdm(DEMO_CLIPS.items(), desc='Demo clips', unit='clip'):
             photo = cv2.cvtColor(load_photograph(photograph), cv2.COLOR_RGB2BGR)

@@ -46,15 +46,25 @@ def run_pipeline(
     Returns:
         Exit code: 0, or 1 behind an error that was printed.
     """
+
+    def action() -> None:
+        try:
+            with _arguments(argv), _checked_options(module, check):
+                pipeline(str(project_root()))
+        finally:
+            if dist.is_initialized():
+                dist.destroy_process_group()
+
+    return exit_code_of(action)
+
+
+def exit_code_of(action: Callable[[], None]) -> int:
+    """Run a command's work, and return 0, or 1 behind a readable error."""
     try:
-        with _arguments(argv), _checked_options(module, check):
-            pipeline(str(project_root()))
+        action()
     except _USER_ERRORS as error:
         _report(error)
         return 1
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
     return 0
 
 
@@ -92,7 +102,10 @@ def _report(error: Exception) -> None:
     """Log an error on one screen; behind ``DLVR_TRACEBACK=1`` with where it was raised."""
     name = type(error).__name__
     # An error of a worker process carries the worker's traceback as text; its last part is the message.
-    message = str(error.args[0] if isinstance(error, KeyError) and error.args else error).rsplit(f'{name}: ', 1)[-1]
+    message = str(error).rsplit(f'{name}: ', 1)[-1]
+    if isinstance(error, KeyError):
+        key = str(error.args[0])
+        message = key if ' ' in key else f'{key} is missing; most likely in the option file.'
     if os.environ.get('DLVR_TRACEBACK') == '1':
         message = ''.join(traceback.format_exception(error))
     get_root_logger().error(f'{name}: {message.strip()}\n(DLVR_TRACEBACK=1 shows where this was raised.)')

@@ -49,6 +49,8 @@ def test_layout_of_reds(tmp_path):
     assert (tmp_path / 'demo/meta_info_demo_val_GT.txt').read_text() == '000 3 (48,64,3)\n'
     with pytest.raises(FileExistsError, match='exists already'):
         make_demo_clips(tmp_path / 'demo', num_frames=3, size=(48, 64))
+    with pytest.raises(ValueError, match='multiples of 4, got 50x64'):
+        make_demo_clips(tmp_path / 'odd', num_frames=3, size=(50, 64))
 
 
 def test_clips_have_texture():

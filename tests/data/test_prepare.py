@@ -1,8 +1,10 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from basicsr.utils.matlab_functions import imresize
 
+from dlvr_plugin.data import ClipDataset
 from dlvr_plugin.data.clip_store import ClipStore
 from dlvr_plugin.data.prepare import complete_folder, make_bicubic_lq, make_lmdb
 from dlvr_plugin.host.data_errors import DataError
@@ -21,6 +23,10 @@ def test_sizes_that_do_not_divide_are_cropped(tmp_path):
     make_clip(tmp_path / 'GT' / 'a', 1, (50, 63))
     make_bicubic_lq(tmp_path / 'GT', tmp_path / 'X4')
     assert cv2.imread(str(tmp_path / 'X4/a/00000000.png')).shape == (12, 15, 3)
+    opt = {'name': 'odd', 'scale': 4, 'dataroot_gt': tmp_path / 'GT', 'dataroot_lq': tmp_path / 'X4'}
+    dataset = ClipDataset({**opt, 'io_backend': {'type': 'disk'}, 'num_frame': 1, 'gt_size': 48})
+    item = dataset[0]  # the pair fits: rows from 48 on are left out
+    assert (torch.nn.functional.avg_pool2d(item['gt'][0], 4) - item['lq'][0]).abs().mean() < 0.03
 
 
 def test_lmdb_holds_the_same_pixels(clip_root):
