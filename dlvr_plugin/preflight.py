@@ -9,6 +9,7 @@ from torch import nn
 
 from dlvr_plugin.archs import load_loss_net
 from dlvr_plugin.data import ClipDataset
+from dlvr_plugin.data.clip_store import ClipStore, check_pair, read_meta_info
 from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.models.discriminative_space_options import (
@@ -17,6 +18,8 @@ from dlvr_plugin.models.discriminative_space_options import (
     find_generator_type,
     find_host_model,
 )
+
+_TEST_SET_NAMES = ('vid4', 'reds4', 'redsofficial')  # those that the host's VideoTestDataset takes
 
 
 def check_options(opt: Mapping[str, Any]) -> None:
@@ -35,9 +38,9 @@ def check_options(opt: Mapping[str, Any]) -> None:
         if key.startswith('pretrain_network_') and value and not Path(value).is_file():
             raise ValueError(f'path.{key}: {value} is not a file.')
     for key, network in opt.items():
-        if key.startswith('network_') and network.get('type') not in ARCH_REGISTRY:
+        if key.startswith('network_') and (network or {}).get('type') not in ARCH_REGISTRY:
             known = ', '.join(sorted(ARCH_REGISTRY.keys()))
-            raise ValueError(f'{key}.type must be one of {known}, got {network.get("type")!r}.')
+            raise ValueError(f'{key}.type must be one of {known}, got {(network or {}).get("type")!r}.')
     for phase, dataset in opt['datasets'].items():
         _check_dataset(f'datasets.{phase}', dataset, opt)
     if opt['is_train']:
@@ -58,6 +61,8 @@ def _check_dataset(key: str, dataset: Mapping[str, Any], opt: Mapping[str, Any])
     gt_size, scale = dataset.get('gt_size'), dataset.get('scale', 1)
     if isinstance(gt_size, int) and isinstance(scale, int) and gt_size % scale:
         raise ValueError(f'{key}.gt_size must be a multiple of the scale {scale}, got {gt_size}.')
+    if dataset['type'] in ('VideoTestDataset', 'VideoRecurrentTestDataset'):
+        _check_test_set(key, dataset)
     if dataset['type'] == ClipDataset.__name__:
         num_samples = len(ClipDataset(dataset)) * dataset.get('dataset_enlarge_ratio', 1)
         batch_size = dataset.get('batch_size_per_gpu', 1) * opt['world_size']
@@ -66,6 +71,21 @@ def _check_dataset(key: str, dataset: Mapping[str, Any], opt: Mapping[str, Any])
                 f'{key} has {num_samples} samples, fewer than a batch of {batch_size}. Lower batch_size_per_gpu or '
                 'raise dataset_enlarge_ratio.'
             )
+
+
+def _check_test_set(key: str, dataset: Mapping[str, Any]) -> None:
+    """The host pairs clips and frames of test sets by their position alone."""
+    if str(dataset.get('name')).lower() not in _TEST_SET_NAMES:
+        raise ValueError(f'{key}.name must be one of {", ".join(_TEST_SET_NAMES)}, got {dataset.get("name")!r}.')
+    for name in ('dataroot_gt', 'dataroot_lq'):
+        if not dataset.get(name):
+            raise ValueError(f'{key}.{name} is missing: a folder of clip folders.')
+    gt_store, lq_store = (ClipStore(dataset[name], is_lmdb=False) for name in ('dataroot_gt', 'dataroot_lq'))
+    meta_info_file = dataset.get('meta_info_file')
+    for name in read_meta_info(meta_info_file) if meta_info_file else {**gt_store.clips, **lq_store.clips}:
+        lengths = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
+        if len(lengths) > 1 or 0 in lengths:  # frames of one number may have other names, say with a suffix
+            check_pair(gt_store, lq_store, name)
 
 
 def _check_loss(key: str, loss: Mapping[str, Any] | None) -> None:

@@ -19,7 +19,7 @@ from dlvr_plugin.metrics import ClipQuality, measure_clip
 
 def read_clip(store: ClipStore, name: str) -> list[np.ndarray]:
     """Read all frames of a clip."""
-    return [store.read(store.clips[name], index) for index in range(len(store.clips[name].frames))]
+    return list(store.read_frames(store.clips[name]))
 
 
 def upsample(image: np.ndarray, scale: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Every bad input ends a run with one screen that names the thing, exit code 1, and nothing written."""
 
 import re
+import shutil
 
 import cv2
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from dlvr_plugin import test as test_command
 from dlvr_plugin import train as train_command
-from tests.helpers import tiny_options, write_options
+from tests.helpers import tiny_options, video_test_set, write_options
 
 
 @pytest.fixture
@@ -126,6 +127,29 @@ def test_bad_frame_while_training(run, clip_root, damage, workers):
     assert code == 1
     assert '00000003.png' in error
     assert ('cannot be decoded' if damage == 'cut off' else '60x80') in error
+
+
+def test_test_sets_must_pair(run, clip_root):
+    def change(opt):
+        opt['datasets'] = {'test': video_test_set(clip_root, num_frame=3)}
+
+    (clip_root / 'X4' / '001' / '00000003.png').unlink()
+    code, error = run(change, main=test_command.main)
+    assert code == 1
+    assert 'Frame 001/00000003 is missing in' in error
+    shutil.rmtree(clip_root / 'GT' / '001')  # the host would go on and compare 001 with 002
+    code, error = run(change, main=test_command.main)
+    assert code == 1
+    assert 'Clip 001 is missing in' in error
+
+
+def test_test_set_names(run, clip_root):
+    def change(opt):
+        opt['datasets'] = {'test': {**video_test_set(clip_root, num_frame=3), 'name': 'mine'}}
+
+    code, error = run(change, main=test_command.main)
+    assert code == 1
+    assert "datasets.test.name must be one of vid4, reds4, redsofficial, got 'mine'" in error
 
 
 def test_test_command(run, clip_root):

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dlvr_plugin.checks import check_choice, check_integer
-from dlvr_plugin.data.clip_store import Clip, ClipStore, missing_frames, read_meta_info
+from dlvr_plugin.data.clip_store import Clip, ClipStore, check_pair, missing_frames, read_meta_info
 from dlvr_plugin.data.degradations import bicubic_downsample
 from dlvr_plugin.host.data_errors import DataError
 
@@ -103,14 +103,17 @@ class ClipDataset(Dataset):
             if info is not None:
                 num_frames, size = info[name]
                 if len(clip.frames) != num_frames:
-                    missing = ', '.join(missing_frames(clip)[:5])
+                    names = ', '.join(missing_frames(clip)[:5])
                     raise DataError(
                         f'Clip {name} of {self.gt_store.root} has {len(clip.frames)} frames, but {meta_info_file} '
-                        f'says {num_frames}.' + (f' Missing: {missing}.' if missing else '')
+                        f'says {num_frames}.' + (f' Missing: {names}.' if names else '')
                     )
                 clip = replace(clip, size=size)
+            if missing := missing_frames(clip):
+                raise DataError(f'Clip {name} of {self.gt_store.root} has a gap: {", ".join(missing[:5])} is missing.')
             self._check_length(clip)
-            self._check_lq(clip)
+            if self.lq_store is not None:
+                check_pair(self.gt_store, self.lq_store, name)
             clips[name] = clip
         if not clips:
             raise DataError(f'{self._name}: no clip is left of {self.gt_store.root}.')
@@ -126,22 +129,6 @@ class ClipDataset(Dataset):
                 'num_frame or interval_list.'
             )
 
-    def _check_lq(self, clip: Clip) -> None:
-        if self.lq_store is None:
-            return
-        lq_clip = self.lq_store.clips.get(clip.name)
-        if lq_clip is None:
-            raise DataError(f'Clip {clip.name} is missing in {self.lq_store.root}.')
-        names = {lq_clip.frame_name(index) for index in range(len(lq_clip.frames))}
-        for index in range(len(clip.frames)):
-            if clip.frame_name(index) not in names:
-                raise DataError(f'Frame {clip.name}/{clip.frame_name(index)} is missing in {self.lq_store.root}.')
-        if len(lq_clip.frames) != len(clip.frames):
-            raise DataError(
-                f'Clip {clip.name} has {len(lq_clip.frames)} frames in {self.lq_store.root}, but {len(clip.frames)} '
-                f'in {self.gt_store.root}.'
-            )
-
     def __len__(self) -> int:
         return len(self.samples)
 
@@ -149,7 +136,7 @@ class ClipDataset(Dataset):
         name, start = self.samples[index]
         clip = self.clips[name]
         frames = self._choose_frames(clip, start)
-        gt_images = self._read(self.gt_store, clip, frames)
+        gt_images = list(self.gt_store.read_frames(clip, frames))
         height, width = (side // self.scale for side in gt_images[0].shape[:2])  # of the low-quality frames
         lq_size = self.gt_size // self.scale
         if min(height, width) < lq_size:
@@ -162,8 +149,8 @@ class ClipDataset(Dataset):
         if self.lq_store is None:
             lq = self._downsample_crop(gt_images, top, left, lq_size)
         else:
-            lq_images = self._read(self.lq_store, self.lq_store.clips[name], frames)
-            self._check_pair(name, gt_images[0], lq_images[0])
+            lq_images = list(self.lq_store.read_frames(self.lq_store.clips[name], frames))
+            self._check_sizes(name, gt_images[0], lq_images[0])
             lq = self._crop(lq_images, top, left, lq_size, lq_size)
         lq, gt = self._augment(lq, gt)
         if self.gt_frames == 'middle':
@@ -180,16 +167,7 @@ class ClipDataset(Dataset):
             frames.reverse()
         return frames
 
-    @staticmethod
-    def _read(store: ClipStore, clip: Clip, frames: list[int]) -> list[np.ndarray]:
-        """Read frames (H, W, 3), all of one size."""
-        images = []
-        for index in frames:
-            images.append(store.read(clip, index))
-            clip = replace(clip, size=images[0].shape[:2])
-        return images
-
-    def _check_pair(self, name: str, gt_image: np.ndarray, lq_image: np.ndarray) -> None:
+    def _check_sizes(self, name: str, gt_image: np.ndarray, lq_image: np.ndarray) -> None:
         gt_size, lq_size = gt_image.shape[:2], lq_image.shape[:2]
         if tuple(side // self.scale for side in gt_size) != lq_size:
             raise DataError(

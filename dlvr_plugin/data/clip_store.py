@@ -1,8 +1,9 @@
 """Clips of frames in folders or in an LMDB: which there are, and how a frame is read."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -58,9 +59,9 @@ class ClipStore:
 
     def _list_folders(self) -> Iterable[Clip]:
         for folder in sorted(path for path in self.root.iterdir() if path.is_dir()):
-            names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+            names = [path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
             if names:
-                yield Clip(folder.name, tuple(f'{folder.name}/{name}' for name in names))
+                yield Clip(folder.name, tuple(f'{folder.name}/{name}' for name in sorted(names, key=_by_number)))
 
     def _list_lmdb(self) -> Iterable[Clip]:
         path = self.root / 'meta_info.txt'
@@ -78,7 +79,7 @@ class ClipStore:
                 raise DataError(f'{path}, line {number}: frame {match["key"]} is {size}, its clip is {sizes[name]}.')
             keys.setdefault(name, []).append(match['key'])
         for name in sorted(keys):
-            yield Clip(name, tuple(sorted(keys[name])), sizes[name])
+            yield Clip(name, tuple(sorted(keys[name], key=_by_number)), sizes[name])
 
     def read(self, clip: Clip, index: int) -> np.ndarray:
         """Read a frame.
@@ -103,6 +104,20 @@ class ClipStore:
             )
         return image
 
+    def read_frames(self, clip: Clip, indices: Iterable[int] | None = None) -> Iterator[np.ndarray]:
+        """Read frames of a clip, all of them by default, and demand one size of them.
+
+        Yields:
+            Images (h, w, 3), BGR, uint8.
+
+        Raises:
+            DataError: As in ``read``.
+        """
+        for index in range(len(clip.frames)) if indices is None else indices:
+            image = self.read(clip, index)
+            clip = replace(clip, size=image.shape[:2])
+            yield image
+
     def _where(self, clip: Clip, index: int) -> str:
         place = f'key {clip.frames[index]} of {self.root}' if self.is_lmdb else str(self.root / clip.frames[index])
         return f'{place} (clip {clip.name}, frame {index})'
@@ -110,6 +125,11 @@ class ClipStore:
     def __getstate__(self) -> dict[str, object]:
         """Leave the open reader behind: a spawned worker opens its own."""
         return {**self.__dict__, '_client': None}
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts numbers in names by value, so that frame 10 follows frame 9."""
+    return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', name)]
 
 
 _open_lmdbs: WeakValueDictionary[str, FileClient] = WeakValueDictionary()
@@ -148,9 +168,26 @@ def read_meta_info(path: str | Path) -> dict[str, tuple[int, tuple[int, int]]]:
 
 
 def missing_frames(clip: Clip) -> list[str]:
-    """Return the names that a clip of numbered frames lacks between its first and its last."""
+    """Return the names that a clip of numbered frames lacks between its first and its last; any even step is fine."""
     names = [clip.frame_name(index) for index in range(len(clip.frames))]
-    if not all(name.isdigit() for name in names):
+    if len(names) < 2 or not all(name.isdigit() for name in names):
         return []
-    numbers, width = {int(name) for name in names}, len(names[0])
-    return [f'{number:0{width}d}' for number in range(min(numbers), max(numbers)) if number not in numbers]
+    numbers, width = [int(name) for name in names], len(names[0])
+    step = max(1, min(after - before for before, after in pairwise(numbers)))
+    present = set(numbers)
+    return [f'{number:0{width}d}' for number in range(numbers[0], numbers[-1], step) if number not in present]
+
+
+def check_pair(gt_store: ClipStore, lq_store: ClipStore, name: str) -> None:
+    """Demand that a clip has the same frames, by name, in both stores.
+
+    Raises:
+        DataError: The clip or a frame is missing in one of them.
+    """
+    for store, other in ((gt_store, lq_store), (lq_store, gt_store)):
+        if name not in store.clips:
+            raise DataError(f'Clip {name} is missing in {store.root}.')
+        names = {Path(frame).stem for frame in store.clips[name].frames}
+        for frame in other.clips[name].frames if name in other.clips else ():
+            if Path(frame).stem not in names:
+                raise DataError(f'Frame {name}/{Path(frame).stem} is missing in {store.root}.')

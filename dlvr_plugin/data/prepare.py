@@ -85,8 +85,7 @@ def make_bicubic_lq(gt_root: Path, lq_root: Path, *, scale: int = 4) -> None:
     with complete_folder(lq_root) as partial:
         for clip in tqdm(store.clips.values(), desc=f'Bicubic x{scale}', unit='clip'):
             (partial / clip.name).mkdir(parents=True)
-            for index in range(len(clip.frames)):
-                image = store.read(clip, index)
+            for index, image in enumerate(store.read_frames(clip)):
                 height, width = (side // scale * scale for side in image.shape[:2])
                 frame = torch.from_numpy(image[:height, :width]).permute(2, 0, 1).float()  # (h, w, c) -> (c, h, w)
                 small = bicubic_downsample(frame, scale).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
@@ -129,8 +128,7 @@ def make_lmdb(root: Path, target: Path) -> None:
         maker = LmdbMaker(str(partial), map_size=2 * num_frames * (largest + 2**16) + 2**24, compress_level=1)
         with tqdm(total=num_frames, desc=target.name, unit='frame') as progress:
             for clip in store.clips.values():
-                for index in range(len(clip.frames)):
-                    image = store.read(clip, index)
+                for index, image in enumerate(store.read_frames(clip)):
                     _, png = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
                     maker.put(png.tobytes(), f'{clip.name}/{clip.frame_name(index)}', image.shape)
                     progress.update()

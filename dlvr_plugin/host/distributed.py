@@ -93,7 +93,7 @@ ADAPTATIONS = (
     ),
     Adaptation(
         defect='image models validate in one process through the DDP wrap, whose buffer broadcast waits for the others',
-        is_present=lambda: source_has(SRModel.test, 'self.net_g(self.lq)') and source_has(BaseModel.validation),
+        is_present=lambda: source_has(SRModel.test, 'self.output = self.net_g(self.lq)'),
         repair=_repair_validation,
     ),
 )

@@ -181,6 +181,24 @@ def test_missing_frame_is_named(clip_root):
         ClipDataset(options(clip_root, meta_info_file=str(clip_root / 'meta.txt')))
 
 
+def test_a_gap_is_named_without_a_meta_file_and_an_even_step_is_none(tmp_path):
+    make_clip(tmp_path / 'GT' / '000', 9, (64, 64))
+    for index in (1, 3, 5, 7):
+        (tmp_path / 'GT' / '000' / f'{index:08d}.png').unlink()
+    assert len(ClipDataset(options(tmp_path, dataroot_lq=None))) == 5
+    (tmp_path / 'GT' / '000' / '00000004.png').unlink()
+    with pytest.raises(DataError, match='Clip 000 of .* has a gap: 00000004 is missing'):
+        ClipDataset(options(tmp_path, dataroot_lq=None))
+
+
+def test_unpadded_numbers_are_in_the_order_of_time(tmp_path):
+    make_clip(tmp_path / 'GT' / '000', 12, (64, 64))
+    for index in range(12):
+        (tmp_path / 'GT' / '000' / f'{index:08d}.png').rename(tmp_path / 'GT' / '000' / f'frame{index}.png')
+    clip = ClipDataset(options(tmp_path, dataroot_lq=None)).clips['000']
+    assert [clip.frame_name(index) for index in range(12)] == [f'frame{index}' for index in range(12)]
+
+
 def test_missing_lq_frame_and_clip_are_named(clip_root):
     (clip_root / 'X4' / '001' / '00000003.png').unlink()
     with pytest.raises(DataError, match='Frame 001/00000003 is missing in .*X4'):

@@ -46,6 +46,14 @@ def test_what_exists_is_kept(clip_root):
     assert (clip_root / 'X4/000/00000000.png').read_bytes() == before
 
 
+def test_odd_sizes_are_refused_before_a_store_is_finished(clip_root):
+    path = clip_root / 'GT/001/00000005.png'
+    cv2.imwrite(str(path), cv2.imread(str(path))[:60])
+    with pytest.raises(DataError, match=r'00000005.png \(clip 001, frame 5\) is 60x80'):
+        make_lmdb(clip_root / 'GT', clip_root / 'GT.lmdb')
+    assert not (clip_root / 'GT.lmdb').exists()
+
+
 def test_an_unfinished_folder_never_gets_its_name(clip_root):
     (clip_root / 'GT/002/00000006.png').write_bytes(b'no image')
     with pytest.raises(DataError, match='00000006.png cannot be decoded'):
