@@ -93,7 +93,11 @@ ADAPTATIONS = (
     ),
     Adaptation(
         defect='image models validate in one process through the DDP wrap, whose buffer broadcast waits for the others',
-        is_present=lambda: source_has(SRModel.test, 'self.output = self.net_g(self.lq)'),
+        # The defect is in test(); what is wrapped, once, is the validation() around it.
+        is_present=lambda: (
+            source_has(SRModel.test, 'self.output = self.net_g(self.lq)')
+            and source_has(BaseModel.validation, 'self.dist_validation(')
+        ),
         repair=_repair_validation,
     ),
 )
