@@ -1,6 +1,6 @@
 """Registered datasets, degradations, and the clips of the demo."""
 
 from dlvr_plugin.data.clip_dataset import ClipDataset
-from dlvr_plugin.data.degradations import bicubic_downsample
+from dlvr_plugin.data.degradations import Degradation, bicubic_downsample, gaussian_downsample, motion_blur
 
-__all__ = ['ClipDataset', 'bicubic_downsample']
+__all__ = ['ClipDataset', 'Degradation', 'bicubic_downsample', 'gaussian_downsample', 'motion_blur']

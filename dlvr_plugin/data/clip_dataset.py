@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import torch
 from basicsr.utils.registry import DATASET_REGISTRY
@@ -16,13 +17,10 @@ from torch.utils.data import Dataset
 
 from dlvr_plugin.checks import check_choice, check_integer
 from dlvr_plugin.data.clip_store import Clip, ClipStore, check_pair, missing_frames, read_meta_info
-from dlvr_plugin.data.degradations import bicubic_downsample
-from dlvr_plugin.host.data_errors import DataError
+from dlvr_plugin.data.degradations import Degradation
+from dlvr_plugin.errors import DataError
 
 GTFrames = Literal['all', 'middle']
-
-# Pixels of the low-quality frame that bicubic downsampling reaches beyond a crop.
-_MARGIN = 3
 
 
 @DATASET_REGISTRY.register()
@@ -33,10 +31,13 @@ class ClipDataset(Dataset):
 
     Args:
         opt: Options of the dataset:
-            dataroot_gt (str): Folder of clip folders, or an LMDB.
+            dataroot_gt (str): Folder of clip folders, or an LMDB of PNG or raw records; of a raw record no more is read
+                than the crop.
             dataroot_lq (str | None): The same for the low-quality frames, with the same clips and frame names. None
-                makes them on the fly, by MATLAB's bicubic downsampling and rounding to 8 bits. Ground-truth frames
-                count without the rows and columns at the bottom and right that exceed a multiple of the scale.
+                makes them on the fly. Ground-truth frames count without the rows and columns at the bottom and right
+                that exceed a multiple of the scale.
+            degradation (str | dict): How they are made on the fly, see ``Degradation``. Default: 'BI', or 'motion_blur'
+                where the scale is 1.
             io_backend (dict): ``type: disk`` or ``type: lmdb``.
             meta_info_file (str | None): Lines ``clip frames (h,w,c)`` of the clips to use; None uses all clips.
             exclude_clips (list[str]): Clips to leave out, those kept for validation.
@@ -78,12 +79,22 @@ class ClipDataset(Dataset):
         is_lmdb = opt['io_backend'].get('type') == 'lmdb'
         self.gt_store = ClipStore(opt['dataroot_gt'], is_lmdb=is_lmdb)
         self.lq_store = ClipStore(opt['dataroot_lq'], is_lmdb=is_lmdb) if opt.get('dataroot_lq') else None
+        self.degradation = self._read_degradation()
         self.clips = self._choose_clips()
         self.samples = [(name, start) for name, clip in self.clips.items() for start in range(len(clip.frames))]
 
     @property
     def _name(self) -> str:
         return str(self.opt.get('name', type(self).__name__))
+
+    def _read_degradation(self) -> Degradation | None:
+        options = self.opt.get('degradation')
+        if self.lq_store is None:
+            default = 'motion_blur' if self.scale == 1 else 'BI'
+            return Degradation.from_options(options or default, scale=self.scale, name=f'{self._name}.degradation')
+        if options:
+            raise ValueError(f'{self._name}.degradation makes the frames that dataroot_lq holds already. Set one of both.')
+        return None
 
     def _choose_clips(self) -> dict[str, Clip]:
         """Return the ground-truth clips to use, their lengths and sizes checked."""
@@ -136,7 +147,10 @@ class ClipDataset(Dataset):
         name, start = self.samples[index]
         clip = self.clips[name]
         frames = self._choose_frames(clip, start)
-        gt_images = list(self.gt_store.read_frames(clip, frames))
+        windows = [self.degradation.window(index, len(clip.frames)) if self.degradation else [index] for index in frames]
+        needed = sorted({index for window in windows for index in window})
+        images = dict(zip(needed, self.gt_store.read_frames(clip, needed), strict=True))
+        gt_images = [images[index] for index in frames]
         height, width = (side // self.scale for side in gt_images[0].shape[:2])  # of the low-quality frames
         lq_size = self.gt_size // self.scale
         if min(height, width) < lq_size:
@@ -147,7 +161,8 @@ class ClipDataset(Dataset):
         top, left = random.randint(0, height - lq_size), random.randint(0, width - lq_size)
         gt = self._crop(gt_images, top * self.scale, left * self.scale, self.gt_size, self.gt_size)
         if self.lq_store is None:
-            lq = self._downsample_crop(gt_images, top, left, lq_size)
+            rows = torch.tensor([[needed.index(index) for index in window] for window in windows])
+            lq = self._degrade_crop(list(images.values()), rows, top, left, lq_size)
         else:
             lq_images = list(self.lq_store.read_frames(self.lq_store.clips[name], frames))
             self._check_sizes(name, gt_images[0], lq_images[0])
@@ -177,21 +192,28 @@ class ClipDataset(Dataset):
 
     @staticmethod
     def _crop(images: list[np.ndarray], top: int, left: int, height: int, width: int) -> Tensor:
-        """Crop images (H, W, 3), BGR, uint8, to frames (T, 3, height, width), RGB in [0, 1]."""
-        crops = np.stack([image[top : top + height, left : left + width, ::-1] for image in images])
-        return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous().float().div_(255)
+        """Crop images (H, W, 3), BGR, uint8, to frames (T, 3, height, width), RGB, uint8."""
+        frames = np.empty((len(images), 3, height, width), np.uint8)
+        for image, (red, green, blue) in zip(images, frames, strict=True):
+            crop = np.ascontiguousarray(image[top : top + height, left : left + width])
+            cv2.split(crop, (blue, green, red))  # (H, W, 3) -> 3 x (H, W)
+        return torch.from_numpy(frames)
 
-    def _downsample_crop(self, gt_images: list[np.ndarray], top: int, left: int, size: int) -> Tensor:
-        """Downsample just what the low-quality crop (T, 3, size, size) depends on, as if from whole frames."""
-        scale = self.scale
-        height, width = (side // scale for side in gt_images[0].shape[:2])
-        first_row, first_column = max(top - _MARGIN, 0), max(left - _MARGIN, 0)
-        num_rows = min(top + size + _MARGIN, height) - first_row
-        num_columns = min(left + size + _MARGIN, width) - first_column
-        region = self._crop(gt_images, first_row * scale, first_column * scale, num_rows * scale, num_columns * scale)
-        small = bicubic_downsample(region, scale).clamp_(0, 1).mul_(255).round_().div_(255)
+    def _degrade_crop(self, images: list[np.ndarray], windows: Tensor, top: int, left: int, size: int) -> Tensor:
+        """Degrade just what the low-quality crop (T, 3, size, size) depends on, as if from whole frames.
+
+        ``windows`` (T, N) are the images that each of its frames is made of.
+        """
+        assert self.degradation is not None
+        scale, margin = self.scale, self.degradation.margin
+        height, width = (side // scale for side in images[0].shape[:2])
+        first_row, first_column = max(top - margin, 0), max(left - margin, 0)
+        num_rows = min(top + size + margin, height) - first_row
+        num_columns = min(left + size + margin, width) - first_column
+        region = self._crop(images, first_row * scale, first_column * scale, num_rows * scale, num_columns * scale)
+        lq = self.degradation(self._to_float(region)[windows])
         row, column = top - first_row, left - first_column
-        return small[..., row : row + size, column : column + size]
+        return lq[..., row : row + size, column : column + size]
 
     def _augment(self, lq: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
         """Flip and transpose both alike, drawing as the host's ``augment`` does."""
@@ -204,4 +226,8 @@ class ClipDataset(Dataset):
         if rot90:
             pair = [clip.transpose(-1, -2) for clip in pair]
         lq, gt = (clip.contiguous() for clip in pair)
-        return lq, gt
+        return self._to_float(lq), self._to_float(gt)
+
+    @staticmethod
+    def _to_float(frames: Tensor) -> Tensor:
+        return frames.float().div_(255) if frames.dtype == torch.uint8 else frames

@@ -10,11 +10,14 @@ from weakref import WeakValueDictionary
 import numpy as np
 from basicsr.utils import FileClient, imfrombytes
 
-from dlvr_plugin.host.data_errors import DataError
+from dlvr_plugin.errors import DataError
+from dlvr_plugin.host.raw_records import find_lmdb_problem
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
 _META_LINE = re.compile(r'(?P<name>\S+) (?P<number>\d+) \((?P<height>\d+),(?P<width>\d+)(,\d+)?\)')
-_LMDB_META_LINE = re.compile(r'(?P<key>\S+)\.\w+ \((?P<height>\d+),(?P<width>\d+)(,\d+)?\) \d+')
+_LMDB_META_LINE = re.compile(
+    r'(?P<key>\S+)\.(?P<suffix>\w+) \((?P<height>\d+),(?P<width>\d+)(,\d+)?\) \d+( (?P<checksum>[0-9a-f]{8}))?'
+)
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,42 @@ class Clip:
         return Path(self.frames[index]).stem
 
 
+@dataclass(frozen=True)
+class Record:
+    """A line of the ``meta_info.txt`` of an LMDB, ``clip/frame.png (h,w,c) level [checksum]``.
+
+    Attributes:
+        key: Key of the record, ``clip/frame``.
+        suffix: 'png', or 'npy' for a raw one.
+        size: Height and width of the frame.
+        checksum: CRC-32 of the record's bytes, 8 hexadecimal digits; None in an LMDB of the framework's own.
+    """
+
+    key: str
+    suffix: str
+    size: tuple[int, int]
+    checksum: str | None = None
+
+    def __str__(self) -> str:
+        level = 0 if self.suffix == 'npy' else 1
+        line = f'{self.key}.{self.suffix} ({self.size[0]},{self.size[1]},3) {level}'
+        return f'{line} {self.checksum}' if self.checksum else line
+
+
 class ClipStore:
     """Clips below one root.
 
     Args:
-        root: Folder of clip folders, or an LMDB as the framework makes it, with its ``meta_info.txt``.
+        root: Folder of clip folders, or an LMDB as the framework or ``dlvr data prepare`` makes it.
         is_lmdb: Whether the root is an LMDB.
+        subfolder: Where the frames lie below a clip's folder.
 
     Raises:
-        DataError: The root does not exist, or holds no clips.
+        DataError: The root does not exist, holds no clips, or is an LMDB that is not finished or cut off.
     """
 
-    def __init__(self, root: str | Path, *, is_lmdb: bool) -> None:
-        self.root, self.is_lmdb = Path(root), is_lmdb
+    def __init__(self, root: str | Path, *, is_lmdb: bool, subfolder: str = '') -> None:
+        self.root, self.is_lmdb, self.subfolder = Path(root), is_lmdb, subfolder
         self._client: FileClient | None = None  # opened at the first read
         if not self.root.is_dir():
             raise DataError(f'{self.root} is not a folder.')
@@ -58,28 +84,28 @@ class ClipStore:
             raise DataError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
 
     def _list_folders(self) -> Iterable[Clip]:
-        for folder in sorted(path for path in self.root.iterdir() if path.is_dir()):
-            names = [path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+        for folder in sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith('.')):
+            frames = folder / self.subfolder
+            paths = frames.iterdir() if frames.is_dir() else ()
+            names = sorted((path.name for path in paths if path.suffix.lower() in IMAGE_SUFFIXES), key=by_number)
             if names:
-                yield Clip(folder.name, tuple(f'{folder.name}/{name}' for name in sorted(names, key=_by_number)))
+                below = frames.relative_to(self.root).as_posix()
+                yield Clip(folder.name, tuple(f'{below}/{name}' for name in names))
 
     def _list_lmdb(self) -> Iterable[Clip]:
-        path = self.root / 'meta_info.txt'
-        if not path.is_file():
-            raise DataError(f'{path} is missing: {self.root} is no LMDB made by the framework, or one not finished.')
         keys: dict[str, list[str]] = {}
         sizes: dict[str, tuple[int, int]] = {}
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
-            match = _LMDB_META_LINE.fullmatch(line.strip())
-            if match is None or '/' not in match['key']:
-                raise DataError(f'{path}, line {number}: expected "clip/frame.png (h,w,c) level", got {line!r}.')
-            name = match['key'].rsplit('/', 1)[0]
-            size = (int(match['height']), int(match['width']))
-            if sizes.setdefault(name, size) != size:
-                raise DataError(f'{path}, line {number}: frame {match["key"]} is {size}, its clip is {sizes[name]}.')
-            keys.setdefault(name, []).append(match['key'])
+        for record in read_records(self.root):
+            name = record.key.rsplit('/', 1)[0]
+            if sizes.setdefault(name, record.size) != record.size:
+                raise DataError(
+                    f'{self.root}/meta_info.txt: frame {record.key} is {record.size}, its clip is {sizes[name]}.'
+                )
+            keys.setdefault(name, []).append(record.key)
+        if problem := find_lmdb_problem(self.root):
+            raise DataError(problem)
         for name in sorted(keys):
-            yield Clip(name, tuple(sorted(keys[name], key=_by_number)), sizes[name])
+            yield Clip(name, tuple(sorted(keys[name], key=by_number)), sizes[name])
 
     def read(self, clip: Clip, index: int) -> np.ndarray:
         """Read a frame.
@@ -94,8 +120,6 @@ class ClipStore:
             self._client = _open_lmdb(str(self.root.resolve())) if self.is_lmdb else FileClient('disk')
         frame = clip.frames[index]
         content = self._client.get(frame if self.is_lmdb else self.root / frame, 'frames')
-        if content[:2] == b'\xff\xd8' and content.rfind(b'\xff\xd9', -4096) < 0:
-            raise DataError(f'{self._where(clip, index)} is cut off: a JPEG without its end ({len(content)} bytes).')
         image = imfrombytes(content)
         if clip.size is not None and image.shape[:2] != clip.size:
             raise DataError(
@@ -127,7 +151,7 @@ class ClipStore:
         return {**self.__dict__, '_client': None}
 
 
-def _by_number(name: str) -> list[tuple[int, str]]:
+def by_number(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts numbers in names by value, so that frame 10 follows frame 9."""
     return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', name)]
 
@@ -142,6 +166,23 @@ def _open_lmdb(root: str) -> FileClient:
         client = FileClient('lmdb', db_paths=[root], client_keys=['frames'])
         _open_lmdbs[root] = client
     return client
+
+
+def read_records(root: str | Path) -> Iterator[Record]:
+    """Read the ``meta_info.txt`` of an LMDB.
+
+    Raises:
+        DataError: The file is missing, or a line has another form.
+    """
+    path = Path(root) / 'meta_info.txt'
+    if not path.is_file():
+        raise DataError(f'{path} is missing: {root} is no LMDB of clips, or one that was not finished.')
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        match = _LMDB_META_LINE.fullmatch(line.strip())
+        if match is None or '/' not in match['key']:
+            raise DataError(f'{path}, line {number}: expected "clip/frame.png (h,w,c) level", got {line!r}.')
+        size = (int(match['height']), int(match['width']))
+        yield Record(match['key'], match['suffix'], size, match['checksum'])
 
 
 def read_meta_info(path: str | Path) -> dict[str, tuple[int, tuple[int, int]]]:

@@ -1,8 +1,21 @@
-"""Degradations that make low-quality frames, as pure functions."""
+"""Degradations that make low-quality frames, as pure functions, and their description in options."""
 
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from dlvr_plugin.checks import check_choice, check_integer, check_number
+
+DegradationType = Literal['BI', 'BD', 'motion_blur']
+
+# Bicubic downsampling reaches 2 pixels of the result beyond a pixel, and half a one.
+_BICUBIC_REACH = 3
 
 
 def bicubic_downsample(frames: Tensor, scale: int = 4) -> Tensor:
@@ -20,25 +33,228 @@ def bicubic_downsample(frames: Tensor, scale: int = 4) -> Tensor:
 
     Source: the degradation called BI in video super-resolution; the kernel is that of the host's ``imresize``.
     """
-    height, width = frames.shape[-2:]
-    # The kernel spans 4 output pixels; 3 on each side keep the padding a multiple of the scale.
-    pad = 3 * scale
-    if height % scale or width % scale or min(height, width) < pad:
-        raise ValueError(
-            f'Bicubic x{scale} needs frames of at least {pad}x{pad} pixels, sides multiples of {scale}, got '
-            f'{height}x{width}.'
-        )
+    _check_size(frames, scale, minimum=_BICUBIC_REACH * scale)
     if scale == 1:
         return frames
-    # torch's antialiased bicubic has MATLAB's kernel, but cuts it off at the border.
-    padded = frames[..., _mirrored(height, pad), :][..., _mirrored(width, pad)]
-    flat = padded.reshape(-1, 1, *padded.shape[-2:])  # (..., C, H, W) -> (M, 1, H, W)
-    size = (padded.shape[-2] // scale, padded.shape[-1] // scale)
-    small = F.interpolate(flat, size=size, mode='bicubic', antialias=True, align_corners=False)
-    return small[..., 3:-3, 3:-3].reshape(*frames.shape[:-2], height // scale, width // scale)
+    # Output pixel i is centred on input position scale * (i + 0.5) - 0.5, as if pixels were squares.
+    centre = (scale - 1) / 2
+    first = math.floor(centre) - 2 * scale + 1
+    distance = ((torch.arange(4 * scale, dtype=torch.float64) + first - centre) / scale).abs()
+    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    kernel = torch.where(distance <= 1, near, torch.where(distance <= 2, far, 0))
+    return _decimate(frames, kernel / kernel.sum(), first=first, scale=scale, repeat_border=True)
 
 
-def _mirrored(length: int, pad: int) -> Tensor:
-    """Return indices that mirror ``pad`` pixels at each end, the border pixel repeated."""
-    inside = torch.arange(length)
-    return torch.cat((inside[:pad].flip(0), inside, inside[length - pad :].flip(0)))
+def gaussian_downsample(frames: Tensor, scale: int = 4, *, sigma: float = 1.5) -> Tensor:
+    """Blur by a Gaussian and keep every ``scale``-th pixel, from the first on.
+
+    Args:
+        frames: Frames (..., C, H, W), float; H and W multiples of ``scale``.
+        scale: Factor, at least 1.
+        sigma: Standard deviation in pixels; the kernel reaches 3 of them, 9 x 9 pixels by default.
+
+    Returns:
+        Frames (..., C, H / scale, W / scale); pixel (i, j) lies on pixel (scale i, scale j) of the input. At the
+        borders the frame is reflected, the border pixel not repeated.
+
+    Raises:
+        ValueError: H or W is no multiple of the scale, or the frame is smaller than the kernel.
+
+    Source: the degradation called BD in video super-resolution, as TecoGAN and its PyTorch port make it.
+    """
+    reach = int(3 * sigma)
+    _check_size(frames, scale, minimum=2 * reach + 1)
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    return _decimate(frames, kernel / kernel.sum(), first=-reach, scale=scale, repeat_border=False)
+
+
+def motion_blur(frames: Tensor, *, linear_light: bool = False) -> Tensor:
+    """Average frames that follow one another, as a longer exposure would.
+
+    Args:
+        frames: Frames (..., T, C, H, W) in [0, 1].
+        linear_light: Average light rather than sRGB values.
+
+    Returns:
+        Frames (..., C, H, W).
+
+    Source: the synthetic blur of the deblurring sets DVD, GoPro and REDS; IEC 61966-2-1 for sRGB.
+    """
+    if not linear_light:
+        return frames.mean(dim=-4)
+    light = torch.where(frames <= 0.04045, frames / 12.92, ((frames + 0.055) / 1.055).clamp(min=0) ** 2.4).mean(dim=-4)
+    return torch.where(light <= 0.0031308, 12.92 * light, 1.055 * light.clamp(min=0) ** (1 / 2.4) - 0.055)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Degradation:
+    """A degradation as options describe it.
+
+    Attributes:
+        type: 'BI', bicubic downsampling; 'BD', Gaussian blur and decimation; 'motion_blur', which keeps the size.
+        scale: Factor between the sizes.
+        sigma: Of the Gaussian of 'BD', in pixels.
+        num_frame: Frames that 'motion_blur' averages, odd; beyond the ends of a clip its last frame counts again.
+        linear_light: Whether it averages light rather than values.
+    """
+
+    type: DegradationType = 'BI'
+    scale: int = 4
+    sigma: float = 1.5
+    num_frame: int = 7
+    linear_light: bool = False
+
+    @classmethod
+    def from_options(cls, options: str | Mapping[str, Any], *, scale: int, name: str = 'degradation') -> 'Degradation':
+        """Read an option: the type alone, or a section with ``type`` and what belongs to it.
+
+        Raises:
+            ValueError: An unknown key, or a value out of range. TypeError: a value of the wrong type.
+        """
+        section = {'type': options} if isinstance(options, str) else dict(options)
+        kind = check_choice(f'{name}.type', section.pop('type', None), DegradationType)
+        known = {'BI': (), 'BD': ('sigma',), 'motion_blur': ('num_frame', 'linear_light')}[kind]
+        for key in section:
+            if key not in known:
+                raise ValueError(f'{name}: {kind} takes {", ".join(known) or "no options"}, got {key}.')
+        degradation = cls(type=kind, scale=scale, **section)
+        check_number(f'{name}.sigma', degradation.sigma, above=0)
+        if check_integer(f'{name}.num_frame', degradation.num_frame, minimum=1) % 2 == 0:
+            raise ValueError(f'{name}.num_frame must be odd, got {degradation.num_frame}.')
+        if not isinstance(degradation.linear_light, bool):
+            raise TypeError(f'{name}.linear_light must be true or false, got {degradation.linear_light!r}.')
+        if kind == 'motion_blur' and scale != 1:
+            raise ValueError(f'{name}: motion_blur keeps the size of frames, so scale must be 1, got {scale}.')
+        return degradation
+
+    @property
+    def radius(self) -> int:
+        """Frames before and after a frame that its low-quality version depends on."""
+        return self.num_frame // 2 if self.type == 'motion_blur' else 0
+
+    @property
+    def margin(self) -> int:
+        """Low-quality pixels beyond a crop that it depends on."""
+        return {'BI': _BICUBIC_REACH, 'BD': math.ceil(int(3 * self.sigma) / self.scale), 'motion_blur': 0}[self.type]
+
+    def window(self, index: int, num_frames: int) -> list[int]:
+        """Return the frames of a clip that the low-quality version of a frame is made of."""
+        around = range(index - self.radius, index + self.radius + 1)
+        return [min(max(neighbour, 0), num_frames - 1) for neighbour in around]
+
+    def __call__(self, windows: Tensor) -> Tensor:
+        """Degrade frames and round them to 8 bits.
+
+        Args:
+            windows: Frames (..., N, C, H, W) in [0, 1], N those of ``window``.
+
+        Returns:
+            Frames (..., C, H / scale, W / scale) in [0, 1], multiples of 1/255.
+        """
+        if self.type == 'motion_blur':
+            frames = motion_blur(windows, linear_light=self.linear_light)
+        elif self.type == 'BI':
+            frames = bicubic_downsample(windows.squeeze(-4), self.scale)
+        else:
+            frames = gaussian_downsample(windows.squeeze(-4), self.scale, sigma=self.sigma)
+        return round_to_eight_bits(frames)
+
+
+def round_to_eight_bits(frames: Tensor) -> Tensor:
+    """Clamp frames to [0, 1] and round them to multiples of 1/255.
+
+    The kernels' simple fractions often give values that lie half-way. They are found first, by rounding to a finer
+    grid, so that errors in the last digit do not decide: a crop and its whole frame come out the same.
+    """
+    return frames.clamp(0, 1).mul_(255 * 4096).round_().div_(4096).round_().div_(255)
+
+
+def degrade_images(images: list[np.ndarray], degradation: Degradation) -> np.ndarray:
+    """Degrade the images (H, W, 3), uint8, of one window, cropped at the bottom and right to multiples of the scale.
+
+    Returns:
+        Image (H // scale, W // scale, 3), uint8, in the channel order of the input.
+    """
+    height, width = (side // degradation.scale * degradation.scale for side in images[0].shape[:2])
+    window = np.stack([image[:height, :width] for image in images])
+    frame = degradation(torch.from_numpy(window).permute(0, 3, 1, 2).float().div_(255))  # (N, H, W, C) -> (N, C, H, W)
+    return np.ascontiguousarray(frame.mul_(255).round_().byte().permute(1, 2, 0).numpy())
+
+
+def _check_size(frames: Tensor, scale: int, minimum: int) -> None:
+    height, width = frames.shape[-2:]
+    if height % scale or width % scale or min(height, width) < minimum:
+        raise ValueError(
+            f'Downsampling by {scale} needs frames of at least {minimum}x{minimum} pixels, sides multiples of {scale}, '
+            f'got {height}x{width}.'
+        )
+
+
+def _decimate(frames: Tensor, kernel: Tensor, *, first: int, scale: int, repeat_border: bool) -> Tensor:
+    """Filter rows and columns by a kernel (K,) and keep every ``scale``-th pixel.
+
+    Args:
+        frames: Frames (..., H, W).
+        kernel: Its first weight falls on pixel ``first`` for the first pixel of the result.
+        first: Where the kernel starts, 0 or less.
+        scale: Step of the kernel.
+        repeat_border: Whether mirroring at the borders repeats the border pixel.
+    """
+    height, width = frames.shape[-2:]
+    planes = frames.reshape(-1, height, width)
+    filter_rows, filter_columns = (
+        _Decimation(tuple(kernel.tolist()), first, scale, repeat_border, length) for length in (height, width)
+    )
+    rows = frames.new_empty(len(planes), height // scale, width)
+    for plane, out in zip(planes, rows, strict=True):
+        filter_rows(plane, out, num_grouped=4)
+    columns = frames.new_empty(width // scale, len(planes) * height // scale)
+    filter_columns(rows.view(-1, width).t(), columns, num_grouped=16)
+    return columns.t().reshape(*frames.shape[:-2], height // scale, width // scale)
+
+
+@dataclass(frozen=True)
+class _Decimation:
+    """Filters the rows of a matrix and keeps every ``scale``-th; see ``_decimate``.
+
+    That is a product with weights (length / scale, length), zero but for a band, which inside the matrix just shifts
+    by ``scale`` from row to row. There groups of output rows are all made of their input rows by one small matrix, in
+    one batched product; only the rows at the ends, where the band is mirrored, are made apart.
+    """
+
+    kernel: tuple[float, ...]
+    first: int
+    scale: int
+    repeat_border: bool
+    length: int
+
+    def __call__(self, matrix: Tensor, out: Tensor, *, num_grouped: int) -> None:
+        """Fill ``out`` (n / scale, m) from a matrix (n, m)."""
+        weights = _weights(self, matrix.dtype, matrix.device)
+        taps, step = len(self.kernel), num_grouped * self.scale
+        head = math.ceil(-self.first / self.scale)  # output rows that see the first border
+        start, span = head * self.scale + self.first, step - self.scale + taps
+        num_groups = max((self.length - start - span) // step + 1, 0)
+        tail = head + num_groups * num_grouped
+        if num_groups:
+            windows = matrix[start:].unfold(0, span, step).transpose(1, 2)  # (n, m) -> (groups, span, m)
+            group = weights[head : head + num_grouped, start : start + span].expand(num_groups, -1, -1)
+            torch.bmm(group, windows, out=out[head:tail].view(num_groups, num_grouped, -1))
+        inputs = min((head - 1) * self.scale + self.first + taps, self.length)
+        torch.mm(weights[:head, :inputs], matrix[:inputs], out=out[:head])
+        inputs = max(tail * self.scale + self.first, 0)
+        torch.mm(weights[tail:, inputs:], matrix[inputs:], out=out[tail:])
+
+
+@functools.lru_cache(maxsize=16)
+def _weights(decimation: _Decimation, dtype: torch.dtype, device: torch.device) -> Tensor:
+    length, scale, repeated = decimation.length, decimation.scale, int(decimation.repeat_border)
+    outputs = torch.arange(length // scale)[:, None]
+    inputs = scale * outputs + decimation.first + torch.arange(len(decimation.kernel))
+    inputs = torch.where(inputs < 0, -inputs - repeated, inputs)
+    inputs = torch.where(inputs >= length, 2 * (length - 1) + repeated - inputs, inputs)
+    weights = torch.zeros(length // scale, length, dtype=torch.float64)
+    weights.index_put_((outputs, inputs), torch.tensor(decimation.kernel, dtype=torch.float64), accumulate=True)
+    return weights.to(device, dtype)

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from basicsr.utils.lmdb_util import LmdbMaker
 from tqdm import tqdm
 
 from dlvr_plugin.data.clip_store import ClipStore
-from dlvr_plugin.data.degradations import bicubic_downsample
+from dlvr_plugin.data.degradations import Degradation, degrade_images
 from dlvr_plugin.data.demo_clips import DEMO_CLIPS, load_photograph, render_clip
 
 
@@ -86,9 +85,7 @@ def make_bicubic_lq(gt_root: Path, lq_root: Path, *, scale: int = 4) -> None:
         for clip in tqdm(store.clips.values(), desc=f'Bicubic x{scale}', unit='clip'):
             (partial / clip.name).mkdir(parents=True)
             for index, image in enumerate(store.read_frames(clip)):
-                height, width = (side // scale * scale for side in image.shape[:2])
-                frame = torch.from_numpy(image[:height, :width]).permute(2, 0, 1).float()  # (h, w, c) -> (c, h, w)
-                small = bicubic_downsample(frame, scale).clamp(0, 255).round().byte().permute(1, 2, 0).numpy()
+                small = degrade_images([image], Degradation(scale=scale))
                 write_image(partial / clip.name / f'{clip.frame_name(index)}.png', small)
 
 

@@ -12,11 +12,12 @@ from basicsr.data import data_util, reds_dataset
 from basicsr.data.prefetch_dataloader import PrefetchGenerator
 from basicsr.utils import FileClient, img_util
 
+from dlvr_plugin.errors import DataError
 from dlvr_plugin.host.adaptation import Adaptation, source_has
+from dlvr_plugin.host.raw_records import RawRecord, is_raw
 
 
-class DataError(ValueError):
-    """A file, a record or a clip that cannot be used as it is; the message names it."""
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 
 
 class SourcedBytes(bytes):
@@ -29,7 +30,7 @@ def _repair_get() -> None:
     host_get = FileClient.get
 
     @functools.wraps(host_get)
-    def get(self: FileClient, filepath: Any, client_key: str = 'default') -> SourcedBytes:
+    def get(self: FileClient, filepath: Any, client_key: str = 'default') -> SourcedBytes | RawRecord:
         source = str(filepath)
         if self.backend == 'lmdb':
             folder = dict(zip(self.client._client, self.client.db_paths, strict=True))[client_key]
@@ -40,6 +41,8 @@ def _repair_get() -> None:
             raise DataError(f'{source} cannot be read: {error.strerror}.') from error
         if not content:
             raise DataError(f'{source} is {"missing" if content is None else "empty"}.')
+        if is_raw(content):
+            return RawRecord(content, source)
         sourced = SourcedBytes(content)
         sourced.source = source
         return sourced
@@ -58,10 +61,17 @@ def _repair_imfrombytes() -> None:
     host_imfrombytes = img_util.imfrombytes
 
     @functools.wraps(host_imfrombytes)
-    def imfrombytes(content: bytes, flag: str = 'color', float32: bool = False) -> np.ndarray:
-        image = host_imfrombytes(content, flag=flag, float32=False)
+    def imfrombytes(content: bytes | RawRecord, flag: str = 'color', float32: bool = False) -> np.ndarray:
+        source = getattr(content, 'source', 'the image')
+        if isinstance(content, RawRecord):
+            if flag == 'grayscale':
+                raise DataError(f'{source} is a raw record, a frame in colour; expected one in {flag}.')
+            image = content.decode()
+        else:
+            if content[:2] == _JPEG_START and content.rfind(_JPEG_END, -4096) < 0:
+                raise DataError(f'{source} is cut off: a JPEG without its end ({len(content)} bytes).')
+            image = host_imfrombytes(content, flag=flag, float32=False)
         if image is None:
-            source = getattr(content, 'source', 'the image')
             raise DataError(f'{source} cannot be decoded: it is cut off or damaged ({len(content)} bytes).')
         return image.astype(np.float32) / 255.0 if float32 else image
 

@@ -7,7 +7,7 @@ from basicsr.utils.matlab_functions import imresize
 from dlvr_plugin.data import ClipDataset
 from dlvr_plugin.data.clip_store import ClipStore
 from dlvr_plugin.data.prepare import complete_folder, make_bicubic_lq, make_lmdb
-from dlvr_plugin.host.data_errors import DataError
+from dlvr_plugin.errors import DataError
 from tests.conftest import make_clip
 
 

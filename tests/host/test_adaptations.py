@@ -6,7 +6,7 @@ from torch.utils.data import Dataset
 
 from dlvr_plugin.host import adapt
 from dlvr_plugin.host.adaptation import Adaptation, source_has
-from dlvr_plugin.host.data_errors import DataError
+from dlvr_plugin.errors import DataError
 from dlvr_plugin.host.distributed import init_dist_pytorch
 
 
