@@ -17,17 +17,19 @@ setup(
     # No tensorboard here: basicsr brings tb-nightly, and the two together break TensorBoard.
     install_requires=[
         'basicsr>=1.4.2',
-        'lmdb',
+        'filelock',
+        'lmdb>=3',
         'lpips',
         'numpy',
         'opencv-python',
+        'pillow',
         'pyyaml',
         'torch',
         'torchvision',
         'tqdm',
     ],
+    entry_points={'console_scripts': ['dlvr = dlvr_plugin.cli.main:main']},
     extras_require={
-        'video': ['mmcv-lite'],
         'test': ['mypy', 'pytest', 'ruff', 'types-PyYAML'],
     },
 )

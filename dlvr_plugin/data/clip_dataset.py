@@ -93,7 +93,9 @@ class ClipDataset(Dataset):
             default = 'motion_blur' if self.scale == 1 else 'BI'
             return Degradation.from_options(options or default, scale=self.scale, name=f'{self._name}.degradation')
         if options:
-            raise ValueError(f'{self._name}.degradation makes the frames that dataroot_lq holds already. Set one of both.')
+            raise ValueError(
+                f'{self._name}.degradation makes the frames that dataroot_lq holds already. Set one of both.'
+            )
         return None
 
     def _choose_clips(self) -> dict[str, Clip]:
@@ -147,7 +149,9 @@ class ClipDataset(Dataset):
         name, start = self.samples[index]
         clip = self.clips[name]
         frames = self._choose_frames(clip, start)
-        windows = [self.degradation.window(index, len(clip.frames)) if self.degradation else [index] for index in frames]
+        windows = [
+            self.degradation.window(index, len(clip.frames)) if self.degradation else [index] for index in frames
+        ]
         needed = sorted({index for window in windows for index in window})
         images = dict(zip(needed, self.gt_store.read_frames(clip, needed), strict=True))
         gt_images = [images[index] for index in frames]

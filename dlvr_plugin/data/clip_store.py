@@ -11,7 +11,7 @@ import numpy as np
 from basicsr.utils import FileClient, imfrombytes
 
 from dlvr_plugin.errors import DataError
-from dlvr_plugin.host.raw_records import find_lmdb_problem
+from dlvr_plugin.host.raw_records import RawRecord, find_lmdb_problem
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
 _META_LINE = re.compile(r'(?P<name>\S+) (?P<number>\d+) \((?P<height>\d+),(?P<width>\d+)(,\d+)?\)')
@@ -55,6 +55,11 @@ class Record:
     size: tuple[int, int]
     checksum: str | None = None
 
+    @property
+    def clip(self) -> str:
+        """Name of its clip."""
+        return self.key.rsplit('/', 1)[0]
+
     def __str__(self) -> str:
         level = 0 if self.suffix == 'npy' else 1
         line = f'{self.key}.{self.suffix} ({self.size[0]},{self.size[1]},3) {level}'
@@ -66,19 +71,20 @@ class ClipStore:
 
     Args:
         root: Folder of clip folders, or an LMDB as the framework or ``dlvr data prepare`` makes it.
-        is_lmdb: Whether the root is an LMDB.
+        is_lmdb: Whether the root is an LMDB; None looks.
         subfolder: Where the frames lie below a clip's folder.
 
     Raises:
         DataError: The root does not exist, holds no clips, or is an LMDB that is not finished or cut off.
     """
 
-    def __init__(self, root: str | Path, *, is_lmdb: bool, subfolder: str = '') -> None:
-        self.root, self.is_lmdb, self.subfolder = Path(root), is_lmdb, subfolder
+    def __init__(self, root: str | Path, *, is_lmdb: bool | None = None, subfolder: str = '') -> None:
+        self.root, self.subfolder = Path(root), subfolder
+        self.is_lmdb = _looks_like_lmdb(self.root) if is_lmdb is None else is_lmdb
         self._client: FileClient | None = None  # opened at the first read
         if not self.root.is_dir():
             raise DataError(f'{self.root} is not a folder.')
-        found = self._list_lmdb() if is_lmdb else self._list_folders()
+        found = self._list_lmdb() if self.is_lmdb else self._list_folders()
         self.clips = {clip.name: clip for clip in found}
         if not self.clips:
             raise DataError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
@@ -96,37 +102,47 @@ class ClipStore:
         keys: dict[str, list[str]] = {}
         sizes: dict[str, tuple[int, int]] = {}
         for record in read_records(self.root):
-            name = record.key.rsplit('/', 1)[0]
-            if sizes.setdefault(name, record.size) != record.size:
+            if sizes.setdefault(record.clip, record.size) != record.size:
                 raise DataError(
-                    f'{self.root}/meta_info.txt: frame {record.key} is {record.size}, its clip is {sizes[name]}.'
+                    f'{self.root}/meta_info.txt: frame {record.key} is {record.size}, its clip is {sizes[record.clip]}.'
                 )
-            keys.setdefault(name, []).append(record.key)
+            keys.setdefault(record.clip, []).append(record.key)
         if problem := find_lmdb_problem(self.root):
             raise DataError(problem)
         for name in sorted(keys):
             yield Clip(name, tuple(sorted(keys[name], key=by_number)), sizes[name])
 
-    def read(self, clip: Clip, index: int) -> np.ndarray:
+    def read(self, clip: Clip, index: int, *, strict: bool = False) -> np.ndarray:
         """Read a frame.
 
+        Args:
+            clip: The clip.
+            index: Number of the frame in it.
+            strict: Refuse PNGs that lose something as 8-bit RGB, which the framework's decoding drops.
+
         Returns:
-            Image (h, w, 3), BGR, uint8.
+            Image (h, w, 3), BGR, uint8; of a raw record a view that is valid as long as the store.
 
         Raises:
             DataError: The frame is missing, damaged, or of another size than its clip.
         """
-        if self._client is None:
-            self._client = _open_lmdb(str(self.root.resolve())) if self.is_lmdb else FileClient('disk')
-        frame = clip.frames[index]
-        content = self._client.get(frame if self.is_lmdb else self.root / frame, 'frames')
+        content = self.read_bytes(clip, index)
+        if strict and (problem := find_png_loss(content)):
+            raise DataError(f'{self.where(clip, index)} {problem}. Convert it to 8-bit RGB first.')
         image = imfrombytes(content)
         if clip.size is not None and image.shape[:2] != clip.size:
             raise DataError(
-                f'{self._where(clip, index)} is {image.shape[0]}x{image.shape[1]} pixels (h x w), but its clip is '
+                f'{self.where(clip, index)} is {image.shape[0]}x{image.shape[1]} pixels (h x w), but its clip is '
                 f'{clip.size[0]}x{clip.size[1]}.'
             )
         return image
+
+    def read_bytes(self, clip: Clip, index: int) -> bytes | RawRecord:
+        """Read a frame as it is stored; ``Raises:`` as ``read``, where it is missing."""
+        if self._client is None:
+            self._client = _open_lmdb(str(self.root.resolve())) if self.is_lmdb else FileClient('disk')
+        frame = clip.frames[index]
+        return self._client.get(frame if self.is_lmdb else self.root / frame, 'frames')
 
     def read_frames(self, clip: Clip, indices: Iterable[int] | None = None) -> Iterator[np.ndarray]:
         """Read frames of a clip, all of them by default, and demand one size of them.
@@ -142,7 +158,8 @@ class ClipStore:
             clip = replace(clip, size=image.shape[:2])
             yield image
 
-    def _where(self, clip: Clip, index: int) -> str:
+    def where(self, clip: Clip, index: int) -> str:
+        """Return what an error calls a frame."""
         place = f'key {clip.frames[index]} of {self.root}' if self.is_lmdb else str(self.root / clip.frames[index])
         return f'{place} (clip {clip.name}, frame {index})'
 
@@ -151,9 +168,23 @@ class ClipStore:
         return {**self.__dict__, '_client': None}
 
 
+def _looks_like_lmdb(root: Path) -> bool:
+    """Tell whether a path is an LMDB, or is named as one."""
+    return root.suffix == '.lmdb' or (root / 'data.mdb').exists()
+
+
 def by_number(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts numbers in names by value, so that frame 10 follows frame 9."""
     return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', name)]
+
+
+def find_png_loss(content: bytes | RawRecord) -> str | None:
+    """Return what a PNG holds that 8-bit RGB cannot, None for nothing."""
+    if isinstance(content, RawRecord) or content[:4] != b'\x89PNG':
+        return None
+    if content[24] == 16:  # bits a sample, then the type of colour, stand behind the size in the header
+        return 'has 16 bits a channel'
+    return 'has an alpha channel' if content[25] in (4, 6) else None
 
 
 _open_lmdbs: WeakValueDictionary[str, FileClient] = WeakValueDictionary()

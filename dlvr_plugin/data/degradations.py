@@ -36,14 +36,23 @@ def bicubic_downsample(frames: Tensor, scale: int = 4) -> Tensor:
     _check_size(frames, scale, minimum=_BICUBIC_REACH * scale)
     if scale == 1:
         return frames
-    # Output pixel i is centred on input position scale * (i + 0.5) - 0.5, as if pixels were squares.
+    kernel, first = bicubic_kernel(scale)
+    return _decimate(frames, kernel, first=first, scale=scale, repeat_border=True)
+
+
+def bicubic_kernel(scale: int) -> tuple[Tensor, int]:
+    """Return the weights (4 * scale,) of MATLAB's bicubic downsampling, and on which pixel the first one falls.
+
+    That holds for the first pixel of the result; for the next ones it shifts by ``scale``.
+    """
+    # Output pixel i is centred on input position scale * (i + 0.5) - 0.5: pixels are squares.
     centre = (scale - 1) / 2
     first = math.floor(centre) - 2 * scale + 1
     distance = ((torch.arange(4 * scale, dtype=torch.float64) + first - centre) / scale).abs()
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1
     far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
     kernel = torch.where(distance <= 1, near, torch.where(distance <= 2, far, 0))
-    return _decimate(frames, kernel / kernel.sum(), first=first, scale=scale, repeat_border=True)
+    return kernel / kernel.sum(), first
 
 
 def gaussian_downsample(frames: Tensor, scale: int = 4, *, sigma: float = 1.5) -> Tensor:
@@ -63,11 +72,17 @@ def gaussian_downsample(frames: Tensor, scale: int = 4, *, sigma: float = 1.5) -
 
     Source: the degradation called BD in video super-resolution, as TecoGAN and its PyTorch port make it.
     """
+    kernel, first = gaussian_kernel(sigma)
+    _check_size(frames, scale, minimum=len(kernel))
+    return _decimate(frames, kernel, first=first, scale=scale, repeat_border=False)
+
+
+def gaussian_kernel(sigma: float) -> tuple[Tensor, int]:
+    """Return the weights of a Gaussian as far as 3 sigma, and on which pixel the first one falls for the first one."""
     reach = int(3 * sigma)
-    _check_size(frames, scale, minimum=2 * reach + 1)
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
-    return _decimate(frames, kernel / kernel.sum(), first=-reach, scale=scale, repeat_border=False)
+    return kernel / kernel.sum(), -reach
 
 
 def motion_blur(frames: Tensor, *, linear_light: bool = False) -> Tensor:

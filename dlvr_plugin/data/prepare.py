@@ -1,34 +1,123 @@
-"""Prepare clips on disk: demo clips, low-quality frames, LMDBs. What is there already is kept."""
+"""Prepare clips on disk: stores for training, test sets, and the demo's clips. What is there already is kept."""
 
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from basicsr.utils.lmdb_util import LmdbMaker
+from basicsr.utils import get_root_logger
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from dlvr_plugin.data.clip_store import ClipStore
-from dlvr_plugin.data.degradations import Degradation, degrade_images
+from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.demo_clips import DEMO_CLIPS, load_photograph, render_clip
+from dlvr_plugin.data.frame_sources import ClipFrames, Item, Processing, SourceEnd, VideoFrames, find_source
+from dlvr_plugin.data.store_writer import StoreWriter, complete_folder
 
 
-@contextmanager
-def complete_folder(target: Path) -> Iterator[Path]:
-    """Yield a folder to fill, which gets its name only when it is complete.
+def prepare_store(
+    root: Path,
+    target: Path,
+    *,
+    processing: Processing | None = None,
+    num_workers: int = 0,
+    force: bool = False,
+    **selection: Any,
+) -> None:
+    """Make a store of clips or videos: an LMDB with its meta files, or a folder of PNG frames.
+
+    It may be killed at any time; called again with the same arguments, it goes on. A store has its name only when it
+    is complete.
+
+    Args:
+        root: Folder of clip folders, LMDB, folder of video files, or video file.
+        target: ``NAME.lmdb`` for an LMDB, any other name for a folder of clip folders.
+        processing: What happens to a frame; by default 'raw' for an LMDB, 'png' for a folder, and nothing else.
+        num_workers: Worker processes; 0 works in this one.
+        force: Replace a finished target, and begin anew what was begun with other arguments.
+        **selection: What to take of the root, see ``find_source``.
 
     Raises:
-        FileExistsError: The target exists.
+        FileExistsError: The target exists. DataError: A source that cannot be used; or the target was begun
+        otherwise, or is being made. OSError: It cannot be written, or will not fit.
     """
-    if target.exists():
-        raise FileExistsError(f'{target} exists already. Remove it, or choose another name.')
-    partial = target.with_name(f'.{target.stem}.partial{target.suffix}')
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    yield partial
-    partial.rename(target)
+    processing = processing or Processing(codec='raw' if target.suffix == '.lmdb' else 'png')
+    if processing.codec == 'raw' and target.suffix != '.lmdb':
+        raise ValueError(f'{target}: raw records need an LMDB, a target named NAME.lmdb.')
+    source = find_source(root, processing, **selection)
+    description = describe_store(root, processing, **selection)
+    with closing(StoreWriter(target, description, force=force)) as writer:
+        writer.keep(source.is_current)
+        source.skip(set(writer.records), set(writer.ended))
+        _check_space(target, source, len(writer.records))
+        _fill(writer, source, num_workers)
+        writer.finish(source.keys(writer.records))
+    get_root_logger().info(f'{target} is complete: {len(writer.records)} frames.')
+
+
+def describe_store(root: Path, processing: Processing, **selection: Any) -> dict[str, Any]:
+    """Return what tells stores apart that are made in different ways, in JSON's types."""
+    chosen = {key: list(value) if isinstance(value, Sequence | tuple) else value for key, value in selection.items()}
+    return {'source': str(root.resolve()), **asdict(processing), **chosen}
+
+
+def _check_space(target: Path, source: ClipFrames | VideoFrames, num_done: int) -> None:
+    """Print the need, and demand that it is met.
+
+    Raises:
+        OSError: Too little space.
+    """
+    needed = source.num_bytes * (1 - num_done / max(source.num_frames, 1))
+    free = shutil.disk_usage(target.parent).free
+    message = (
+        f'{target}: {source.num_frames} frames, about {source.num_bytes / 1e9:.2f} GB'
+        + (f', {num_done} of them done' if num_done else '')
+        + f'; {free / 1e9:.2f} GB are free.'
+    )
+    if needed > free:
+        raise OSError(f'{message} Make room, choose another disk, or use --codec png.')
+    get_root_logger().info(message)
+
+
+def _fill(writer: StoreWriter, source: ClipFrames | VideoFrames, num_workers: int) -> None:
+    """Write all frames of a source that the store has not."""
+    loader: DataLoader[list[Item]] = DataLoader(
+        source, batch_size=None, num_workers=num_workers, collate_fn=_unchanged, worker_init_fn=_use_one_thread
+    )
+    with tqdm(
+        total=source.num_frames, initial=len(writer.records), desc=writer.target.name, unit='frame', smoothing=0.1
+    ) as progress:
+        try:
+            for items in loader:
+                for item in items:
+                    if isinstance(item, SourceEnd):
+                        writer.end_source(item.stamp)
+                        if item.num_kept < item.num_frames:
+                            num_left = item.num_frames - item.num_kept
+                            progress.write(f'{item.stamp.split(" ")[0]}: {num_left} frames of short scenes left out.')
+                    else:
+                        writer.put(item)
+                        progress.update()
+        except RuntimeError as error:
+            if 'DataLoader worker' not in str(error):
+                raise
+            raise OSError(
+                'A worker process was killed, most often for lack of memory. The same command goes on; fewer --jobs '
+                'need less.'
+            ) from error
+
+
+def _unchanged(items: list[Item]) -> list[Item]:
+    return items
+
+
+def _use_one_thread(_: int) -> None:
+    cv2.setNumThreads(1)
 
 
 def write_clip(folder: Path, frames: Iterable[np.ndarray]) -> None:
@@ -44,8 +133,10 @@ def write_image(path: Path, image: np.ndarray) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    if not cv2.imwrite(str(path), image):
+    partial = path.with_name(f'.{path.name}')
+    if not cv2.imwrite(str(partial), image):
         raise OSError(f'{path} cannot be written.')
+    partial.rename(path)
 
 
 def make_demo_clips(root: Path, *, num_frames: int = 100, size: tuple[int, int] = (192, 256)) -> None:
@@ -65,28 +156,15 @@ def make_demo_clips(root: Path, *, num_frames: int = 100, size: tuple[int, int] 
         for name, (photograph, motion) in tqdm(DEMO_CLIPS.items(), desc='Demo clips', unit='clip'):
             photo = cv2.cvtColor(load_photograph(photograph), cv2.COLOR_RGB2BGR)
             write_clip(partial / 'train_sharp' / name, render_clip(photo, motion, num_frames=num_frames, size=size))
-        make_bicubic_lq(partial / 'train_sharp', partial / 'train_sharp_bicubic' / 'X4', scale=4)
+        prepare_store(
+            partial / 'train_sharp',
+            partial / 'train_sharp_bicubic' / 'X4',
+            processing=Processing(codec='png', degradation=Degradation(scale=4)),
+        )
         meta_info = partial / 'meta_info_demo_GT.txt'
         make_meta_info(partial / 'train_sharp', meta_info)
         val_line = meta_info.read_text().splitlines(keepends=True)[0]
         (partial / 'meta_info_demo_val_GT.txt').write_text(val_line)
-
-
-def make_bicubic_lq(gt_root: Path, lq_root: Path, *, scale: int = 4) -> None:
-    """Make low-quality PNG frames of all clips below a folder, by MATLAB's bicubic downsampling.
-
-    Frames are cropped at the bottom and right to a multiple of the scale first.
-
-    Raises:
-        DataError: A frame cannot be read. FileExistsError: The target exists.
-    """
-    store = ClipStore(gt_root, is_lmdb=False)
-    with complete_folder(lq_root) as partial:
-        for clip in tqdm(store.clips.values(), desc=f'Bicubic x{scale}', unit='clip'):
-            (partial / clip.name).mkdir(parents=True)
-            for index, image in enumerate(store.read_frames(clip)):
-                small = degrade_images([image], Degradation(scale=scale))
-                write_image(partial / clip.name / f'{clip.frame_name(index)}.png', small)
 
 
 def make_meta_info(root: Path, target: Path) -> None:
@@ -105,28 +183,3 @@ def make_meta_info(root: Path, target: Path) -> None:
     partial = target.with_name(f'.{target.name}.partial')
     partial.write_text(''.join(lines))
     partial.rename(target)
-
-
-def make_lmdb(root: Path, target: Path) -> None:
-    """Make an LMDB of PNG records from a folder of clips, as the host's REDS datasets read it.
-
-    Args:
-        root: Folder of clip folders.
-        target: Folder to make; its name ends with ``.lmdb``.
-
-    Raises:
-        DataError: A frame cannot be read. FileExistsError: The target exists. ValueError: Another ending.
-    """
-    store = ClipStore(root, is_lmdb=False)
-    num_frames = sum(len(clip.frames) for clip in store.clips.values())
-    largest = max(store.read(clip, 0).nbytes for clip in store.clips.values())
-    with complete_folder(target) as partial:
-        # Twice the raw size: PNG may exceed it a little, and LMDB works in pages.
-        maker = LmdbMaker(str(partial), map_size=2 * num_frames * (largest + 2**16) + 2**24, compress_level=1)
-        with tqdm(total=num_frames, desc=target.name, unit='frame') as progress:
-            for clip in store.clips.values():
-                for index, image in enumerate(store.read_frames(clip)):
-                    _, png = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-                    maker.put(png.tobytes(), f'{clip.name}/{clip.frame_name(index)}', image.shape)
-                    progress.update()
-        maker.close()

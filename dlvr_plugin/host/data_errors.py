@@ -16,7 +16,6 @@ from dlvr_plugin.errors import DataError
 from dlvr_plugin.host.adaptation import Adaptation, source_has
 from dlvr_plugin.host.raw_records import RawRecord, is_raw
 
-
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 
 

@@ -58,14 +58,13 @@ def run_pipeline(
     return exit_code_of(action)
 
 
-def exit_code_of(action: Callable[[], None]) -> int:
-    """Run a command's work, and return 0, or 1 behind a readable error."""
+def exit_code_of(action: Callable[[], int | None]) -> int:
+    """Run a command's work, and return what it returns, 0 for nothing, or 1 behind a readable error."""
     try:
-        action()
+        return action() or 0
     except _USER_ERRORS as error:
         _report(error)
         return 1
-    return 0
 
 
 @contextmanager

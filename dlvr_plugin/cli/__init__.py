@@ -1,0 +1,1 @@
+"""The ``dlvr`` command: one module a subcommand, which reads arguments and leaves the work to the package."""

@@ -1,0 +1,143 @@
+"""``dlvr data check``: find what would end or spoil a training run, before it does."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dlvr_plugin.data.clip_store import ClipStore, read_meta_info
+from dlvr_plugin.data.option_datasets import read_datasets
+from dlvr_plugin.data.store_check import Finding, StoreReport, check_meta_info, check_pairs, check_store
+from dlvr_plugin.errors import DataError
+from dlvr_plugin.report.text_table import format_table
+
+_LEVELS = ('error', 'warning', 'note')
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand to those of ``dlvr data``."""
+    parser = commands.add_parser(
+        'check',
+        help='check stores, folders of clips, or the data of an option file',
+        description='Check every frame of stores or folders of clips. The exit code is 1 where there are errors.',
+    )
+    parser.add_argument('source', type=Path, help='LMDB, folder of clip folders, or option file (.yml)')
+    parser.add_argument('--lq', type=Path, help='low-quality clips that belong to SOURCE')
+    parser.add_argument('--scale', type=int, help='factor between the two (default: by their sizes)')
+    parser.add_argument('--meta-info', type=Path, help='meta file of SOURCE (default: that of an LMDB)')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
+    parser.add_argument(
+        '--fix',
+        type=Path,
+        metavar='FILE',
+        help='write a meta file of the clips without errors; sources stay as they are',
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, print one table, and return 1 where there are errors.
+
+    Raises:
+        ValueError: Arguments that cannot be used. OSError: FILE of ``--fix`` exists.
+    """
+    if args.fix and args.fix.exists():
+        raise FileExistsError(f'--fix: {args.fix} exists already. Choose another name.')
+    if not args.source.exists():
+        raise DataError(f'{args.source} does not exist.')
+    num_workers = args.jobs if args.jobs > 1 else 0
+    if args.source.is_file():
+        findings, reports = _check_options(args.source, num_workers)
+    else:
+        findings, reports = _check_set(args.source, args.lq, args.scale, args.meta_info, num_workers)
+    _print_findings(findings, reports)
+    if args.fix:
+        _write_usable(args.fix, reports[0], findings)
+    return int(any(finding.level == 'error' for finding in findings))
+
+
+def _check_set(
+    gt_root: Path, lq_root: Path | None, scale: int | None, meta_info: Path | None, num_workers: int
+) -> tuple[list[Finding], list[StoreReport]]:
+    """Check ground truth and, where there are, low-quality clips."""
+    roots = [gt_root] if lq_root is None else [gt_root, lq_root]
+    reports = [check_store(root, num_workers=num_workers) for root in roots]
+    findings = [finding for report in reports for finding in report.findings]
+    gt_store = reports[0].store
+    if meta_info is None and (gt_root / 'meta_info_clips.txt').is_file():
+        meta_info = gt_root / 'meta_info_clips.txt'
+    if gt_store is not None and meta_info is not None:
+        try:
+            findings += check_meta_info(read_meta_info(meta_info), gt_store, str(meta_info))
+        except DataError as error:
+            findings.append(Finding('error', str(meta_info), str(error)))
+    if gt_store is not None and len(reports) == 2 and reports[1].store is not None:
+        findings += check_pairs(gt_store, reports[1].store, scale)
+    return findings, reports
+
+
+def _check_options(path: Path, num_workers: int) -> tuple[list[Finding], list[StoreReport]]:
+    """Check the data sets of an option file."""
+    findings: list[Finding] = []
+    reports: list[StoreReport] = []
+    for phase, scale, dataset in read_datasets(path):
+        roots = [Path(dataset[key]) if dataset.get(key) else None for key in ('dataroot_gt', 'dataroot_lq')]
+        for key, root in zip(('dataroot_gt', 'dataroot_lq'), roots, strict=True):
+            if root is not None and not root.exists():
+                findings.append(Finding('error', f'datasets.{phase}.{key}', f'{root} does not exist'))
+        if roots[0] is None or any(root is not None and not root.exists() for root in roots):
+            continue
+        meta_info = Path(dataset['meta_info_file']) if dataset.get('meta_info_file') else None
+        found, checked = _check_set(roots[0], roots[1], scale, meta_info, num_workers)
+        findings += [replace(finding, where=f'{phase}: {finding.where}') for finding in found]
+        findings += _check_use(phase, dataset, checked[0].store)
+        reports += checked
+    return findings, reports
+
+
+def _check_use(phase: str, dataset: dict[str, Any], store: ClipStore | None) -> Iterator[Finding]:
+    """Compare what a data set takes of its clips with what they have."""
+    needed = 100 if str(dataset.get('type', '')).startswith('REDS') else dataset.get('num_frame')
+    for clip in store.clips.values() if store is not None else ():
+        if clip.name in [str(name) for name in dataset.get('exclude_clips') or ()]:
+            continue
+        if isinstance(needed, int) and len(clip.frames) < needed:
+            what = f'has {len(clip.frames)} frames; {dataset.get("type")} takes {needed}'
+            yield Finding('error', f'{phase}: clip {clip.name}', what, clip.name)
+        gt_size = dataset.get('gt_size')
+        if isinstance(gt_size, int) and clip.size is not None and min(clip.size) < gt_size:
+            yield Finding(
+                'error', f'{phase}: clip {clip.name}', f'is {clip.size} (h, w), below gt_size {gt_size}', clip.name
+            )
+
+
+def _print_findings(findings: list[Finding], reports: list[StoreReport]) -> None:
+    rows = []
+    for report in reports:
+        if report.store is not None:
+            num_frames = sum(len(clip.frames) for clip in report.store.clips.values())
+            rows.append(('checked', str(report.root), f'{len(report.store.clips)} clips, {num_frames} frames'))
+    for finding in sorted(findings, key=lambda finding: _LEVELS.index(finding.level)):
+        rows.append((finding.level, finding.where, finding.what))
+    counts = [sum(finding.level == level for finding in findings) for level in _LEVELS]
+    rows.append(('in all', '', f'{counts[0]} errors, {counts[1]} warnings, {counts[2]} notes'))
+    sys.stdout.write(format_table(('level', 'where', 'what'), rows) + '\n')
+
+
+def _write_usable(path: Path, report: StoreReport, findings: list[Finding]) -> None:
+    """Write a meta file of the clips without errors."""
+    broken = {finding.clip for finding in findings if finding.level == 'error'}
+    if report.store is None or None in broken:
+        raise DataError(f'--fix: {report.root} is broken as a whole; no clip can be told to be usable.')
+    usable = [clip for name, clip in report.store.clips.items() if name not in broken]
+    lines = []
+    for clip in usable:
+        height, width = clip.size or report.store.read(clip, 0).shape[:2]
+        lines.append(f'{clip.name} {len(clip.frames)} ({height},{width},3)\n')
+    partial = path.with_name(f'.{path.name}.partial')
+    partial.write_text(''.join(lines))
+    partial.rename(path)
+    sys.stdout.write(f'{path}: {len(usable)} of {len(report.store.clips)} clips are usable.\n')

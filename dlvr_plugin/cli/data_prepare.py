@@ -1,0 +1,154 @@
+"""``dlvr data prepare``: make training stores and test sets of clips or videos."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any, get_args
+
+from basicsr.utils import get_root_logger
+
+from dlvr_plugin.data.clip_store import ClipStore, check_pair
+from dlvr_plugin.data.degradations import Degradation, DegradationType
+from dlvr_plugin.data.frame_sources import Processing
+from dlvr_plugin.data.prepare import describe_store, prepare_store
+from dlvr_plugin.data.store_writer import CODECS, StoreWriter
+
+_EPILOG = """
+A TARGET named NAME.lmdb becomes an LMDB with its meta files (meta_info_clips.txt is what meta_info_file takes); any
+other name a folder of PNG frames, as test sets have it. The command may be interrupted at any time: the same command
+goes on, and a store has its name only when it is complete.
+
+examples:
+  dlvr data prepare datasets/REDS/train_sharp datasets/REDS/train_sharp.lmdb \\
+      --lq-source datasets/REDS/train_sharp_bicubic/X4 --lq-target datasets/REDS/train_sharp_bicubic_X4.lmdb
+  dlvr data prepare my_videos datasets/my_videos.lmdb --downscale 2 --degradation BI
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand to those of ``dlvr data``."""
+    parser = commands.add_parser(
+        'prepare',
+        help='make training stores and test sets of clips or videos',
+        description='Make training stores and test sets of clips of frames or of video files.',
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('source', type=Path, help='folder of clip folders, of videos, an LMDB, or a video file')
+    parser.add_argument('target', type=Path, help='NAME.lmdb, or a folder to make')
+    parser.add_argument(
+        '--codec', choices=CODECS, help="of an LMDB: raw (default) for speed, png for the framework's own readers"
+    )
+    parser.add_argument('--downscale', type=int, default=1, metavar='N', help='shrink by N, against compression noise')
+    parser.add_argument('--subfolder', default='', metavar='NAME', help="where frames lie below a clip's folder")
+    parser.add_argument('--clips', nargs='+', default=[], metavar='NAME', help='take these only')
+    parser.add_argument('--exclude-clips', nargs='+', default=[], metavar='NAME', help='leave these out')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
+    parser.add_argument('--force', action='store_true', help='replace what exists')
+    videos = parser.add_argument_group('videos')
+    videos.add_argument(
+        '--scene-threshold',
+        type=float,
+        default=27.0,
+        metavar='X',
+        help='mean change of a pixel, 0 to 255, that starts a new clip (default: 27; 0: never)',
+    )
+    videos.add_argument(
+        '--min-frames', type=int, default=15, metavar='N', help='leave out shorter scenes (default: 15)'
+    )
+    lq = parser.add_argument_group('low-quality frames, given or made; else they are made while training')
+    lq.add_argument('--lq-source', type=Path, help='as SOURCE, with the same clips and frames')
+    lq.add_argument('--lq-subfolder', metavar='NAME', help='default: that of --subfolder')
+    lq.add_argument('--degradation', choices=get_args(DegradationType), help='make them of the ground truth')
+    lq.add_argument('--lq-target', type=Path, help='default with --degradation: TARGET_BIx4 or the like')
+    lq.add_argument('--scale', type=int, default=4, metavar='N', help='of BI and BD (default: 4)')
+    lq.add_argument('--sigma', type=float, default=1.5, help='of the Gaussian of BD, in pixels (default: 1.5)')
+    lq.add_argument('--blur-frames', type=int, default=7, metavar='N', help='that motion_blur averages (default: 7)')
+    lq.add_argument('--linear-light', action='store_true', help='let motion_blur average light, not values')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the stores.
+
+    Raises:
+        ValueError: Arguments or data that cannot be used. OSError: A target exists, or cannot be written.
+    """
+    for name, minimum in (('downscale', 1), ('jobs', 1), ('min_frames', 1), ('scale', 1)):
+        if getattr(args, name) < minimum:
+            raise ValueError(f'--{name.replace("_", "-")} must be at least {minimum}, got {getattr(args, name)}.')
+    jobs = [_gt_job(args), *_lq_jobs(args)]
+    finished = [job for job in jobs if job[1].exists()]
+    for root, target, processing, selection in finished:
+        made_so = StoreWriter.made_by(target, describe_store(root, processing, **selection))
+        if not args.force and (len(finished) == len(jobs) or not made_so):
+            raise FileExistsError(f'{target} exists already. --force replaces it.')
+    try:
+        for root, target, processing, selection in jobs:
+            if target.exists() and not args.force:
+                get_root_logger().info(f'{target} is complete already.')
+                continue
+            num_workers = args.jobs if args.jobs > 1 else 0
+            prepare_store(root, target, processing=processing, num_workers=num_workers, force=args.force, **selection)
+    except KeyboardInterrupt:
+        get_root_logger().warning('What is done is kept: the same command goes on.')
+        raise
+
+
+_Job = tuple[Path, Path, Processing, dict[str, Any]]  # source, target, what happens between, what is taken
+
+
+def _codec(args: argparse.Namespace, target: Path) -> Any:
+    return args.codec or ('raw' if target.suffix == '.lmdb' else 'png')
+
+
+def _gt_job(args: argparse.Namespace) -> _Job:
+    selection = {
+        'subfolder': args.subfolder,
+        'clips': args.clips,
+        'exclude_clips': args.exclude_clips,
+        'scene_threshold': args.scene_threshold,
+        'min_frames': args.min_frames,
+    }
+    processing = Processing(codec=_codec(args, args.target), downscale=args.downscale)
+    return args.source, args.target, processing, selection
+
+
+def _lq_jobs(args: argparse.Namespace) -> list[_Job]:
+    if args.lq_source and args.degradation:
+        raise ValueError('--lq-source gives the low-quality frames that --degradation would make. Use one of both.')
+    if args.lq_source:
+        if not args.lq_target:
+            raise ValueError('--lq-source needs --lq-target.')
+        source, target, _, selection = _gt_job(args)
+        selection = {
+            **selection,
+            'subfolder': selection['subfolder'] if args.lq_subfolder is None else args.lq_subfolder,
+        }
+        _check_pairs(args, selection['subfolder'])
+        return [(args.lq_source, args.lq_target, Processing(codec=_codec(args, args.lq_target)), selection)]
+    if args.degradation:
+        scale = 1 if args.degradation == 'motion_blur' else args.scale
+        options = {
+            'BI': {},
+            'BD': {'sigma': args.sigma},
+            'motion_blur': {'num_frame': args.blur_frames, 'linear_light': args.linear_light},
+        }[args.degradation]
+        section = {'type': args.degradation, **options}
+        degradation = Degradation.from_options(section, scale=scale, name='--degradation')
+        suffix = f'{args.degradation}x{scale}' if scale > 1 else args.degradation
+        target = args.lq_target or args.target.with_name(f'{args.target.stem}_{suffix}{args.target.suffix}')
+        processing = Processing(codec=_codec(args, target), degradation=degradation)
+        return [(args.target, target, processing, {})]  # made of the store that was just made
+    if args.lq_target:
+        raise ValueError('--lq-target needs --lq-source or --degradation.')
+    return []
+
+
+def _check_pairs(args: argparse.Namespace, lq_subfolder: str) -> None:
+    """Demand, before hours of work, that two folders of clips have the same clips and frames."""
+    gt_store = ClipStore(args.source, subfolder=args.subfolder)
+    lq_store = ClipStore(args.lq_source, subfolder=lq_subfolder)
+    for name in args.clips or {**gt_store.clips, **lq_store.clips}:
+        if name not in args.exclude_clips:
+            check_pair(gt_store, lq_store, name)

@@ -1,0 +1,80 @@
+"""``dlvr data show``: a contact sheet of samples as the trainer sees them."""
+
+import argparse
+import random
+from pathlib import Path
+from typing import Any
+
+from basicsr.data import build_dataset
+from basicsr.utils import get_root_logger
+
+from dlvr_plugin.data import ClipDataset
+from dlvr_plugin.data.clip_store import ClipStore
+from dlvr_plugin.data.option_datasets import read_datasets
+from dlvr_plugin.data.prepare import write_image
+from dlvr_plugin.errors import DataError
+from dlvr_plugin.report.contact_sheet import draw_contact_sheet
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand to those of ``dlvr data``."""
+    parser = commands.add_parser(
+        'show',
+        help='draw a contact sheet of training samples',
+        description='Draw samples as the trainer sees them, cropped and augmented: LQ above, GT below.',
+    )
+    parser.add_argument('source', type=Path, help='LMDB, folder of clip folders, or option file (.yml)')
+    parser.add_argument('--lq', type=Path, help='low-quality clips that belong to SOURCE (default: made on the fly)')
+    parser.add_argument('--out', type=Path, help='PNG to write (default: NAME_samples.png in the current folder)')
+    parser.add_argument('--samples', type=int, default=4, metavar='N', help='how many (default: 4)')
+    parser.add_argument('--seed', type=int, default=0, help='of what is chosen at random (default: 0)')
+    parser.add_argument('--num-frame', type=int, default=5, metavar='N', help='frames of a sample (default: 5)')
+    parser.add_argument('--gt-size', type=int, default=128, metavar='N', help='side of the crop (default: 128)')
+    parser.add_argument('--scale', type=int, default=4, metavar='N', help='between LQ and GT (default: 4)')
+    parser.add_argument(
+        '--degradation', default=None, help='BI, BD or, with --scale 1, motion_blur, where LQ is made on the fly'
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the contact sheet.
+
+    Raises:
+        ValueError: Arguments, options or data that cannot be used. OSError: The picture cannot be written.
+    """
+    if args.samples < 1:
+        raise ValueError(f'--samples must be at least 1, got {args.samples}.')
+    dataset: Any = _build_from_file(args.source) if args.source.is_file() else _build_from_store(args)
+    random.seed(args.seed)
+    indices = random.sample(range(len(dataset)), min(args.samples, len(dataset)))
+    sheet = draw_contact_sheet([dataset[index] for index in indices])
+    out = args.out or Path(f'{args.source.stem}_samples.png')
+    write_image(out, sheet)
+    get_root_logger().info(f'{out}: {len(indices)} of {len(dataset)} samples of {args.source}.')
+
+
+def _build_from_file(path: Path) -> Any:
+    """Build the training set of an option file."""
+    for phase, scale, dataset in read_datasets(path):
+        if phase == 'train':
+            return build_dataset({**dataset, 'phase': phase, 'scale': scale})
+    raise DataError(f'{path} has no training set: datasets.train is missing.')
+
+
+def _build_from_store(args: argparse.Namespace) -> ClipDataset:
+    return ClipDataset(
+        {
+            'name': args.source.name,
+            'dataroot_gt': args.source,
+            'dataroot_lq': args.lq,
+            'io_backend': {'type': 'lmdb' if ClipStore(args.source).is_lmdb else 'disk'},
+            'degradation': args.degradation,
+            'num_frame': args.num_frame,
+            'gt_size': args.gt_size,
+            'scale': args.scale,
+            'random_reverse': True,
+            'use_hflip': True,
+            'use_rot': True,
+        }
+    )

@@ -1,0 +1,38 @@
+"""The ``dlvr`` command."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+from basicsr.utils import get_root_logger
+
+from dlvr_plugin.cli import data_check, data_prepare, data_show
+from dlvr_plugin.host.pipeline import exit_code_of
+
+_INTERRUPTED = 130  # the shell's code for Ctrl-C
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand.
+
+    Args:
+        argv: Arguments; None for those of the command line.
+
+    Returns:
+        Exit code: 0, 1 behind an error that was printed, or what the subcommand says; 2 for wrong arguments, 130 when
+        it was interrupted.
+    """
+    parser = argparse.ArgumentParser(prog='dlvr', description='Tools around training in a discriminative space.')
+    groups = parser.add_subparsers(metavar='GROUP', required=True)
+    data = groups.add_parser('data', help='prepare, check and look at training data')
+    commands = data.add_subparsers(metavar='COMMAND', required=True)
+    for module in (data_prepare, data_check, data_show):
+        module.add_parser(commands)
+    args = parser.parse_args(argv)
+    logger = get_root_logger()
+    logger.setLevel(logging.INFO)
+    try:
+        return exit_code_of(lambda: args.run(args))
+    except KeyboardInterrupt:
+        logger.warning('Interrupted.')
+        return _INTERRUPTED

@@ -1,0 +1,288 @@
+"""What stores are made of: clips of frames, and video files."""
+
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch.utils.data import Dataset, IterableDataset, get_worker_info
+
+from dlvr_plugin.data.clip_store import Clip, ClipStore, missing_frames
+from dlvr_plugin.data.degradations import Degradation, degrade_images
+from dlvr_plugin.data.store_writer import Codec, EncodedFrame, encode_frame
+from dlvr_plugin.data.video_frames import VIDEO_SUFFIXES, count_frames, read_video, split_scenes
+from dlvr_plugin.errors import DataError
+
+_SAMPLED_FRAMES = 5  # that tell how much PNG compresses
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processing:
+    """What happens to a frame on its way into a store.
+
+    Attributes:
+        codec: 'raw' or 'png'.
+        downscale: Factor of a bicubic downsampling that removes the noise of compression; 1 for none.
+        degradation: What makes it a low-quality frame, None for nothing.
+    """
+
+    codec: Codec = 'raw'
+    downscale: int = 1
+    degradation: Degradation | None = None
+
+    @property
+    def scale(self) -> int:
+        """Factor between the sizes before and after."""
+        return self.downscale * (self.degradation.scale if self.degradation else 1)
+
+    def __call__(self, images: Sequence[np.ndarray], *, key: str, stamp: str) -> EncodedFrame:
+        """Process and encode the images (h, w, 3), BGR, uint8, that a frame of the store is made of."""
+        window = list(images)
+        if self.downscale > 1:
+            window = [degrade_images([image], Degradation(type='BI', scale=self.downscale)) for image in window]
+        image = degrade_images(window, self.degradation) if self.degradation else window[0]
+        return encode_frame(image, codec=self.codec, key=key, stamp=stamp)
+
+    def num_bytes(self, num_frames: int, size: tuple[int, int], compression: float) -> int:
+        """Return about how much frames of this size before processing take; ``compression`` is that of PNG."""
+        height, width = (side // self.scale for side in size)
+        frame = height * width * 3 * (compression if self.codec == 'png' else 1)
+        return int(num_frames * (frame + 2**12))  # an LMDB works in pages
+
+
+@dataclass(frozen=True)
+class SourceEnd:
+    """Says that a video was read to its end.
+
+    Attributes:
+        stamp: Identifies the video in its present state.
+        num_frames: Frames that it holds.
+        num_kept: Frames that went into the store.
+    """
+
+    stamp: str
+    num_frames: int
+    num_kept: int
+
+
+Item = EncodedFrame | SourceEnd
+
+
+class ClipFrames(Dataset[list[Item]]):
+    """Frames of clips, each made into a frame of a store by itself.
+
+    Args:
+        store: Where the clips are.
+        clips: Names of those to take.
+        processing: What happens to their frames.
+
+    Attributes:
+        num_frames: How many there are.
+        num_bytes: About how much they take in a store.
+
+    Raises:
+        DataError: A clip that the store has not, two names that become one, or a frame that cannot be read.
+    """
+
+    def __init__(self, store: ClipStore, clips: Sequence[str], processing: Processing) -> None:
+        self.store, self.processing = store, processing
+        names = _unique_names(clips)
+        self._frames: dict[str, tuple[Clip, int]] = {}
+        for name in clips:
+            if missing := missing_frames(store.clips[name]):
+                raise DataError(f'Clip {name} of {store.root} has a gap: {", ".join(missing[:5])} is missing.')
+            for index in range(len(store.clips[name].frames)):
+                key = f'{names[name]}/{store.clips[name].frame_name(index)}'
+                if key in self._frames:
+                    raise DataError(f'Clip {name} of {store.root} has two frames named {key.rsplit("/", 1)[1]}.')
+                self._frames[key] = (store.clips[name], index)
+        self._stamps = {key: self._stamp(clip, index) for key, (clip, index) in self._frames.items()}
+        self._todo = list(self._frames)
+        self.num_frames = len(self._frames)
+        compression = _png_compression(self._sample()) if processing.codec == 'png' else 1.0
+        self.num_bytes = sum(
+            processing.num_bytes(len(store.clips[name].frames), self._size(store.clips[name]), compression)
+            for name in clips
+        )
+
+    def _stamp(self, clip: Clip, index: int) -> str:
+        path = self.store.root / ('data.mdb' if self.store.is_lmdb else clip.frames[index])
+        return _file_stamp(path)
+
+    def _size(self, clip: Clip) -> tuple[int, int]:
+        if clip.size is not None:
+            return clip.size
+        path = self.store.root / clip.frames[0]
+        try:
+            with Image.open(path) as image:  # reads the header alone
+                return image.height, image.width
+        except OSError as error:
+            raise DataError(f'{path} cannot be read as an image: {error}.') from error
+
+    def _sample(self) -> Iterator[np.ndarray]:
+        frames = list(self._frames.values())
+        for clip, index in frames[:: max(len(frames) // _SAMPLED_FRAMES, 1)][:_SAMPLED_FRAMES]:
+            yield self.store.read(clip, index)
+
+    def is_current(self, key: str, stamp: str) -> bool:
+        """Tell whether a frame of the store is made of what is there now."""
+        return self._stamps.get(key) == stamp
+
+    def skip(self, keys: Container[str], ended: Container[str]) -> None:
+        """Leave out frames that the store has already."""
+        self._todo = [key for key in self._frames if key not in keys]
+
+    def keys(self, records: Iterable[str]) -> list[str]:
+        """Return the keys that the finished store has."""
+        return list(self._frames)
+
+    def __len__(self) -> int:
+        return len(self._todo)
+
+    def __getitem__(self, index: int) -> list[Item]:
+        key = self._todo[index]
+        clip, frame = self._frames[key]
+        degradation = self.processing.degradation
+        window = degradation.window(frame, len(clip.frames)) if degradation else [frame]
+        images = [self.store.read(clip, neighbour, strict=True) for neighbour in window]
+        return [self.processing(images, key=key, stamp=self._stamps[key])]
+
+
+class VideoFrames(IterableDataset[list[Item]]):
+    """Frames of video files, a clip for each scene. Worker processes take whole files.
+
+    Args:
+        videos: The files.
+        processing: What happens to their frames.
+        scene_threshold: See ``split_scenes``; 0 makes one clip of each file.
+        min_frames: Shorter scenes are left out.
+
+    Attributes:
+        num_frames: How many the files announce.
+        num_bytes: About how much they take in a store.
+
+    Raises:
+        DataError: A file that cannot be opened, or two names that become one.
+    """
+
+    def __init__(
+        self, videos: Sequence[Path], processing: Processing, *, scene_threshold: float = 27.0, min_frames: int = 1
+    ) -> None:
+        self.processing, self.scene_threshold, self.min_frames = processing, scene_threshold, min_frames
+        names = _unique_names([video.stem for video in videos])
+        self._videos = {f'{video.name} {_file_stamp(video)}': (video, names[video.stem]) for video in videos}
+        announced = [count_frames(video) for video in videos]
+        self.num_frames = sum(number for number, _ in announced)
+        first_frames = (next(read_video(video)) for video in videos[:_SAMPLED_FRAMES])
+        compression = _png_compression(first_frames) if processing.codec == 'png' else 1.0
+        self.num_bytes = sum(processing.num_bytes(number, size, compression) for number, size in announced)
+        self._done: Container[str] = ()
+        self._ended: Container[str] = ()
+
+    def is_current(self, key: str, stamp: str) -> bool:
+        """Tell whether a frame of the store is made of what is there now."""
+        return stamp in self._videos
+
+    def skip(self, keys: Container[str], ended: Container[str]) -> None:
+        """Leave out videos that have ended, and do not encode frames again that the store has already."""
+        self._done, self._ended = keys, ended
+
+    def keys(self, records: Iterable[str]) -> list[str]:
+        """Return the keys that the finished store has."""
+        return list(records)
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        todo = [stamp for stamp in self._videos if stamp not in self._ended]
+        for stamp in todo[first::step]:
+            yield from self._read(stamp)
+
+    def _read(self, stamp: str) -> Iterator[list[Item]]:
+        video, name = self._videos[stamp]
+        num_frames = num_kept = 0
+
+        def counted() -> Iterator[np.ndarray]:
+            nonlocal num_frames
+            for frame in read_video(video):
+                num_frames += 1
+                yield frame
+
+        for scene, index, frame in split_scenes(counted(), threshold=self.scene_threshold, min_frames=self.min_frames):
+            num_kept += 1
+            key = f'{name}_{scene:03d}/{index:08d}' if self.scene_threshold else f'{name}/{index:08d}'
+            if key not in self._done:
+                yield [self.processing([frame], key=key, stamp=stamp)]
+        yield [SourceEnd(stamp, num_frames, num_kept)]
+
+
+def find_source(
+    root: Path,
+    processing: Processing,
+    *,
+    subfolder: str = '',
+    clips: Sequence[str] = (),
+    exclude_clips: Sequence[str] = (),
+    scene_threshold: float = 27.0,
+    min_frames: int = 1,
+) -> ClipFrames | VideoFrames:
+    """Find out what a path holds: an LMDB, clip folders, video files or one of these.
+
+    Args:
+        root: The path.
+        processing: What happens to the frames.
+        subfolder: Where frames lie below a clip's folder.
+        clips: Clips or videos, by name, to take; all by default.
+        exclude_clips: Those to leave out.
+        scene_threshold: For videos, see ``split_scenes``.
+        min_frames: For videos, see ``split_scenes``.
+
+    Raises:
+        DataError: It holds none of these, or not what was chosen.
+    """
+    if root.is_file():
+        return VideoFrames([root], processing, scene_threshold=scene_threshold, min_frames=min_frames)
+    videos = []
+    if root.is_dir():
+        videos = sorted(path for path in root.iterdir() if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES)
+    if videos:
+        chosen = _choose([video.stem for video in videos], clips, exclude_clips, root)
+        taken = [video for video in videos if video.stem in chosen]
+        return VideoFrames(taken, processing, scene_threshold=scene_threshold, min_frames=min_frames)
+    store = ClipStore(root, subfolder=subfolder)
+    return ClipFrames(store, _choose(list(store.clips), clips, exclude_clips, root), processing)
+
+
+def _choose(names: Sequence[str], clips: Sequence[str], exclude_clips: Sequence[str], root: Path) -> list[str]:
+    unknown = [name for name in (*clips, *exclude_clips) if name not in names]
+    if unknown:
+        raise DataError(f'{root} has no {unknown[0]}. It has: {", ".join(names[:20])}{" ..." * (len(names) > 20)}')
+    chosen = [name for name in names if (not clips or name in clips) and name not in exclude_clips]
+    if not chosen:
+        raise DataError(f'Nothing is left of {root}.')
+    return chosen
+
+
+def _unique_names(names: Sequence[str]) -> dict[str, str]:
+    """Return names that keys and meta files can hold; these are split at blanks, slashes and dots."""
+    result: dict[str, str] = {}
+    for name in names:
+        safe = re.sub(r'[^A-Za-z0-9_-]+', '_', name)
+        twin = next((other for other, taken in result.items() if taken == safe), None)
+        if twin is not None or name in result:
+            raise DataError(f'{twin or name} and {name} would both be named {safe} in a store. Rename one of them.')
+        result[name] = safe
+    return result
+
+
+def _file_stamp(path: Path) -> str:
+    state = path.stat()
+    return f'{state.st_size}-{state.st_mtime_ns}'
+
+
+def _png_compression(images: Iterable[np.ndarray]) -> float:
+    """Return the size of images as PNG, as a part of their raw size."""
+    sizes = [(len(encode_frame(image, codec='png', key='', stamp='').content), image.nbytes) for image in images]
+    return sum(encoded for encoded, _ in sizes) / sum(raw for _, raw in sizes)
