@@ -20,10 +20,9 @@ step() {  # step TITLE LOG COMMAND...: run a command, its whole output to a log,
 
 printf '\n== Demo clips (real texture, known motion), as pictures and as LMDB\n'
 if [ ! -d datasets/demo ]; then "$PYTHON" scripts/data_preparation/make_demo_clips.py datasets/demo; fi
-for pair in train_sharp:train_sharp train_sharp_bicubic/X4:train_sharp_bicubic_X4; do
-  lmdb=datasets/demo/${pair#*:}.lmdb
-  if [ ! -d "$lmdb" ]; then "$PYTHON" scripts/data_preparation/make_lmdb.py "datasets/demo/${pair%:*}" "$lmdb"; fi
-done
+"$PYTHON" -m dlvr_plugin.cli data prepare datasets/demo/train_sharp datasets/demo/train_sharp.lmdb \
+  --lq-source datasets/demo/train_sharp_bicubic/X4 --lq-target datasets/demo/train_sharp_bicubic_X4.lmdb
+"$PYTHON" -m dlvr_plugin.cli data show options/demo/2_discriminative_space.yml --out results/demo_samples.png
 
 step 'Pretrain a tiny EDVR (x4) with a pixel loss: 600 iterations' 1_pretrain.log \
   "$PYTHON" -m dlvr_plugin.train -opt options/demo/1_pretrain.yml

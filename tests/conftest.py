@@ -32,11 +32,11 @@ def make_clip(folder: Path, num_frames: int, size: tuple[int, int], suffix: str 
 @pytest.fixture
 def clip_root(tmp_path):
     """Three clips of 7 frames, 64x80 pixels, below ``GT``, and their bicubic LQ below ``X4``."""
-    from dlvr_plugin.data.prepare import make_bicubic_lq
+    from tests.helpers import make_lq
 
     for index in range(3):
         make_clip(tmp_path / 'GT' / f'{index:03d}', 7, (64, 80), seed=index)
-    make_bicubic_lq(tmp_path / 'GT', tmp_path / 'X4')
+    make_lq(tmp_path / 'GT', tmp_path / 'X4')
     return tmp_path
 
 

@@ -6,6 +6,11 @@ from typing import Any
 import yaml
 from basicsr.utils.options import ordered_yaml
 
+from dlvr_plugin.data.degradations import Degradation
+from dlvr_plugin.data.frame_sources import Processing
+from dlvr_plugin.data.prepare import prepare_store
+from dlvr_plugin.data.store_writer import Codec
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -42,6 +47,16 @@ def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, 
     opt['train'].update(init_t_iters=init_t_iters, total_iter=total_iter)
     opt['logger'].update(print_freq=1, use_tb_logger=False)
     return opt
+
+
+def make_lq(gt_root: Path, lq_root: Path) -> None:
+    """Make low-quality frames, bicubic x4, in folders."""
+    prepare_store(gt_root, lq_root, processing=Processing(codec='png', degradation=Degradation(type='BI', scale=4)))
+
+
+def make_lmdb(root: Path, target: Path, codec: Codec = 'raw') -> None:
+    """Make an LMDB of clips in folders."""
+    prepare_store(root, target, processing=Processing(codec=codec))
 
 
 def video_test_set(clip_root: Path, num_frame: int) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from basicsr.archs.spynet_arch import SpyNet
 from dlvr_plugin import test as test_command
 from dlvr_plugin import train as train_command
 from dlvr_plugin.archs import LossNetT
-from dlvr_plugin.data.prepare import make_bicubic_lq, make_lmdb, make_meta_info
 from tests.conftest import make_clip
-from tests.helpers import REPOSITORY, read_options, write_options
+from tests.helpers import REPOSITORY, make_lmdb, make_lq, read_options, write_options
 
 OPTIONS = REPOSITORY / 'options'
 TRAIN_FILES = sorted(path.relative_to(OPTIONS).as_posix() for path in OPTIONS.glob('train/*/*.yml'))
@@ -56,12 +55,11 @@ def reds(tmp_path_factory):
         make_clip(folder / 'val_blur' / clip, 5, (64, 64), seed=int(clip))
         make_clip(root / 'datasets' / 'Vid4' / 'GT' / clip, 5, (64, 64), seed=int(clip))
     for part in ('train', 'val'):
-        make_bicubic_lq(folder / f'{part}_sharp', folder / f'{part}_sharp_bicubic' / 'X4')
-    make_bicubic_lq(root / 'datasets/Vid4/GT', root / 'datasets/Vid4/BIx4')
+        make_lq(folder / f'{part}_sharp', folder / f'{part}_sharp_bicubic' / 'X4')
+    make_lq(root / 'datasets/Vid4/GT', root / 'datasets/Vid4/BIx4')
     make_lmdb(folder / 'train_sharp', folder / 'train_sharp.lmdb')
     make_lmdb(folder / 'train_blur', folder / 'train_blur.lmdb')
     make_lmdb(folder / 'train_sharp_bicubic' / 'X4', folder / 'train_sharp_bicubic_X4.lmdb')
-    make_meta_info(folder / 'train_sharp', folder / 'meta_info_REDS_GT.txt')
     return root
 
 
@@ -121,7 +119,7 @@ def test_test_file_runs(prepare, reds, tmp_path, name, host_log):
     if 'BasicVSR' in name:  # its flow network takes no frames of 32 pixels and less
         root = tmp_path / 'larger'
         make_clip(root / 'GT' / '000', 3, (144, 144))
-        make_bicubic_lq(root / 'GT', root / 'X4')
+        make_lq(root / 'GT', root / 'X4')
         opt['datasets']['test'].update(dataroot_gt=str(root / 'GT'), dataroot_lq=str(root / 'X4'))
     assert test_command.main(['-opt', str(write_options(opt, tmp_path / 'short.yml'))]) == 0
     assert any('# ssim' in message for message in host_log)

@@ -16,7 +16,7 @@ from dlvr_plugin.data.store_writer import CODECS, StoreWriter
 _EPILOG = """
 A TARGET named NAME.lmdb becomes an LMDB with its meta files (meta_info_clips.txt is what meta_info_file takes); any
 other name a folder of PNG frames, as test sets have it. The command may be interrupted at any time: the same command
-goes on, and a store has its name only when it is complete.
+goes on, and a store has its name only when it is complete. What is complete already is left as it is.
 
 examples:
   dlvr data prepare datasets/REDS/train_sharp datasets/REDS/train_sharp.lmdb \\
@@ -78,18 +78,19 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) < minimum:
             raise ValueError(f'--{name.replace("_", "-")} must be at least {minimum}, got {getattr(args, name)}.')
     jobs = [_gt_job(args), *_lq_jobs(args)]
-    finished = [job for job in jobs if job[1].exists()]
+    finished = [] if args.force else [job for job in jobs if job[1].exists()]
     for root, target, processing, selection in finished:
-        made_so = StoreWriter.made_by(target, describe_store(root, processing, **selection))
-        if not args.force and (len(finished) == len(jobs) or not made_so):
-            raise FileExistsError(f'{target} exists already. --force replaces it.')
+        if not StoreWriter.made_by(target, describe_store(root, processing, **selection)):
+            raise FileExistsError(f'{target} exists already, made otherwise. --force replaces it.')
+        get_root_logger().info(f'{target} is complete already. --force makes it anew.')
     try:
-        for root, target, processing, selection in jobs:
-            if target.exists() and not args.force:
-                get_root_logger().info(f'{target} is complete already.')
-                continue
-            num_workers = args.jobs if args.jobs > 1 else 0
-            prepare_store(root, target, processing=processing, num_workers=num_workers, force=args.force, **selection)
+        for job in jobs:
+            if job not in finished:
+                root, target, processing, selection = job
+                num_workers = args.jobs if args.jobs > 1 else 0
+                prepare_store(
+                    root, target, processing=processing, num_workers=num_workers, force=args.force, **selection
+                )
     except KeyboardInterrupt:
         get_root_logger().warning('What is done is kept: the same command goes on.')
         raise

@@ -19,6 +19,7 @@ from dlvr_plugin.checks import check_choice, check_integer
 from dlvr_plugin.data.clip_store import Clip, ClipStore, check_pair, missing_frames, read_meta_info
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.errors import DataError
+from dlvr_plugin.host.lmdb_reader import prefetch
 
 GTFrames = Literal['all', 'middle']
 
@@ -197,10 +198,12 @@ class ClipDataset(Dataset):
     @staticmethod
     def _crop(images: list[np.ndarray], top: int, left: int, height: int, width: int) -> Tensor:
         """Crop images (H, W, 3), BGR, uint8, to frames (T, 3, height, width), RGB, uint8."""
+        crops = [image[top : top + height, left : left + width] for image in images]
+        if not images[0].flags.owndata:  # raw frames that may still be on disk
+            prefetch(crops)
         frames = np.empty((len(images), 3, height, width), np.uint8)
-        for image, (red, green, blue) in zip(images, frames, strict=True):
-            crop = np.ascontiguousarray(image[top : top + height, left : left + width])
-            cv2.split(crop, (blue, green, red))  # (H, W, 3) -> 3 x (H, W)
+        for crop, (red, green, blue) in zip(crops, frames, strict=True):
+            cv2.split(np.ascontiguousarray(crop), (blue, green, red))  # (H, W, 3) -> 3 x (H, W)
         return torch.from_numpy(frames)
 
     def _degrade_crop(self, images: list[np.ndarray], windows: Tensor, top: int, left: int, size: int) -> Tensor:

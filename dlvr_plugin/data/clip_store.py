@@ -11,7 +11,8 @@ import numpy as np
 from basicsr.utils import FileClient, imfrombytes
 
 from dlvr_plugin.errors import DataError
-from dlvr_plugin.host.raw_records import RawRecord, find_lmdb_problem
+from dlvr_plugin.host.lmdb_reader import find_lmdb_problem
+from dlvr_plugin.host.raw_records import RawRecord
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
 _META_LINE = re.compile(r'(?P<name>\S+) (?P<number>\d+) \((?P<height>\d+),(?P<width>\d+)(,\d+)?\)')

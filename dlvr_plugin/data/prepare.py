@@ -117,7 +117,7 @@ def _unchanged(items: list[Item]) -> list[Item]:
 
 
 def _use_one_thread(_: int) -> None:
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(0)  # 1 would wait for the threads of the parent process, which a fork leaves behind
 
 
 def write_clip(folder: Path, frames: Iterable[np.ndarray]) -> None:

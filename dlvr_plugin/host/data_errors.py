@@ -14,6 +14,7 @@ from basicsr.utils import FileClient, img_util
 
 from dlvr_plugin.errors import DataError
 from dlvr_plugin.host.adaptation import Adaptation, source_has
+from dlvr_plugin.host.lmdb_reader import prefetch
 from dlvr_plugin.host.raw_records import RawRecord, is_raw
 
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
@@ -42,6 +43,8 @@ def _repair_get() -> None:
             raise DataError(f'{source} is {"missing" if content is None else "empty"}.')
         if is_raw(content):
             return RawRecord(content, source)
+        if isinstance(content, memoryview):  # in the map of an LMDB, and soon read whole
+            prefetch([np.frombuffer(content, np.uint8)])
         sourced = SourcedBytes(content)
         sourced.source = source
         return sourced

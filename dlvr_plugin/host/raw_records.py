@@ -6,17 +6,15 @@ host's readers take such records as they take PNG ones, pixel for pixel.
 
 import functools
 import io
-from pathlib import Path
 from typing import Any
 
-import lmdb
 import numpy as np
 from basicsr.data import reds_dataset
 from basicsr.utils import img_util
-from basicsr.utils.file_client import LmdbBackend
 
 from dlvr_plugin.errors import DataError
-from dlvr_plugin.host.adaptation import Adaptation, source_has
+from dlvr_plugin.host.adaptation import Adaptation
+from dlvr_plugin.host.lmdb_reader import prefetch
 
 _MAGIC = b'\x93NUMPY\x01\x00'
 _LENGTH_END = len(_MAGIC) + 2  # the magic string is followed by the length of the rest of the header
@@ -60,11 +58,11 @@ class RawRecord:
     """A raw record that still lies in the map of its LMDB.
 
     Args:
-        content: Its bytes, readable as long as the LMDB is open.
+        content: Its bytes, in the map of the LMDB.
         source: What an error calls it.
     """
 
-    def __init__(self, content: memoryview, source: str) -> None:
+    def __init__(self, content: memoryview | bytes, source: str) -> None:
         self.content, self.source = content, source
 
     def decode(self) -> np.ndarray:
@@ -93,50 +91,6 @@ def _decode_header(header: bytes) -> tuple[np.dtype, tuple[int, ...]] | None:
     return None if fortran_order else (dtype, shape)
 
 
-def find_lmdb_problem(root: str | Path) -> str | None:
-    """Return what keeps an LMDB from being read, None where nothing does.
-
-    A file that was cut off must not be read at all: touching a page behind its end kills the process.
-    """
-    file = Path(root) / 'data.mdb'
-    if not file.is_file():
-        return f'{file} is missing.'
-    try:
-        with lmdb.open(str(root), readonly=True, lock=False) as env:
-            return _find_cut(env, file)
-    except lmdb.Error as error:
-        if 'already open' in str(error):  # by a reader of this process, which was checked when it was opened
-            return None
-        return f'{file} cannot be read: {error}.'
-
-
-def _find_cut(env: lmdb.Environment, file: Path) -> str | None:
-    needed, found = (env.info()['last_pgno'] + 1) * env.stat()['psize'], file.stat().st_size
-    return f'{file} is cut off: it has {found} bytes of {needed}.' if found < needed else None
-
-
-def _repair_lmdb_backend() -> None:
-    host_init = LmdbBackend.__init__
-
-    @functools.wraps(host_init)
-    def init(self: LmdbBackend, *args: Any, **kwargs: Any) -> None:
-        try:
-            host_init(self, *args, **kwargs)
-        except lmdb.Error as error:
-            raise DataError(f'An LMDB cannot be opened: {error}.') from error
-        for env in self._client.values():
-            if problem := _find_cut(env, Path(env.path()) / 'data.mdb'):
-                raise DataError(problem)
-        # One read transaction for all reads: the bytes that it hands out stay valid, and need no copy.
-        self.transactions = {name: env.begin(buffers=True) for name, env in self._client.items()}
-
-    @functools.wraps(LmdbBackend.get)
-    def get(self: LmdbBackend, filepath: Any, client_key: str) -> memoryview | None:
-        return self.transactions[client_key].get(str(filepath).encode())
-
-    LmdbBackend.__init__, LmdbBackend.get = init, get
-
-
 def _repair_reds_dataset() -> None:
     eager, host_crop = reds_dataset.imfrombytes, reds_dataset.paired_random_crop
 
@@ -147,24 +101,23 @@ def _repair_reds_dataset() -> None:
 
     @functools.wraps(host_crop)
     def paired_random_crop(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        gt, lq = host_crop(*args, **kwargs)
-        return _to_float(gt), _to_float(lq)
+        crops = host_crop(*args, **kwargs)
+        prefetch([crop for images in crops for crop in _as_list(images) if crop.dtype == np.uint8])
+        gt, lq = ([_to_float(image) for image in _as_list(images)] for images in crops)
+        return gt if isinstance(crops[0], list) else gt[0], lq if isinstance(crops[1], list) else lq[0]
 
     reds_dataset.imfrombytes, reds_dataset.paired_random_crop = imfrombytes, paired_random_crop
 
 
-def _to_float(images: Any) -> Any:
-    if isinstance(images, list):
-        return [_to_float(image) for image in images]
-    return images.astype(np.float32) / 255.0 if images.dtype == np.uint8 else images
+def _as_list(images: Any) -> list[np.ndarray]:
+    return images if isinstance(images, list) else [images]
+
+
+def _to_float(image: np.ndarray) -> np.ndarray:
+    return image.astype(np.float32) / 255.0 if image.dtype == np.uint8 else image
 
 
 ADAPTATIONS = (
-    Adaptation(
-        defect='LMDB records are copied whole; an LMDB that was cut off kills the process',
-        is_present=lambda: source_has(LmdbBackend.get, 'with client.begin(write=False) as txn'),
-        repair=_repair_lmdb_backend,
-    ),
     Adaptation(
         defect='the REDS datasets turn whole frames into floats before they crop them',
         is_present=lambda: reds_dataset.imfrombytes is img_util.imfrombytes,

@@ -9,9 +9,10 @@ from basicsr.data.reds_dataset import REDSRecurrentDataset
 from torch.utils.data import DataLoader
 
 from dlvr_plugin.data import ClipDataset
-from dlvr_plugin.data.prepare import make_lmdb, make_meta_info
+from dlvr_plugin.data.prepare import make_meta_info
 from dlvr_plugin.errors import DataError
 from tests.conftest import make_clip
+from tests.helpers import make_lmdb
 
 
 def options(root, **changes):

@@ -4,9 +4,9 @@ from basicsr.data.prefetch_dataloader import PrefetchDataLoader
 from basicsr.utils import FileClient, imfrombytes
 from torch.utils.data import Dataset
 
+from dlvr_plugin.errors import DataError
 from dlvr_plugin.host import adapt
 from dlvr_plugin.host.adaptation import Adaptation, source_has
-from dlvr_plugin.errors import DataError
 from dlvr_plugin.host.distributed import init_dist_pytorch
 
 
