@@ -10,13 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 from basicsr.utils import get_root_logger
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from dlvr_plugin.data.clip_store import ClipStore
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.demo_clips import DEMO_CLIPS, load_photograph, render_clip
-from dlvr_plugin.data.frame_sources import ClipFrames, Item, Processing, SourceEnd, VideoFrames, find_source
+from dlvr_plugin.data.frame_sources import ClipFrames, Processing, SourceEnd, VideoFrames, find_source
+from dlvr_plugin.data.item_loader import load_items
 from dlvr_plugin.data.store_writer import StoreWriter, complete_folder
 
 
@@ -86,9 +86,7 @@ def _check_space(target: Path, source: ClipFrames | VideoFrames, num_done: int) 
 
 def _fill(writer: StoreWriter, source: ClipFrames | VideoFrames, num_workers: int) -> None:
     """Write all frames of a source that the store has not."""
-    loader: DataLoader[list[Item]] = DataLoader(
-        source, batch_size=None, num_workers=num_workers, collate_fn=_unchanged, worker_init_fn=_use_one_thread
-    )
+    loader = load_items(source, num_workers)
     with tqdm(
         total=source.num_frames, initial=len(writer.records), desc=writer.target.name, unit='frame', smoothing=0.1
     ) as progress:
@@ -110,14 +108,6 @@ def _fill(writer: StoreWriter, source: ClipFrames | VideoFrames, num_workers: in
                 'A worker process was killed, most often for lack of memory. The same command goes on; fewer --jobs '
                 'need less.'
             ) from error
-
-
-def _unchanged(items: list[Item]) -> list[Item]:
-    return items
-
-
-def _use_one_thread(_: int) -> None:
-    cv2.setNumThreads(0)  # 1 would wait for the threads of the parent process, which a fork leaves behind
 
 
 def write_clip(folder: Path, frames: Iterable[np.ndarray]) -> None:

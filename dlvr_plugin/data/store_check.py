@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import lmdb
 import numpy as np
 from lmdb.verify import VerifyError, verify
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from dlvr_plugin.data.alignment import PatchAlignment, align_frames
 from dlvr_plugin.data.clip_store import Clip, ClipStore, check_pair, find_png_loss, missing_frames, read_records
+from dlvr_plugin.data.item_loader import load_items
 from dlvr_plugin.errors import DataError
 from dlvr_plugin.host.raw_records import RawRecord
 
@@ -169,7 +170,7 @@ def _check_frames(report: StoreReport, num_workers: int) -> None:
     frames = _FrameChecks(store)
     losses: dict[str, tuple[str, int]] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    loader = DataLoader(frames, batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+    loader = load_items(frames, num_workers)
     for frame in tqdm(loader, desc=store.root.name, unit='frame', total=len(frames)):
         report.digests[frame.clip][frame.index] = frame.digest
         if frame.size is not None and frame.size != sizes.setdefault(frame.clip, frame.size):
@@ -181,10 +182,6 @@ def _check_frames(report: StoreReport, num_workers: int) -> None:
             losses[frame.clip] = (frame.loss, losses.get(frame.clip, ('', 0))[1] + 1)
     for clip, (loss, number) in losses.items():
         report.add('warning', f'clip {clip}', f'{number} frames: PNG {loss}, which training drops', clip)
-
-
-def _unchanged(frame: Any) -> Any:
-    return frame
 
 
 def _check_repeated(report: StoreReport) -> None:

@@ -28,6 +28,7 @@ Codec = Literal['raw', 'png']
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
 _COMMIT_BYTES = 2**26  # of frames that are written at once, and lost at a kill
+_LOCK_SECONDS = 2  # workers of a process that was killed end, too, but not at once
 _JOURNAL, _DESCRIPTION, _LOCK = '.journal.jsonl', '.prepare.json', '.lock'
 
 
@@ -178,7 +179,7 @@ class StoreWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / _LOCK)
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=_LOCK_SECONDS)
         except Timeout as error:
             raise DataError(f'{target} is being made by another process.') from error
         self.records: dict[str, tuple[Record, str]] = {}

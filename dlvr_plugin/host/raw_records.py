@@ -6,6 +6,7 @@ host's readers take such records as they take PNG ones, pixel for pixel.
 
 import functools
 import io
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def _decode_header(header: bytes) -> tuple[np.dtype, tuple[int, ...]] | None:
     """Return type and shape, None where the header is damaged."""
     try:
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(header[len(_MAGIC) :]))
-    except ValueError:
+    except (ValueError, SyntaxError, TokenError):
         return None
     return None if fortran_order else (dtype, shape)
 

@@ -24,6 +24,7 @@ READERS = {
     'ours, raw': ('ClipDataset', 'raw'),
 }
 REFERENCE = 'framework, PNG'
+COLD_SAMPLES = 24
 
 
 def make_data(root: Path, source: Path, num_clips: int) -> None:
@@ -88,7 +89,9 @@ def build_dataset(reader: str, root: Path) -> Any:
     return REDSRecurrentDataset(opt)
 
 
-def measure(reader: str, root: Path, num_workers: int, seconds: float, seed: int) -> dict[str, float]:
+def measure(
+    reader: str, root: Path, num_workers: int, seconds: float, max_samples: float, seed: int
+) -> dict[str, float]:
     """Read samples for some seconds, and return samples a second and bytes read from disk a sample."""
     import torch
     from torch.utils.data import DataLoader
@@ -102,7 +105,7 @@ def measure(reader: str, root: Path, num_workers: int, seconds: float, seed: int
     for _ in range(1 + 2 * num_workers):  # what workers hold ready does not count
         next(batches)
     bytes_before, num_samples, start = bytes_from_disk(), 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
+    while (elapsed := time.perf_counter() - start) < seconds and num_samples < max_samples:
         num_samples += len(next(batches)['key'])
     return {
         'samples_per_second': num_samples / elapsed,
@@ -142,10 +145,11 @@ def fill_caches(root: Path, reader: str) -> None:
                 pass
 
 
-def run_reader(args: argparse.Namespace, reader: str, num_workers: int, seed: int) -> dict[str, float]:
-    """Measure a reader in a process of its own."""
+def run_reader(args: argparse.Namespace, reader: str, num_workers: int, cache: str, seed: int) -> dict[str, float]:
+    """Measure a reader in a process of its own; with a cold cache few samples, before it gets warm."""
     command = [sys.executable, __file__, '--data', str(args.data), '--seconds', str(args.seconds)]
     command += ['--reader', reader, '--workers', str(num_workers), '--seed', str(seed)]
+    command += ['--max_samples', str(COLD_SAMPLES)] if cache == 'cold' else []
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
@@ -163,7 +167,7 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
                 drop_caches()
             else:
                 fill_caches(args.data, job[0])
-            measured.setdefault(job, []).append(run_reader(args, job[0], job[1], repeat))
+            measured.setdefault(job, []).append(run_reader(args, *job, repeat))
             print(f'round {repeat + 1}: {job}: {measured[job][-1]}', file=sys.stderr)
     rows = [
         {
@@ -185,7 +189,8 @@ def compare(args: argparse.Namespace) -> dict[str, Any]:
     result = {'ratio_raw': best('ours, raw', 'hot'), 'ratio_png': best('ours, PNG', 'hot')}
     result['ratio_raw_framework'] = best('framework with plugin, raw', 'hot')
     result['ratio_raw_cold'] = best('ours, raw', 'cold')
-    return {**result, 'rounds': args.rounds, 'cpus': os.cpu_count(), 'rows': rows}
+    copied = NUM_FRAME * 3 * (GT_SIZE**2 + (GT_SIZE // SCALE) ** 2)
+    return {**result, 'bytes_copied_raw': copied, 'rounds': args.rounds, 'cpus': os.cpu_count(), 'rows': rows}
 
 
 def main() -> None:
@@ -200,10 +205,11 @@ def main() -> None:
     parser.add_argument('--seconds', type=float, default=8.0, help='for one measurement')
     parser.add_argument('--json', type=Path, help='file to write the figures to')
     parser.add_argument('--reader', choices=READERS, help=argparse.SUPPRESS)
+    parser.add_argument('--max_samples', type=float, default=float('inf'), help=argparse.SUPPRESS)
     parser.add_argument('--seed', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.reader:
-        print(json.dumps(measure(args.reader, args.data, args.workers[0], args.seconds, args.seed)))
+        print(json.dumps(measure(args.reader, args.data, args.workers[0], args.seconds, args.max_samples, args.seed)))
         return
     if not args.source.is_dir():
         parser.error(f'{args.source} is not here; --source takes a folder of clips.')
@@ -215,6 +221,7 @@ def main() -> None:
             f'{row["reader"]:28} {row["workers"]:7} {row["cache"]:>5} {row["samples_per_second"]:10.1f} '
             f'{row["ratio"]:7.1f} {row["bytes_from_disk"] / 1e3:20.0f}'
         )
+    print(f'a raw sample copies {result["bytes_copied_raw"] / 1e3:.0f} kB')
     print(f'best over equal workers: raw {result["ratio_raw"]:.1f}, PNG {result["ratio_png"]:.2f} times the framework')
     if args.json:
         args.json.write_text(json.dumps(result, indent=2) + '\n')

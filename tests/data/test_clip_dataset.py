@@ -8,8 +8,9 @@ import torch
 from basicsr.data.reds_dataset import REDSRecurrentDataset
 from torch.utils.data import DataLoader
 
-from dlvr_plugin.data import ClipDataset
-from dlvr_plugin.data.prepare import make_meta_info
+from dlvr_plugin.data import ClipDataset, Degradation
+from dlvr_plugin.data.frame_sources import Processing
+from dlvr_plugin.data.prepare import make_meta_info, prepare_store
 from dlvr_plugin.errors import DataError
 from tests.conftest import make_clip
 from tests.helpers import make_lmdb
@@ -30,10 +31,10 @@ def options(root, **changes):
     }
 
 
-def lmdb_options(root, **changes):
+def lmdb_options(root, codec='raw', **changes):
     for name in ('GT', 'X4'):
         if not (root / f'{name}.lmdb').exists():
-            make_lmdb(root / name, root / f'{name}.lmdb')
+            make_lmdb(root / name, root / f'{name}.lmdb', codec)
     roots = {'dataroot_gt': str(root / 'GT.lmdb'), 'dataroot_lq': str(root / 'X4.lmdb')}
     return options(root, **roots, io_backend={'type': 'lmdb'}, **changes)
 
@@ -102,6 +103,48 @@ def test_lq_made_on_the_fly_equals_the_stored_one(clip_root):
         assert torch.equal(a['lq'], b['lq'])
 
 
+OPTIONS = {
+    'interval': {'interval_list': [1, 2, 3]},
+    'reverse': {'random_reverse': True},
+    'flip': {'use_hflip': True},
+    'rotation': {'use_rot': True},
+    'bicubic on the fly': {'dataroot_lq': None},
+    'Gaussian on the fly': {'dataroot_lq': None, 'degradation': 'BD'},
+    'blur on the fly': {'dataroot_lq': None, 'scale': 1, 'degradation': {'type': 'motion_blur', 'num_frame': 3}},
+    'all': {'interval_list': [1, 2], 'random_reverse': True, 'use_hflip': True, 'use_rot': True},
+}
+
+
+@pytest.mark.parametrize('codec', ['raw', 'png'])
+@pytest.mark.parametrize('changes', OPTIONS.values(), ids=OPTIONS.keys())
+def test_stores_give_the_samples_of_the_files(clip_root, codec, changes):
+    samples = []
+    for make_options in (options, lmdb_options):
+        opt = make_options(clip_root, codec=codec) if make_options is lmdb_options else make_options(clip_root)
+        dataset = ClipDataset({**opt, **changes})
+        random.seed(11)
+        samples.append([dataset[index] for index in range(len(dataset))])
+    for of_files, of_store in zip(*samples, strict=True):
+        assert of_files['key'] == of_store['key']
+        assert torch.equal(of_files['gt'], of_store['gt'])
+        assert torch.equal(of_files['lq'], of_store['lq'])
+
+
+@pytest.mark.parametrize(
+    ('scale', 'degradation'), [(4, 'BD'), (1, {'type': 'motion_blur', 'num_frame': 5, 'linear_light': True})]
+)
+def test_degradations_on_the_fly_equal_those_of_whole_frames(clip_root, scale, degradation):
+    processing = Processing(codec='png', degradation=Degradation.from_options(degradation, scale=scale))
+    prepare_store(clip_root / 'GT', clip_root / 'LQ', processing=processing)
+    stored = ClipDataset(options(clip_root, scale=scale, dataroot_lq=str(clip_root / 'LQ')))
+    made = ClipDataset(options(clip_root, scale=scale, dataroot_lq=None, degradation=degradation))
+    for index in range(0, 21, 2):
+        random.seed(index)
+        expected = stored[index]['lq']
+        random.seed(index)
+        assert torch.equal(made[index]['lq'], expected)
+
+
 def test_augmentation_treats_both_alike(clip_root):
     dataset = ClipDataset(options(clip_root, use_hflip=True, use_rot=True, random_reverse=True, dataroot_lq=None))
     plain = ClipDataset(options(clip_root, dataroot_lq=None))
@@ -141,9 +184,10 @@ def test_any_extension_and_different_lengths(tmp_path):
     assert dataset[0]['gt'].shape == dataset[11]['gt'].shape == (3, 3, 32, 32)
 
 
+@pytest.mark.parametrize('codec', ['raw', 'png'])
 @pytest.mark.parametrize('context', ['fork', 'spawn'])
-def test_works_in_workers(clip_root, context):
-    dataset = ClipDataset(lmdb_options(clip_root))
+def test_works_in_workers(clip_root, context, codec):
+    dataset = ClipDataset(lmdb_options(clip_root, codec))
     dataset[0]  # an open reader does not hinder the workers
     loader = DataLoader(dataset, batch_size=2, num_workers=1, multiprocessing_context=context)
     assert next(iter(loader))['lq'].shape == (2, 3, 3, 8, 8)
@@ -162,6 +206,14 @@ def test_meta_file_and_excluded_clips_choose(clip_root):
     meta = str(clip_root / 'meta.txt')
     dataset = ClipDataset(options(clip_root, meta_info_file=meta, exclude_clips=['001']))
     assert list(dataset.clips) == ['000', '002']
+
+
+def test_a_store_of_another_shape_than_its_meta_file_is_named(clip_root):
+    opt = lmdb_options(clip_root)
+    meta = clip_root / 'GT.lmdb' / 'meta_info.txt'
+    meta.write_text(meta.read_text().replace('(64,80,3)', '(80,64,3)'))
+    with pytest.raises(DataError, match=r'key 000/0000000\d of .*GT.lmdb .* is 64x80 pixels .* its clip is 80x64'):
+        ClipDataset(opt)[0]
 
 
 def read_all(dataset):
@@ -220,7 +272,7 @@ def test_cut_off_image_is_named(tmp_path, suffix):
 def test_damaged_lmdb_record_is_named(clip_root):
     import lmdb
 
-    opt = lmdb_options(clip_root)
+    opt = lmdb_options(clip_root, 'png')
     with lmdb.open(str(clip_root / 'GT.lmdb'), map_size=2**26) as env, env.begin(write=True) as transaction:
         record = transaction.get(b'001/00000002')
         transaction.put(b'001/00000002', record[: len(record) // 2])
@@ -255,6 +307,8 @@ def test_lq_of_another_scale_is_named(clip_root):
         ({'exclude_clips': ['9']}, DataError, 'exclude_clips: 9 is no clip of'),
         ({'meta_info_file': 'nowhere.txt'}, DataError, 'nowhere.txt is not a file'),
         ({'gt_size': None}, ValueError, 'clips.gt_size is missing'),
+        ({'degradation': 'BI'}, ValueError, 'degradation makes the frames that dataroot_lq holds'),
+        ({'dataroot_lq': None, 'degradation': 'JPEG'}, ValueError, 'clips.degradation.type must be one of'),
     ],
 )
 def test_unusable_options_are_refused(clip_root, changes, error, message):

@@ -1,0 +1,38 @@
+"""Work on many frames in several processes."""
+
+import multiprocessing
+import os
+import threading
+from typing import Any
+
+import cv2
+from torch.utils.data import DataLoader, Dataset
+
+
+def load_items(dataset: Dataset[Any], num_workers: int) -> DataLoader[Any]:
+    """Return a loader of the items of a dataset, one by one, in order and as they are.
+
+    Args:
+        dataset: Makes the items.
+        num_workers: Processes that make them; 0 makes them in this one. They end with this process.
+    """
+    return DataLoader(
+        dataset, batch_size=None, num_workers=num_workers, collate_fn=_unchanged, worker_init_fn=_set_up_worker
+    )
+
+
+def _unchanged(item: Any) -> Any:
+    return item
+
+
+def _set_up_worker(_: int) -> None:
+    """Let a worker process use one thread, and end with its parent, however that ends."""
+    cv2.setNumThreads(0)  # 1 would wait for the threads of the parent process, which a fork leaves behind
+
+    def end_with_parent() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)  # a plain exit would wait for the parent to take what is in the queue
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
