@@ -40,6 +40,7 @@ def bicubic_downsample(frames: Tensor, scale: int = 4) -> Tensor:
     return _decimate(frames, kernel, first=first, scale=scale, repeat_border=True)
 
 
+@functools.lru_cache
 def bicubic_kernel(scale: int) -> tuple[Tensor, int]:
     """Return the weights (4 * scale,) of MATLAB's bicubic downsampling, and on which pixel the first one falls.
 
@@ -77,6 +78,7 @@ def gaussian_downsample(frames: Tensor, scale: int = 4, *, sigma: float = 1.5) -
     return _decimate(frames, kernel, first=first, scale=scale, repeat_border=False)
 
 
+@functools.lru_cache
 def gaussian_kernel(sigma: float) -> tuple[Tensor, int]:
     """Return the weights of a Gaussian as far as 3 sigma, and on which pixel the first one falls for the first one."""
     reach = int(3 * sigma)
@@ -226,7 +228,7 @@ def _decimate(frames: Tensor, kernel: Tensor, *, first: int, scale: int, repeat_
     for plane, out in zip(planes, rows, strict=True):
         filter_rows(plane, out, num_grouped=4)
     columns = frames.new_empty(width // scale, len(planes) * height // scale)
-    filter_columns(rows.view(-1, width).t(), columns, num_grouped=16)
+    filter_columns(rows.view(-1, width).t(), columns, num_grouped=8)
     return columns.t().reshape(*frames.shape[:-2], height // scale, width // scale)
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,7 +84,7 @@ def complete_folder(target: Path) -> Iterator[Path]:
 class _Sink(Protocol):
     def put(self, frames: Sequence[EncodedFrame]) -> None: ...
     def has(self, record: Record) -> bool: ...
-    def keep_only(self, keys: Container[str]) -> None: ...
+    def keep_only(self, keys: set[str]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -110,11 +110,13 @@ class _LmdbSink:
             raise OSError(f'{self.folder} cannot be written: {error}. The same command goes on from here.') from error
 
     def has(self, record: Record) -> bool:
-        with self.env.begin(buffers=True) as transaction:
-            return transaction.get(record.key.encode()) is not None
+        with self.env.begin() as transaction:
+            return transaction.cursor().set_key(record.key.encode())  # ``get`` would read the whole record
 
-    def keep_only(self, keys: Container[str]) -> None:
+    def keep_only(self, keys: set[str]) -> None:
         with self.env.begin(write=True) as transaction:
+            if transaction.stat()['entries'] == len(keys):
+                return
             for key in list(transaction.cursor().iternext(values=False)):
                 if key.decode() not in keys:
                     transaction.delete(key)
@@ -143,7 +145,7 @@ class _FolderSink:
     def has(self, record: Record) -> bool:
         return self._path(record.key, record.suffix).is_file()
 
-    def keep_only(self, keys: Container[str]) -> None:
+    def keep_only(self, keys: set[str]) -> None:
         for clip in [path for path in self.folder.iterdir() if path.is_dir()]:
             for path in clip.iterdir():
                 if path.name.startswith('.') or f'{clip.name}/{path.stem}' not in keys:
