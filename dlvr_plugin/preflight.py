@@ -10,6 +10,7 @@ from torch import nn
 from dlvr_plugin.archs import load_loss_net
 from dlvr_plugin.data import ClipDataset
 from dlvr_plugin.data.clip_store import ClipStore, check_pair, read_meta_info
+from dlvr_plugin.host.lmdb_reader import find_lmdb_problem
 from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.models.discriminative_space_options import (
@@ -58,6 +59,9 @@ def _check_dataset(key: str, dataset: Mapping[str, Any], opt: Mapping[str, Any])
     for name in ('dataroot_gt', 'dataroot_lq', 'meta_info_file'):
         if dataset.get(name) and not Path(dataset[name]).exists():
             raise ValueError(f'{key}.{name}: {dataset[name]} does not exist.')
+        is_lmdb = name.startswith('dataroot') and (dataset.get('io_backend') or {}).get('type') == 'lmdb'
+        if is_lmdb and dataset.get(name) and (problem := find_lmdb_problem(dataset[name])):
+            raise ValueError(f'{key}.{name}: {problem}')
     gt_size, scale = dataset.get('gt_size'), dataset.get('scale', 1)
     if isinstance(gt_size, int) and isinstance(scale, int) and gt_size % scale:
         raise ValueError(f'{key}.gt_size must be a multiple of the scale {scale}, got {gt_size}.')

@@ -45,7 +45,7 @@ def test_settings_of_the_paper(name):
 
 @pytest.fixture(scope='module')
 def reds(tmp_path_factory):
-    """A folder with ``datasets`` in the layout of REDS and Vid4, small."""
+    """A folder with ``datasets`` in the layout of REDS, Vid4 and DVD, small."""
     root = tmp_path_factory.mktemp('reds')
     folder = root / 'datasets' / 'REDS'
     for clip in ('000', '001'):
@@ -54,9 +54,14 @@ def reds(tmp_path_factory):
         make_clip(folder / 'val_sharp' / clip, 5, (64, 64), seed=int(clip))
         make_clip(folder / 'val_blur' / clip, 5, (64, 64), seed=int(clip))
         make_clip(root / 'datasets' / 'Vid4' / 'GT' / clip, 5, (64, 64), seed=int(clip))
+        for part in ('GT', 'input'):
+            make_clip(root / 'datasets' / 'DVD' / 'test' / part / clip, 5, (64, 64), seed=int(clip))
+            make_clip(root / 'datasets' / 'DVD' / 'train' / part / clip, 7, (144, 144), seed=int(clip))
     for part in ('train', 'val'):
         make_lq(folder / f'{part}_sharp', folder / f'{part}_sharp_bicubic' / 'X4')
     make_lq(root / 'datasets/Vid4/GT', root / 'datasets/Vid4/BIx4')
+    for part in ('GT', 'input'):
+        make_lmdb(root / 'datasets/DVD/train' / part, root / f'datasets/DVD/train_{part}.lmdb')
     make_lmdb(folder / 'train_sharp', folder / 'train_sharp.lmdb')
     make_lmdb(folder / 'train_blur', folder / 'train_blur.lmdb')
     make_lmdb(folder / 'train_sharp_bicubic' / 'X4', folder / 'train_sharp_bicubic_X4.lmdb')

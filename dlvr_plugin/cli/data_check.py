@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,54 +47,60 @@ def run(args: argparse.Namespace) -> int:
         raise FileExistsError(f'--fix: {args.fix} exists already. Choose another name.')
     if not args.source.exists():
         raise DataError(f'{args.source} does not exist.')
-    num_workers = args.jobs if args.jobs > 1 else 0
+    checks = _Checks(args.jobs if args.jobs > 1 else 0)
     if args.source.is_file():
-        findings, reports = _check_options(args.source, num_workers)
+        checks.check_options(args.source)
     else:
-        findings, reports = _check_set(args.source, args.lq, args.scale, args.meta_info, num_workers)
-    _print_findings(findings, reports)
+        checks.check_set(args.source, args.lq, args.scale, args.meta_info)
+    _print_findings(checks.findings, list(checks.reports.values()))
     if args.fix:
-        _write_usable(args.fix, reports[0], findings)
-    return int(any(finding.level == 'error' for finding in findings))
+        if args.source.is_file():
+            raise ValueError('--fix takes a store or a folder, not an option file.')
+        _write_usable(args.fix, checks.check_once(args.source), checks.findings)
+    return int(any(finding.level == 'error' for finding in checks.findings))
 
 
-def _check_set(
-    gt_root: Path, lq_root: Path | None, scale: int | None, meta_info: Path | None, num_workers: int
-) -> tuple[list[Finding], list[StoreReport]]:
-    """Check ground truth and, where there are, low-quality clips."""
-    roots = [gt_root] if lq_root is None else [gt_root, lq_root]
-    reports = [check_store(root, num_workers=num_workers) for root in roots]
-    findings = [finding for report in reports for finding in report.findings]
-    gt_store = reports[0].store
-    if meta_info is None and (gt_root / 'meta_info_clips.txt').is_file():
-        meta_info = gt_root / 'meta_info_clips.txt'
-    if gt_store is not None and meta_info is not None:
-        try:
-            findings += check_meta_info(read_meta_info(meta_info), gt_store, str(meta_info))
-        except DataError as error:
-            findings.append(Finding('error', str(meta_info), str(error)))
-    if gt_store is not None and len(reports) == 2 and reports[1].store is not None:
-        findings += check_pairs(gt_store, reports[1].store, scale)
-    return findings, reports
+class _Checks:
+    """Checks of several sets, which may share stores."""
 
+    def __init__(self, num_workers: int) -> None:
+        self.num_workers = num_workers
+        self.reports: dict[Path, StoreReport] = {}
+        self.findings: list[Finding] = []
 
-def _check_options(path: Path, num_workers: int) -> tuple[list[Finding], list[StoreReport]]:
-    """Check the data sets of an option file."""
-    findings: list[Finding] = []
-    reports: list[StoreReport] = []
-    for phase, scale, dataset in read_datasets(path):
-        roots = [Path(dataset[key]) if dataset.get(key) else None for key in ('dataroot_gt', 'dataroot_lq')]
-        for key, root in zip(('dataroot_gt', 'dataroot_lq'), roots, strict=True):
-            if root is not None and not root.exists():
-                findings.append(Finding('error', f'datasets.{phase}.{key}', f'{root} does not exist'))
-        if roots[0] is None or any(root is not None and not root.exists() for root in roots):
-            continue
-        meta_info = Path(dataset['meta_info_file']) if dataset.get('meta_info_file') else None
-        found, checked = _check_set(roots[0], roots[1], scale, meta_info, num_workers)
-        findings += [replace(finding, where=f'{phase}: {finding.where}') for finding in found]
-        findings += _check_use(phase, dataset, checked[0].store)
-        reports += checked
-    return findings, reports
+    def check_once(self, root: Path) -> StoreReport:
+        """Check a store, unless that is done."""
+        if root not in self.reports:
+            self.reports[root] = check_store(root, num_workers=self.num_workers)
+            self.findings += self.reports[root].findings
+        return self.reports[root]
+
+    def check_set(self, gt_root: Path, lq_root: Path | None, scale: int | None, meta_info: Path | None) -> None:
+        """Check ground truth and, where there are, low-quality clips."""
+        gt_store = self.check_once(gt_root).store
+        lq_store = self.check_once(lq_root).store if lq_root else None
+        if meta_info is None and (gt_root / 'meta_info_clips.txt').is_file():
+            meta_info = gt_root / 'meta_info_clips.txt'
+        if gt_store is not None and meta_info is not None:
+            try:
+                self.findings += check_meta_info(read_meta_info(meta_info), gt_store, str(meta_info))
+            except DataError as error:
+                self.findings.append(Finding('error', str(meta_info), str(error)))
+        if gt_store is not None and lq_store is not None:
+            self.findings += check_pairs(gt_store, lq_store, scale)
+
+    def check_options(self, path: Path) -> None:
+        """Check the data sets of an option file."""
+        for phase, scale, dataset in read_datasets(path):
+            roots = {key: Path(dataset[key]) for key in ('dataroot_gt', 'dataroot_lq') if dataset.get(key)}
+            missing = [key for key, root in roots.items() if not root.exists()]
+            for key in missing:
+                self.findings.append(Finding('error', f'datasets.{phase}.{key}', f'{roots[key]} does not exist'))
+            if missing or 'dataroot_gt' not in roots:
+                continue
+            meta_info = Path(dataset['meta_info_file']) if dataset.get('meta_info_file') else None
+            self.check_set(roots['dataroot_gt'], roots.get('dataroot_lq'), scale, meta_info)
+            self.findings += _check_use(phase, dataset, self.check_once(roots['dataroot_gt']).store)
 
 
 def _check_use(phase: str, dataset: dict[str, Any], store: ClipStore | None) -> Iterator[Finding]:

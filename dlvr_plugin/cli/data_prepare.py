@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
     jobs = [_gt_job(args), *_lq_jobs(args)]
     finished = [] if args.force else [job for job in jobs if job[1].exists()]
     for root, target, processing, selection in finished:
-        if not StoreWriter.made_by(target, describe_store(root, processing, **selection)):
+        if not StoreWriter.made_by(target, describe_store(root, target, processing, **selection)):
             raise FileExistsError(f'{target} exists already, made otherwise. --force replaces it.')
         get_root_logger().info(f'{target} is complete already. --force makes it anew.')
     try:

@@ -1,7 +1,8 @@
 """Prepare clips on disk: stores for training, test sets, and the demo's clips. What is there already is kept."""
 
+import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -50,7 +51,7 @@ def prepare_store(
     if processing.codec == 'raw' and target.suffix != '.lmdb':
         raise ValueError(f'{target}: raw records need an LMDB, a target named NAME.lmdb.')
     source = find_source(root, processing, **selection)
-    description = describe_store(root, processing, **selection)
+    description = describe_store(root, target, processing, **selection)
     with closing(StoreWriter(target, description, force=force)) as writer:
         writer.keep(source.is_current)
         source.skip(set(writer.records), set(writer.ended))
@@ -60,10 +61,14 @@ def prepare_store(
     get_root_logger().info(f'{target} is complete: {len(writer.records)} frames.')
 
 
-def describe_store(root: Path, processing: Processing, **selection: Any) -> dict[str, Any]:
-    """Return what tells stores apart that are made in different ways, in JSON's types."""
-    chosen = {key: list(value) if isinstance(value, Sequence | tuple) else value for key, value in selection.items()}
-    return {'source': str(root.resolve()), **asdict(processing), **chosen}
+def describe_store(root: Path, target: Path, processing: Processing, **selection: Any) -> dict[str, Any]:
+    """Return what tells stores apart that are made in different ways, in JSON's types.
+
+    The source is told as seen from the store, so that both may move together.
+    """
+    chosen = {key: list(value) if isinstance(value, list | tuple) else value for key, value in selection.items()}
+    source = os.path.relpath(root.resolve(), target.resolve().parent)
+    return {'source': source, **asdict(processing), **chosen}
 
 
 def _check_space(target: Path, source: ClipFrames | VideoFrames, num_done: int) -> None:
@@ -97,7 +102,9 @@ def _fill(writer: StoreWriter, source: ClipFrames | VideoFrames, num_workers: in
                         writer.end_source(item.stamp)
                         if item.num_kept < item.num_frames:
                             num_left = item.num_frames - item.num_kept
-                            progress.write(f'{item.stamp.split(" ")[0]}: {num_left} frames of short scenes left out.')
+                            progress.write(
+                                f'{item.stamp.rsplit(" ", 1)[0]}: {num_left} frames of short scenes left out.'
+                            )
                     else:
                         writer.put(item)
                         progress.update()

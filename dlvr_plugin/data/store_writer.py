@@ -138,9 +138,7 @@ class _FolderSink:
         for frame in frames:
             path = self._path(frame.key, frame.suffix)
             path.parent.mkdir(exist_ok=True)
-            unfinished = path.with_name(f'.{path.name}')
-            unfinished.write_bytes(frame.content)
-            unfinished.rename(path)
+            _write_whole(path, frame.content)
 
     def has(self, record: Record) -> bool:
         return self._path(record.key, record.suffix).is_file()
@@ -170,13 +168,17 @@ class StoreWriter:
         ended: Stamps of the sources of many frames that are done as a whole.
 
     Raises:
-        FileExistsError: The target exists. DataError: It was begun in another way, or another process writes it.
+        FileExistsError: The target exists. DataError: It is no store at all, was begun in another way, or is being
+        written by another process.
     """
 
     def __init__(self, target: Path, description: Mapping[str, Any], *, force: bool = False) -> None:
         self.target, self.description = target, description
-        if target.exists() and not force:
-            raise FileExistsError(f'{target} exists already. --force replaces it.')
+        if target.exists():
+            if not force:
+                raise FileExistsError(f'{target} exists already. --force replaces it.')
+            if not (target / _DESCRIPTION).is_file() and not (target / 'data.mdb').is_file():
+                raise DataError(f'{target} is no store, and is not replaced. Remove it, or choose another name.')
         self.folder = partial_path(target)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / _LOCK)
@@ -198,7 +200,7 @@ class StoreWriter:
             )
         if begun != dict(description):
             self._clear()
-            _write_whole(self.folder / _DESCRIPTION, json.dumps(description, indent=2))
+            _write_whole(self.folder / _DESCRIPTION, json.dumps(description, indent=2).encode())
         self._sink: _Sink = (_LmdbSink if target.suffix == '.lmdb' else _FolderSink)(self.folder)
         self._read_journal()
         self._journal = (self.folder / _JOURNAL).open('a', encoding='utf-8')
@@ -309,8 +311,8 @@ class StoreWriter:
         self._sink.keep_only(set(keys))
         if self.target.suffix == '.lmdb':
             records = [self.records[key][0] for key in sorted(keys, key=by_number)]
-            _write_whole(self.folder / 'meta_info_clips.txt', ''.join(_clip_lines(records)))
-            _write_whole(self.folder / 'meta_info.txt', ''.join(f'{record}\n' for record in records))
+            _write_whole(self.folder / 'meta_info_clips.txt', ''.join(_clip_lines(records)).encode())
+            _write_whole(self.folder / 'meta_info.txt', ''.join(f'{record}\n' for record in records).encode())
         self._journal.close()
         self._sink.close()
         old = self.target.with_name(f'.{self.target.stem}.old{self.target.suffix}')
@@ -331,7 +333,11 @@ def _clip_lines(records: Sequence[Record]) -> list[str]:
     return [f'{clip} {counts[clip]} ({height},{width},3)\n' for clip, (height, width) in sizes.items()]
 
 
-def _write_whole(path: Path, text: str) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is whole as soon as it has its name."""
     unfinished = path.with_name(f'.{path.name}.partial')
-    unfinished.write_text(text)
+    with unfinished.open('wb') as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     unfinished.rename(path)

@@ -133,6 +133,16 @@ def test_check_and_show_take_option_files(clip_root, capsys):
     assert 'has 7 frames; ClipDataset takes 9' in capsys.readouterr().out
 
 
+def test_sets_that_share_a_store_are_checked_once(clip_root, capsys):
+    opt = tiny_options(clip_root)
+    assert prepare(clip_root / 'GT', clip_root / 'gt.lmdb', '--degradation', 'BI') == 0
+    roots = {'dataroot_gt': str(clip_root / 'gt.lmdb'), 'dataroot_lq': str(clip_root / 'gt_BIx4.lmdb')}
+    opt['datasets']['train'].update(**roots, io_backend={'type': 'lmdb'})
+    opt['datasets']['val'] = dict(opt['datasets']['train'])
+    assert check(write_options(opt, clip_root / 'shared.yml')) == 0
+    assert sum(line.startswith('checked') for line in capsys.readouterr().out.splitlines()) == 2
+
+
 def test_files_that_are_no_options(clip_root, errors):
     (clip_root / 'x.yml').write_text('datasets: [')
     assert check(clip_root / 'x.yml') == 1

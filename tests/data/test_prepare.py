@@ -93,6 +93,22 @@ def test_what_exists_is_kept_unless_forced(clip_root):
     assert not [path for path in clip_root.iterdir() if path.name.startswith('.')]
 
 
+def test_force_replaces_stores_only(clip_root):
+    with pytest.raises(DataError, match='X4 is no store, and is not replaced'):
+        (clip_root / 'X4/.prepare.json').unlink()
+        prepare_store(clip_root / 'GT', clip_root / 'X4', force=True)
+    assert len(list(clip_root.glob('X4/*/*.png'))) == 21
+
+
+def test_a_store_that_is_read_is_not_written_to(clip_root):
+    make_lmdb(clip_root / 'GT', clip_root / 'GT.lmdb')
+    before = {path.name: path.stat().st_mtime_ns for path in (clip_root / 'GT.lmdb').iterdir()}
+    store = ClipStore(clip_root / 'GT.lmdb')
+    store.read(store.clips['000'], 0)
+    assert {path.name: path.stat().st_mtime_ns for path in (clip_root / 'GT.lmdb').iterdir()} == before
+    assert sorted(before) == ['.prepare.json', 'data.mdb', 'meta_info.txt', 'meta_info_clips.txt']
+
+
 def test_a_failing_replacement_leaves_the_old_store(clip_root):
     make_lmdb(clip_root / 'GT', clip_root / 'GT.lmdb')
     before = read_records(clip_root / 'GT.lmdb')
