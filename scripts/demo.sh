@@ -18,7 +18,7 @@ step() {  # step TITLE LOG COMMAND...: run a command, its whole output to a log,
   fi
 }
 
-printf '\n== Demo clips (real texture, known motion), as pictures and as LMDB\n'
+printf '\n== Demo clips (real texture, known motion), as PNG frames and as stores of raw ones\n'
 if [ ! -d datasets/demo ]; then "$PYTHON" scripts/data_preparation/make_demo_clips.py datasets/demo; fi
 "$PYTHON" -m dlvr_plugin.cli data prepare datasets/demo/train_sharp datasets/demo/train_sharp.lmdb \
   --lq-source datasets/demo/train_sharp_bicubic/X4 --lq-target datasets/demo/train_sharp_bicubic_X4.lmdb

@@ -59,7 +59,8 @@ def main() -> int:
     draw_comparison()
     lines = ['', '== Done. What was made', '']
     for what, where in (
-        ('demo clips, LMDB', CLIPS),
+        ('demo clips, stores', CLIPS),
+        ('samples of the trainer', 'results/demo_samples.png'),
         ('pretrained EDVR', 'experiments/demo_1_pretrain/models/net_g_latest.pth'),
         ('EDVR, discriminative space', 'experiments/demo_2_discriminative_space/models/net_g_latest.pth'),
         ('loss network T', 'experiments/demo_2_discriminative_space/models/net_t_latest.pth'),
@@ -82,7 +83,8 @@ def main() -> int:
         '  Minutes on a CPU show that everything runs, not what the method can do. Next:',
         '    tensorboard --logdir tb_logger              the curves',
         '    README.md, "Train on REDS"                  the settings of the paper',
-        '    README.md, "Use it with another model"      another generator, your own clips',
+        '    README.md, "Use it with another model"      another generator',
+        '    README.md, "Data"                           your own clips and videos',
         '',
     ]
     print('\n'.join(lines))

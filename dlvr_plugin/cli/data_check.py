@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.fix and args.fix.exists():
         raise FileExistsError(f'--fix: {args.fix} exists already. Choose another name.')
+    if args.scale is not None and args.scale < 1:
+        raise ValueError(f'--scale must be at least 1, got {args.scale}.')
     if not args.source.exists():
         raise DataError(f'{args.source} does not exist.')
     checks = _Checks(args.jobs if args.jobs > 1 else 0)

@@ -150,12 +150,11 @@ class ClipDataset(Dataset):
         name, start = self.samples[index]
         clip = self.clips[name]
         frames = self._choose_frames(clip, start)
-        windows = [
-            self.degradation.window(index, len(clip.frames)) if self.degradation else [index] for index in frames
-        ]
-        needed = sorted({index for window in windows for index in window})
+        gt_frames = frames if self.gt_frames == 'all' else [frames[self.num_frame // 2]]
+        windows = [self.degradation.window(frame, len(clip.frames)) for frame in frames] if self.degradation else []
+        needed = sorted({*gt_frames, *(neighbour for window in windows for neighbour in window)})
         images = dict(zip(needed, self.gt_store.read_frames(clip, needed), strict=True))
-        gt_images = [images[index] for index in frames]
+        gt_images = [images[frame] for frame in gt_frames]
         height, width = (side // self.scale for side in gt_images[0].shape[:2])  # of the low-quality frames
         lq_size = self.gt_size // self.scale
         if min(height, width) < lq_size:
@@ -166,16 +165,14 @@ class ClipDataset(Dataset):
         top, left = random.randint(0, height - lq_size), random.randint(0, width - lq_size)
         gt = self._crop(gt_images, top * self.scale, left * self.scale, self.gt_size, self.gt_size)
         if self.lq_store is None:
-            rows = torch.tensor([[needed.index(index) for index in window] for window in windows])
+            rows = torch.tensor([[needed.index(neighbour) for neighbour in window] for window in windows])
             lq = self._degrade_crop(list(images.values()), rows, top, left, lq_size)
         else:
             lq_images = list(self.lq_store.read_frames(self.lq_store.clips[name], frames))
             self._check_sizes(name, gt_images[0], lq_images[0])
             lq = self._crop(lq_images, top, left, lq_size, lq_size)
         lq, gt = self._augment(lq, gt)
-        if self.gt_frames == 'middle':
-            gt = gt[self.num_frame // 2]
-        return {'lq': lq, 'gt': gt, 'key': f'{name}/{clip.frame_name(start)}'}
+        return {'lq': lq, 'gt': gt if self.gt_frames == 'all' else gt[0], 'key': f'{name}/{clip.frame_name(start)}'}
 
     def _choose_frames(self, clip: Clip, start: int) -> list[int]:
         interval = random.choice(self.interval_list)

@@ -209,8 +209,8 @@ def _hint_at_cache(report: StoreReport) -> None:
         report.add('note', str(store.root), 'single files: an LMDB of raw records (dlvr data prepare) reads faster')
         return
     num_bytes = (store.root / 'data.mdb').stat().st_size
-    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
-    if num_bytes > 0.8 * memory:
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') if hasattr(os, 'sysconf') else None
+    if memory and num_bytes > 0.8 * memory:
         what = f'{num_bytes / 1e9:.1f} GB against {memory / 1e9:.1f} GB of memory: reads come from disk, use an SSD'
         report.add('note', str(store.root), what)
     if any(record.suffix == 'png' for record in read_records(store.root)):

@@ -69,6 +69,16 @@ def test_scenes_are_split_where_the_picture_changes(threshold, min_frames, expec
     assert all(indices == list(range(len(indices))) for indices in found.values())
 
 
+def test_fast_motion_is_no_cut_and_a_cut_within_it_is_found():
+    stripes = np.zeros((64, 96, 3), np.uint8)
+    stripes[:, ::2] = 110
+    pan = [np.roll(cv2.resize(stripes[:, :12], (96, 64)), 8 * index, axis=1) for index in range(20)]
+    cut = pan[:12] + [255 - frame for frame in pan[12:]]
+    assert {scene for scene, _, _ in split_scenes(pan, threshold=10)} == {0}
+    found = [scene for scene, _, _ in split_scenes(cut, threshold=10)]
+    assert found == [0] * 12 + [1] * 8
+
+
 @pytest.mark.parametrize('num_workers', [0, 2])
 def test_a_folder_of_videos_becomes_a_store_of_scenes(videos, tmp_path, num_workers):
     prepare_store(videos, tmp_path / 'videos.lmdb', min_frames=5, num_workers=num_workers)
