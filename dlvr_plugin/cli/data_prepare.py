@@ -121,12 +121,11 @@ def _lq_jobs(args: argparse.Namespace) -> list[_Job]:
     if args.lq_source:
         if not args.lq_target:
             raise ValueError('--lq-source needs --lq-target.')
-        source, target, _, selection = _gt_job(args)
-        selection = {
-            **selection,
-            'subfolder': selection['subfolder'] if args.lq_subfolder is None else args.lq_subfolder,
-        }
-        _check_pairs(args, selection['subfolder'])
+        if args.downscale > 1:
+            raise ValueError('--downscale would change the ground truth alone, not what --lq-source gives.')
+        subfolder = args.subfolder if args.lq_subfolder is None else args.lq_subfolder
+        _check_pairs(args, subfolder)
+        selection = {**_gt_job(args)[3], 'subfolder': subfolder}
         return [(args.lq_source, args.lq_target, Processing(codec=_codec(args, args.lq_target)), selection)]
     if args.degradation:
         scale = 1 if args.degradation == 'motion_blur' else args.scale

@@ -62,16 +62,18 @@ def split_scenes(
 
     Source: the measure and the threshold of PySceneDetect's content detector.
     """
-    scene, num_frames, held = 0, 0, []
-    view, last_change = None, float('inf')
+    scene, num_frames = 0, 0
+    held: list[np.ndarray] = []  # the first frames of a scene, as long as it is too short
+    view: np.ndarray | None = None
+    last_change = float('inf')
     for frame in frames:
         if threshold:
             last_view, view = view, _small_view(frame)
-            change = last_change if last_view is None else float(np.abs(view - last_view).mean())
-            if change > max(threshold, _SUDDEN * last_change):
-                scene += int(num_frames >= min_frames)
-                num_frames, held = 0, []
             if last_view is not None:
+                change = float(np.abs(view - last_view).mean())
+                if change > max(threshold, _SUDDEN * last_change):
+                    scene += int(num_frames >= min_frames)
+                    num_frames, held = 0, []
                 last_change = change
         num_frames += 1
         held.append(frame)

@@ -75,6 +75,10 @@ def test_the_same_command_again_changes_nothing_and_makes_what_is_missing(clip_r
         (['--lq-source', 'X4'], '--lq-source needs --lq-target'),
         (['--lq-target', 'y'], '--lq-target needs --lq-source or --degradation'),
         (['--lq-source', 'X4', '--degradation', 'BI'], 'Use one of both'),
+        (
+            ['--lq-source', 'X4', '--lq-target', 'y', '--downscale', '2'],
+            '--downscale would change the ground truth alone',
+        ),
         (['--downscale', '0'], '--downscale must be at least 1, got 0'),
         (['--clips', '009'], 'GT has no 009. It has: 000, 001, 002'),
         (['--degradation', 'BD', '--sigma', '-1'], '--degradation.sigma must be above 0'),
