@@ -127,7 +127,10 @@ class ClipStore:
         Raises:
             DataError: The frame is missing, damaged, or of another size than its clip.
         """
-        content = self.read_bytes(clip, index)
+        return self.decode(self.read_bytes(clip, index), clip, index, strict=strict)
+
+    def decode(self, content: bytes | RawRecord, clip: Clip, index: int, *, strict: bool = False) -> np.ndarray:
+        """Decode a frame from what ``read_bytes`` returned; otherwise as ``read``."""
         if strict and (problem := find_png_loss(content)):
             raise DataError(f'{self.where(clip, index)} {problem}. Convert it to 8-bit RGB first.')
         image = imfrombytes(content)

@@ -136,7 +136,7 @@ class _FrameChecks(Dataset[_FrameReport]):
         clip, frame = self.frames[index]
         try:
             content = self.store.read_bytes(clip, frame)
-            image = self.store.read(clip, frame)
+            image = self.store.decode(content, clip, frame)
         except DataError as error:
             return _FrameReport(clip.name, frame, problem=str(error))
         digest, problem = zlib.crc32(image.tobytes()), None
