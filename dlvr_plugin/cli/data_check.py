@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dlvr_plugin.data.clip_store import ClipStore, read_meta_info
+from dlvr_plugin.data.clip_store import ClipStore, format_meta_line, read_meta_info
 from dlvr_plugin.data.option_datasets import read_datasets
 from dlvr_plugin.data.store_check import Finding, StoreReport, check_meta_info, check_pairs, check_store
+from dlvr_plugin.data.store_writer import write_whole
 from dlvr_plugin.errors import DataError
 from dlvr_plugin.report.text_table import format_table
 
@@ -140,11 +141,7 @@ def _write_usable(path: Path, report: StoreReport, findings: list[Finding]) -> N
     if report.store is None or None in broken:
         raise DataError(f'--fix: {report.root} is broken as a whole; no clip can be told to be usable.')
     usable = [clip for name, clip in report.store.clips.items() if name not in broken]
-    lines = []
-    for clip in usable:
-        height, width = clip.size or report.store.read(clip, 0).shape[:2]
-        lines.append(f'{clip.name} {len(clip.frames)} ({height},{width},3)\n')
-    partial = path.with_name(f'.{path.name}.partial')
-    partial.write_text(''.join(lines))
-    partial.rename(path)
+    sizes = [clip.size or report.store.read(clip, 0).shape for clip in usable]
+    lines = [format_meta_line(clip.name, len(clip.frames), size) for clip, size in zip(usable, sizes, strict=True)]
+    write_whole(path, ''.join(lines).encode())
     sys.stdout.write(f'{path}: {len(usable)} of {len(report.store.clips)} clips are usable.\n')

@@ -243,6 +243,11 @@ def read_meta_info(path: str | Path) -> dict[str, tuple[int, tuple[int, int]]]:
     return info
 
 
+def format_meta_line(name: str, num_frames: int, size: tuple[int, ...]) -> str:
+    """Return the line of a clip in a meta file, as ``read_meta_info`` takes it; ``size`` begins with (h, w)."""
+    return f'{name} {num_frames} ({size[0]},{size[1]},3)\n'
+
+
 def missing_frames(clip: Clip) -> list[str]:
     """Return the names that a clip of numbered frames lacks between its first and its last; any even step is fine."""
     names = [clip.frame_name(index) for index in range(len(clip.frames))]

@@ -13,12 +13,12 @@ import numpy as np
 from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
-from dlvr_plugin.data.clip_store import ClipStore
+from dlvr_plugin.data.clip_store import ClipStore, format_meta_line
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.demo_clips import DEMO_CLIPS, load_photograph, render_clip
 from dlvr_plugin.data.frame_sources import ClipFrames, Processing, SourceEnd, VideoFrames, find_source
 from dlvr_plugin.data.item_loader import load_items
-from dlvr_plugin.data.store_writer import StoreWriter, complete_folder
+from dlvr_plugin.data.store_writer import StoreWriter, complete_folder, write_whole
 
 
 def prepare_store(
@@ -173,10 +173,5 @@ def make_meta_info(root: Path, target: Path) -> None:
     store = ClipStore(root, is_lmdb=False)
     if target.exists():
         raise FileExistsError(f'{target} exists already. Remove it, or choose another name.')
-    lines = []
-    for clip in store.clips.values():
-        height, width, channels = store.read(clip, 0).shape
-        lines.append(f'{clip.name} {len(clip.frames)} ({height},{width},{channels})\n')
-    partial = target.with_name(f'.{target.name}.partial')
-    partial.write_text(''.join(lines))
-    partial.rename(target)
+    lines = [format_meta_line(name, len(clip.frames), store.read(clip, 0).shape) for name, clip in store.clips.items()]
+    write_whole(target, ''.join(lines).encode())

@@ -20,7 +20,7 @@ import lmdb
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dlvr_plugin.data.clip_store import Record, by_number
+from dlvr_plugin.data.clip_store import Record, by_number, format_meta_line
 from dlvr_plugin.errors import DataError
 from dlvr_plugin.host.raw_records import encode_raw
 
@@ -138,7 +138,7 @@ class _FolderSink:
         for frame in frames:
             path = self._path(frame.key, frame.suffix)
             path.parent.mkdir(exist_ok=True)
-            _write_whole(path, frame.content)
+            write_whole(path, frame.content)
 
     def has(self, record: Record) -> bool:
         return self._path(record.key, record.suffix).is_file()
@@ -200,7 +200,7 @@ class StoreWriter:
             )
         if begun != dict(description):
             self._clear()
-            _write_whole(self.folder / _DESCRIPTION, json.dumps(description, indent=2).encode())
+            write_whole(self.folder / _DESCRIPTION, json.dumps(description, indent=2).encode())
         self._sink: _Sink = (_LmdbSink if target.suffix == '.lmdb' else _FolderSink)(self.folder)
         self._read_journal()
         self._journal = (self.folder / _JOURNAL).open('a', encoding='utf-8')
@@ -311,8 +311,8 @@ class StoreWriter:
         self._sink.keep_only(set(keys))
         if self.target.suffix == '.lmdb':
             records = [self.records[key][0] for key in sorted(keys, key=by_number)]
-            _write_whole(self.folder / 'meta_info_clips.txt', ''.join(_clip_lines(records)).encode())
-            _write_whole(self.folder / 'meta_info.txt', ''.join(f'{record}\n' for record in records).encode())
+            write_whole(self.folder / 'meta_info_clips.txt', ''.join(_clip_lines(records)).encode())
+            write_whole(self.folder / 'meta_info.txt', ''.join(f'{record}\n' for record in records).encode())
         self._journal.close()
         self._sink.close()
         old = self.target.with_name(f'.{self.target.stem}.old{self.target.suffix}')
@@ -330,10 +330,10 @@ def _clip_lines(records: Sequence[Record]) -> list[str]:
     """Return the lines ``clip frames (h,w,c)`` of a meta file."""
     sizes = {record.clip: record.size for record in records}
     counts = Counter(record.clip for record in records)
-    return [f'{clip} {counts[clip]} ({height},{width},3)\n' for clip, (height, width) in sizes.items()]
+    return [format_meta_line(clip, counts[clip], size) for clip, size in sizes.items()]
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is whole as soon as it has its name."""
     unfinished = path.with_name(f'.{path.name}.partial')
     with unfinished.open('wb') as file:

@@ -26,7 +26,7 @@ _DATABASE = struct.Struct('<IHHQQQQQ')  # padding, flags, depth, pages of three 
 _META_END = struct.Struct('<QQ')  # last page, transaction
 _NODE = struct.Struct('<HHHH')  # low and high half of the size or page, flags, length of the key
 _MAGIC, _VERSION = 0xBEEFC0DE, 1
-_BRANCH, _LEAF, _OVERFLOW, _BIG = 1, 2, 4, 1
+_BRANCH, _LEAF, _BIG = 1, 2, 1  # flags of pages, and of a node whose record has pages of its own
 _NO_ROOT = 2**64 - 1
 
 

@@ -5,12 +5,8 @@
 # qualitative_datasets/<scene>/input. It gets train_GT.lmdb and train_input.lmdb of 61 scenes, test/GT and test/input of
 # 10 scenes, and qualitative/input.
 set -euo pipefail
-if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
-  sed -n '2,6s/^# //p' "$0"
-  exit
-fi
 root=datasets/DVD
-if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then root=$1 && shift; fi
+source "$(dirname "$0")/root_argument.sh"
 scenes=$root/quantitative_datasets
 test_scenes=(720p_240fps_2 IMG_0003 IMG_0021 IMG_0030 IMG_0031 IMG_0032 IMG_0033 IMG_0037 IMG_0039 IMG_0049)
 

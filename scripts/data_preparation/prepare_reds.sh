@@ -4,12 +4,8 @@
 # for super-resolution, train_blur for deblurring, or both. The partitions REDS4 and official of the option files choose
 # clips while training; val_sharp, val_sharp_bicubic and val_blur are read as they are.
 set -euo pipefail
-if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
-  sed -n '2,5s/^# //p' "$0"
-  exit
-fi
 root=datasets/REDS
-if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then root=$1 && shift; fi
+source "$(dirname "$0")/root_argument.sh"
 
 dlvr data prepare "$root/train_sharp" "$root/train_sharp.lmdb" "$@"
 if [ -d "$root/train_sharp_bicubic/X4" ]; then
