@@ -129,11 +129,13 @@ class ClipStore:
         """
         return self.decode(self.read_bytes(clip, index), clip, index, strict=strict)
 
-    def decode(self, content: bytes | RawRecord, clip: Clip, index: int, *, strict: bool = False) -> np.ndarray:
-        """Decode a frame from what ``read_bytes`` returned; otherwise as ``read``."""
+    def decode(
+        self, content: bytes | RawRecord, clip: Clip, index: int, *, strict: bool = False, flag: str = 'color'
+    ) -> np.ndarray:
+        """Decode a frame from what ``read_bytes`` returned, with the framework's flag; otherwise as ``read``."""
         if strict and (problem := find_png_loss(content)):
             raise DataError(f'{self.where(clip, index)} {problem}. Convert it to 8-bit RGB first.')
-        image = imfrombytes(content)
+        image = imfrombytes(content, flag=flag)
         if clip.size is not None and image.shape[:2] != clip.size:
             raise DataError(
                 f'{self.where(clip, index)} is {image.shape[0]}x{image.shape[1]} pixels (h x w), but its clip is '

@@ -25,6 +25,27 @@ def count_frames(path: Path) -> tuple[int, tuple[int, int]]:
     return max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0), size
 
 
+def count_decodable_frames(path: Path) -> int:
+    """Return the number of frames that a video file really holds, by decoding it.
+
+    Raises:
+        DataError: It cannot be opened.
+    """
+    video, num_frames = _open(path), 0
+    while video.grab():
+        num_frames += 1
+    return num_frames
+
+
+def read_frame_rate(path: Path) -> float:
+    """Return the frames a second that a video file announces.
+
+    Raises:
+        DataError: It cannot be opened.
+    """
+    return float(_open(path).get(cv2.CAP_PROP_FPS))
+
+
 def read_video(path: Path) -> Iterator[np.ndarray]:
     """Decode a video file.
 

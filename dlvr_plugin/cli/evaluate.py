@@ -1,0 +1,134 @@
+"""``dlvr evaluate``: compare restored clips of any methods with their ground truth."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from basicsr.utils import get_root_logger
+
+from dlvr_plugin.cli.named_folders import parse_results
+from dlvr_plugin.data.restored_clips import RestoredClips
+from dlvr_plugin.data.store_writer import write_whole
+from dlvr_plugin.metrics.catalogue import LPIPS_METRICS, METRICS
+from dlvr_plugin.metrics.evaluation import EvaluationRun
+from dlvr_plugin.metrics.evaluation_file import FILE_NAME, Evaluation, format_evaluation
+from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance
+from dlvr_plugin.metrics.protocol import Average, Protocol
+from dlvr_plugin.metrics.psnr_ssim import ColorSpace
+from dlvr_plugin.metrics.tof import Crop, FlowNorm
+from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
+
+_JOURNAL = '.measured.jsonl'
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand to those of ``dlvr``."""
+    parser = commands.add_parser(
+        'evaluate',
+        help='compare restored clips with their ground truth',
+        description='Compare the results of any number of methods with the ground truth. A result is a folder of clip '
+        'folders with frames (8-bit RGB), an LMDB, or a folder of video files. With --out, a run that was stopped goes '
+        'on where it was.',
+    )
+    parser.add_argument('--gt', type=Path, required=True, metavar='DIR', help='ground truth')
+    parser.add_argument('--results', nargs='+', required=True, metavar='NAME=DIR', help='clips of each method')
+    parser.add_argument('--clips', nargs='+', metavar='CLIP', help='clips to compare (default: all)')
+    parser.add_argument(
+        '--metrics',
+        nargs='+',
+        default=['psnr', 'ssim', 'tof'],
+        metavar='METRIC',
+        help=f'some of {", ".join(METRICS)} (default: psnr ssim tof)',
+    )
+    parser.add_argument('--out', type=Path, metavar='DIR', help='folder for metrics.json, .csv, table.md and table.tex')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
+    parser.add_argument('--device', help='cpu or cuda (default: cuda where there is one)')
+    parser.set_defaults(run=run)
+    _add_protocol(parser.add_argument_group('protocol', 'The defaults are those of the paper.'))
+    lpips = parser.add_argument_group('LPIPS')
+    lpips.add_argument('--lpips-net', choices=LPIPS_NETS, default='alex', help='trunk (default: alex)')
+    lpips.add_argument(
+        '--lpips-weights', type=Path, metavar='FILE', help='weights of the trunk, as torchvision has them'
+    )
+    lpips.add_argument('--lpips-random-weights', action='store_true', help='take random ones; the result is no LPIPS')
+
+
+def _add_protocol(group: Any) -> None:
+    default = Protocol()
+    for name, choices in (
+        ('color_space', get_args(ColorSpace)),
+        ('tof_norm', get_args(FlowNorm)),
+        ('tof_crop', get_args(Crop)),
+        ('lpips_crop', get_args(Crop)),
+        ('average', get_args(Average)),
+    ):
+        value = getattr(default, name)
+        group.add_argument(f'--{name.replace("_", "-")}', choices=choices, default=value, help=f'(default: {value})')
+    group.add_argument('--crop-border', type=int, default=default.crop_border, metavar='N', help='pixels (default: 8)')
+    group.add_argument(
+        '--skip-frames', type=int, default=default.skip_frames, metavar='N', help='frames at each end (default: 2)'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, print the table, and write the files.
+
+    Raises:
+        ValueError: Arguments or data that cannot be used. OSError: The folder of ``--out`` cannot be written.
+    """
+    if args.jobs < 1:
+        raise ValueError(f'--jobs must be at least 1, got {args.jobs}.')
+    device = _find_device(args.device)
+    protocol = Protocol(**{name: getattr(args, name) for name in Protocol.__dataclass_fields__})
+    results = {name: RestoredClips(folder) for name, folder in parse_results(args.results).items()}
+    gt = RestoredClips(args.gt)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / _JOURNAL).touch()  # what cannot be written is found before the work, not behind it
+    lpips = None
+    if set(args.metrics) & set(LPIPS_METRICS):
+        lpips = LpipsDistance(
+            args.lpips_net,
+            weights=args.lpips_weights,
+            random_weights=args.lpips_random_weights,
+            device=device or 'cpu',
+        )
+        if not lpips.is_published:
+            get_root_logger().warning(f'LPIPS has weights that are not the published ones: {lpips.origin}.')
+    evaluation = EvaluationRun(
+        gt,
+        results,
+        metrics=args.metrics,
+        protocol=protocol,
+        lpips=lpips,
+        clips=args.clips,
+        device=device,
+        num_workers=args.jobs if args.jobs > 1 else 0,
+        journal=args.out / _JOURNAL if args.out else None,
+    ).run()
+    sys.stdout.write(format_terminal(evaluation, styled=sys.stdout.isatty()))
+    if args.out:
+        _write(args.out, evaluation)
+
+
+def _find_device(name: str | None) -> torch.device | None:
+    """Return the GPU to use, None for the CPU."""
+    if name not in (None, 'cpu', 'cuda'):
+        raise ValueError(f'--device must be cpu or cuda, got {name!r}.')
+    if name == 'cuda' and not torch.cuda.is_available():
+        raise ValueError('--device cuda: no GPU can be used here. Leave it out for the CPU.')
+    return torch.device('cuda') if name != 'cpu' and torch.cuda.is_available() else None
+
+
+def _write(folder: Path, evaluation: Evaluation) -> None:
+    for name, text in (
+        ('metrics.csv', format_csv(evaluation)),
+        ('table.md', format_markdown(evaluation)),
+        ('table.tex', format_latex(evaluation)),
+        (FILE_NAME, format_evaluation(evaluation)),
+    ):
+        write_whole(folder / name, text.encode())
+    get_root_logger().info(f'{folder}: {FILE_NAME}, metrics.csv, table.md, table.tex. Next: dlvr report {folder}')

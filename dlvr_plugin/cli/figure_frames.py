@@ -1,0 +1,210 @@
+"""``dlvr figure crops``, ``profile`` and ``flow``: figures of frames."""
+
+import argparse
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dlvr_plugin.cli.named_folders import parse_results
+from dlvr_plugin.data.restored_clips import RestoredClips
+from dlvr_plugin.errors import DataError
+from dlvr_plugin.metrics.evaluation_file import Evaluation, read_evaluation
+from dlvr_plugin.report.frame_figures import Box, Line, draw_crops, draw_flow_maps, draw_profiles, temporal_profile
+
+_GT = 'GT'
+_NOTED_METRICS = ('psnr', 'lpips')
+
+
+def add_parsers(kinds: Any) -> list[argparse.ArgumentParser]:
+    """Add the kinds to those of ``dlvr figure``, and return their parsers."""
+    crops = _add_kind(kinds, 'crops', 'compare crops of one frame', _draw_crops)
+    crops.add_argument('--frame', type=int, required=True, metavar='N', help='number of the frame, from 0')
+    crops.add_argument(
+        '--box',
+        type=int,
+        nargs=4,
+        action='append',
+        required=True,
+        metavar=('TOP', 'LEFT', 'HEIGHT', 'WIDTH'),
+        help='what is enlarged, in pixels; may be repeated',
+    )
+    crops.add_argument('--profile-row', type=int, metavar='Y', help='add temporal profiles of row Y of the boxes')
+    crops.add_argument('--zoom', choices=('nearest', 'bicubic'), default='nearest', help='(default: nearest)')
+
+    profile = _add_kind(kinds, 'profile', 'compare temporal profiles', _draw_profile)
+    place = profile.add_mutually_exclusive_group(required=True)
+    place.add_argument('--row', type=int, metavar='Y', help='show x against t in this row')
+    place.add_argument('--column', type=int, metavar='X', help='show y against t in this column')
+    profile.add_argument(
+        '--range', type=int, nargs=2, metavar=('A', 'B'), help='pixels A to B - 1 of the row or column (default: all)'
+    )
+
+    flow = _add_kind(kinds, 'flow', 'compare optical flow', _draw_flow)
+    flow.add_argument('--frame', type=int, required=True, metavar='N', help='flow from frame N - 1 to N')
+    flow.add_argument('--max-length', type=float, metavar='L', help='pixels that get full colours (default: by the GT)')
+    return [crops, profile, flow]
+
+
+def _add_kind(kinds: Any, name: str, what: str, draw: Any) -> argparse.ArgumentParser:
+    parser = kinds.add_parser(name, help=what, description=f'{what[0].upper()}{what[1:]}.')
+    parser.add_argument('--gt', type=Path, metavar='DIR', help='ground truth: folder of clips, LMDB, or of videos')
+    parser.add_argument('--results', nargs='+', action='extend', metavar='NAME=DIR', help='methods and their clips')
+    parser.add_argument(
+        '--evaluation', type=Path, metavar='DIR', help='output of dlvr evaluate: gives --gt and --results where missing'
+    )
+    parser.add_argument('--clip', required=True, metavar='C')
+    parser.set_defaults(draw=draw)
+    return parser
+
+
+class _ClipSet:
+    """One clip of every method and of the ground truth, which comes last; all of one size and length."""
+
+    def __init__(self, args: argparse.Namespace, evaluation: Evaluation | None) -> None:
+        self.clip: str = args.clip
+        roots = parse_results(args.results) if args.results else {}
+        gt_root = args.gt
+        if evaluation:
+            roots = roots or {name: Path(method['root']) for name, method in evaluation['methods'].items()}
+            gt_root = gt_root or Path(evaluation['gt_root'])
+        if not roots or not gt_root:
+            raise ValueError('Give --gt DIR and --results NAME=DIR ..., or --evaluation DIR.')
+        if _GT in roots:
+            raise ValueError(f'--results: the name {_GT} stands for the ground truth. Choose another one.')
+        self.sources = {name: RestoredClips(root) for name, root in {**roots, _GT: gt_root}.items()}
+        gt = self.sources[_GT]
+        for source in (gt, *self.sources.values()):
+            if self.clip not in source.names:
+                similar = difflib.get_close_matches(self.clip, source.names, n=8) or source.names[:8]
+                raise DataError(f'--clip: there is no clip {self.clip} in {source.root}, but {", ".join(similar)}.')
+        self.num_frames = gt.num_frames(self.clip)
+        for source in self.sources.values():
+            if source.num_frames(self.clip) != self.num_frames:
+                raise DataError(
+                    f'{source.root} has {source.num_frames(self.clip)} frames of clip {self.clip}, the ground truth '
+                    f'{self.num_frames}. Frames are compared by their order, so both need the same number.'
+                )
+        self.size: tuple[int, int] = next(gt.read_frames(self.clip, 0, 1)).shape[:2]
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """Yield frames of a method or of the ground truth."""
+        source = self.sources[name]
+        for index, frame in enumerate(source.read_frames(self.clip, start, stop), start):
+            if frame.shape[:2] != self.size:
+                raise DataError(
+                    f'{source.where(self.clip, index)} is {frame.shape[:2]} (h, w), the ground truth {self.size}.'
+                )
+            yield frame
+
+    def read_frame(self, name: str, index: int) -> np.ndarray:
+        """Return one frame."""
+        return next(self.read(name, index, index + 1))
+
+    def check_frame(self, index: int, first: int = 0) -> None:
+        """Raise ValueError where there is no such frame, or it is before ``first``."""
+        if not first <= index < self.num_frames:
+            raise ValueError(f'--frame must be {first} to {self.num_frames - 1} in clip {self.clip}, got {index}.')
+
+    def check_position(self, argument: str, position: int, axis: int) -> None:
+        """Raise ValueError where a row (axis 0) or a column (1) is not in the frames."""
+        if not 0 <= position < self.size[axis]:
+            raise ValueError(f'{argument} must be 0 to {self.size[axis] - 1} in clip {self.clip}, got {position}.')
+
+
+def _read_evaluation(args: argparse.Namespace) -> Evaluation | None:
+    return read_evaluation(args.evaluation) if args.evaluation else None
+
+
+def _draw_crops(args: argparse.Namespace) -> tuple[str, Figure]:
+    evaluation = _read_evaluation(args)
+    clips = _ClipSet(args, evaluation)
+    clips.check_frame(args.frame)
+    boxes = [Box(*numbers) for numbers in args.box]
+    for box in boxes:
+        if min(box.top, box.left) < 0 or min(box.height, box.width) < 1 or _exceeds(box, clips.size):
+            raise ValueError(
+                f'--box {" ".join(map(str, box))} (top, left, height, width) does not lie in the frames of '
+                f'{clips.clip}, which are {clips.size} (h, w).'
+            )
+    profiles = None
+    if args.profile_row is not None:
+        clips.check_position('--profile-row', args.profile_row, 0)
+        if not any(box.top <= args.profile_row < box.top + box.height for box in boxes):
+            raise ValueError(f'--profile-row {args.profile_row} lies in none of the boxes. Choose a row of one.')
+        line = Line('row', args.profile_row, 0, clips.size[1])
+        profiles = {name: temporal_profile(clips.read(name), line) for name in clips.sources}
+    figure = draw_crops(
+        {name: clips.read_frame(name, args.frame) for name in clips.sources},
+        boxes,
+        caption=f'{clips.clip}, frame {args.frame}',
+        notes=_format_metrics(evaluation, clips, args.frame) if evaluation else None,
+        profiles=profiles,
+        profile_row=args.profile_row or 0,
+        zoom=args.zoom,
+    )
+    return f'crops_{clips.clip}_{args.frame}', figure
+
+
+def _exceeds(box: Box, size: tuple[int, int]) -> bool:
+    return box.top + box.height > size[0] or box.left + box.width > size[1]
+
+
+def _format_metrics(evaluation: Evaluation, clips: _ClipSet, frame: int) -> dict[str, str]:
+    """Return what stands below the names: metrics of the frame, and what they are below the ground truth."""
+    metrics = [name for name in _NOTED_METRICS if name in evaluation['metrics']]
+    if not metrics:
+        known = ', '.join(evaluation['metrics'])
+        raise DataError(f'--evaluation holds neither of {", ".join(_NOTED_METRICS)}, but {known}.')
+    entries = [evaluation['metrics'][metric] for metric in metrics]
+    notes = {_GT: ' / '.join(entry['label'] + ('↑' if entry['direction'] == 'higher' else '↓') for entry in entries)}
+    for name in clips.sources:
+        if name == _GT:
+            continue
+        if name not in evaluation['methods']:
+            raise DataError(f'--evaluation holds no method {name}, but {", ".join(evaluation["methods"])}.')
+        results = evaluation['methods'][name]['clips']
+        if clips.clip not in results:
+            raise DataError(f'--evaluation holds no clip {clips.clip} of {name}, but {", ".join(results)}.')
+        values = []
+        for metric, entry in zip(metrics, entries, strict=True):
+            of_frames = results[clips.clip]['frames'].get(metric, [])
+            value = of_frames[frame] if frame < len(of_frames) else None
+            values.append('–' if value is None else f'{value:.{entry["decimals"]}f}')
+        notes[name] = ' / '.join(values)
+    return notes
+
+
+def _draw_profile(args: argparse.Namespace) -> tuple[str, Figure]:
+    clips = _ClipSet(args, _read_evaluation(args))
+    is_row = args.row is not None
+    axis, position = ('row', args.row) if is_row else ('column', args.column)
+    clips.check_position(f'--{axis}', position, 0 if is_row else 1)
+    length = clips.size[1 if is_row else 0]
+    start, stop = args.range or (0, length)
+    if not 0 <= start < stop <= length:
+        raise ValueError(f'--range must be within 0 to {length}, the first number the smaller, got {start} {stop}.')
+    line = Line('row' if is_row else 'column', position, start, stop)
+    figure = draw_profiles(
+        clips.read_frame(_GT, 0),
+        line,
+        {name: temporal_profile(clips.read(name), line) for name in clips.sources},
+        caption=f'{clips.clip}, {axis} {position}',
+    )
+    return f'profile_{clips.clip}_{axis}_{position}', figure
+
+
+def _draw_flow(args: argparse.Namespace) -> tuple[str, Figure]:
+    clips = _ClipSet(args, _read_evaluation(args))
+    clips.check_frame(args.frame, first=1)
+    if args.max_length is not None and not args.max_length > 0:
+        raise ValueError(f'--max-length must be above 0, got {args.max_length}.')
+    pairs = {}
+    for name in clips.sources:
+        previous, current = clips.read(name, args.frame - 1, args.frame + 1)
+        pairs[name] = (previous, current)
+    figure = draw_flow_maps(pairs, caption=f'{clips.clip}, frame {args.frame}', max_length=args.max_length)
+    return f'flow_{clips.clip}_{args.frame}', figure

@@ -1,0 +1,29 @@
+"""``NAME=DIR``: how commands take the results of several methods."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def parse_results(items: Sequence[str]) -> dict[str, Path]:
+    """Read folders and their names.
+
+    Args:
+        items: ``NAME=DIR`` each; all behind the first ``=`` is the folder.
+
+    Returns:
+        Folders by name, in the given order. Whether they exist is not checked.
+
+    Raises:
+        ValueError: An item without ``=``, a name or folder that is empty, or two items of one name.
+    """
+    folders: dict[str, Path] = {}
+    for item in items:
+        name, equals, folder = item.partition('=')
+        if not equals:
+            raise ValueError(f'--results: expected NAME=DIR, such as ours=results/ours, got {item!r}.')
+        if not name.strip() or not folder:
+            raise ValueError(f'--results: the {"folder" if name.strip() else "name"} is empty in {item!r}.')
+        if name.strip() in folders:
+            raise ValueError(f'--results: two folders have the name {name.strip()!r}. Give each its own.')
+        folders[name.strip()] = Path(folder)
+    return folders

@@ -1,0 +1,138 @@
+"""LPIPS with weights whose origin is known, and features that are computed once a frame."""
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, cast, get_args
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import lpips
+import numpy as np
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from dlvr_plugin.errors import DataError
+
+LpipsNet = Literal['alex', 'vgg', 'squeeze']
+LPIPS_NETS: tuple[LpipsNet, ...] = get_args(LpipsNet)
+
+# torchvision's weights of the trunks; the file names end in the first digits of their SHA-256.
+_TRUNKS = {
+    'alex': torchvision.models.AlexNet_Weights.IMAGENET1K_V1,
+    'vgg': torchvision.models.VGG16_Weights.IMAGENET1K_V1,
+    'squeeze': torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1,
+}
+Features = list[Tensor]
+
+
+class LpipsDistance:
+    """LPIPS version 0.1 between frames.
+
+    Args:
+        net: Trunk.
+        weights: File of the trunk's weights, a state dict as torchvision publishes it. None loads torchvision's own,
+            from its cache or by download.
+        random_weights: Take random weights, seeded, instead of published ones. The result is not LPIPS.
+        device: Where to compute.
+
+    Attributes:
+        model: The network of the package lpips.
+        origin: Where the weights come from, for people.
+        is_published: Whether they are the published ones.
+
+    Raises:
+        DataError: The weights are missing, damaged, or cannot be downloaded.
+
+    Source: Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric; the package lpips.
+    """
+
+    def __init__(
+        self,
+        net: LpipsNet = 'alex',
+        *,
+        weights: str | Path | None = None,
+        random_weights: bool = False,
+        device: str | torch.device = 'cpu',
+    ) -> None:
+        if net not in LPIPS_NETS:
+            raise ValueError(f'The net of LPIPS must be one of {", ".join(LPIPS_NETS)}, got {net!r}.')
+        if weights and random_weights:
+            raise ValueError('Give LPIPS a file of weights or ask for random ones, not both.')
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            torch.manual_seed(0)
+            # The package builds its trunk by a parameter that torchvision has renamed.
+            warnings.filterwarnings('ignore', category=UserWarning, module='torchvision')
+            self.model = lpips.LPIPS(net=net, version='0.1', pnet_rand=True, verbose=False)
+        self.is_published = not random_weights
+        self.origin = 'random, seed 0: not LPIPS'
+        if not random_weights:
+            content, self.origin, self.is_published = _read_trunk(net, Path(weights) if weights else None)
+            _load_trunk(self.model.net, content, self.origin)
+        self.device = torch.device(device)
+        self.model.to(self.device)
+
+    @torch.no_grad()
+    def features(self, image: np.ndarray) -> Features:
+        """Return what the distance compares.
+
+        Args:
+            image: Image (h, w, 3), BGR, uint8.
+
+        Returns:
+            Normalised feature maps (1, C, h_layer, w_layer) of each layer.
+        """
+        rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).to(self.device)
+        # (h, w, 3), 0 to 255 -> (1, 3, h, w), -1 to 1
+        frame = rgb.permute(2, 0, 1).unsqueeze(0).float() / 127.5 - 1
+        layers = self.model.net(self.model.scaling_layer(frame))
+        return [lpips.normalize_tensor(layer) for layer in layers]
+
+    @torch.no_grad()
+    def distance(self, features: Features, features2: Features) -> float:
+        """Return LPIPS between two images by their ``features``; 0 for equal ones, lower is better."""
+        layers = zip(self.model.lins, features, features2, strict=True)
+        return sum(float(lin((first - second).square()).mean()) for lin, first, second in layers)
+
+    def __call__(self, img: np.ndarray, img2: np.ndarray) -> float:
+        """Return LPIPS between two images (h, w, 3), BGR, uint8."""
+        return self.distance(self.features(img), self.features(img2))
+
+
+def _read_trunk(net: LpipsNet, path: Path | None) -> tuple[Mapping[str, Tensor], str, bool]:
+    """Return a trunk's weights, where they come from, and whether they are the published ones."""
+    published = _TRUNKS[net]
+    file_name = Path(urlparse(published.url).path).name
+    if path is None:
+        try:
+            return published.get_state_dict(progress=True, check_hash=True), file_name, True
+        except (URLError, OSError, RuntimeError) as error:
+            cache = Path(torch.hub.get_dir()) / 'checkpoints'
+            raise DataError(
+                f'LPIPS needs the weights {file_name}, and they cannot be downloaded ({error}). Where there is a '
+                f'network, fetch {published.url}, then put the file into {cache} or name it: --lpips-weights FILE, in '
+                'an option file weights: FILE.'
+            ) from error
+    if not path.is_file():
+        raise DataError(f'The weights of LPIPS, {path}, are not a file.')
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
+        raise DataError(f'{path} is no file of weights: {error}') from error
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    is_published = digest.startswith(Path(file_name).stem.rsplit('-', 1)[1])
+    origin = str(path) if is_published else f'{path}, not the published {file_name}'
+    return cast(Mapping[str, Tensor], content), origin, is_published
+
+
+def _load_trunk(trunk: nn.Module, content: Mapping[str, Tensor], origin: str) -> None:
+    """Load torchvision's ``features.N...`` into the trunk, whose slices name the layers ``sliceK.N...``."""
+    state = {}
+    for name, value in trunk.state_dict().items():
+        source = 'features.' + name.split('.', 1)[1]
+        if not isinstance(content, Mapping) or source not in content or content[source].shape != value.shape:
+            raise DataError(f'The weights of LPIPS, {origin}, lack {source} of shape {tuple(value.shape)}.')
+        state[name] = content[source]
+    trunk.load_state_dict(state)

@@ -1,0 +1,101 @@
+"""The text of a report's page: template, scripts and data in one file."""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from dlvr_plugin.metrics.evaluation_file import Evaluation, format_evaluation
+
+ImageFormat = Literal['png', 'jpg', 'webp']
+MARK = '<meta name="generator" content="dlvr report">'
+
+_PARTS = Path(__file__).with_name('page')
+_SCRIPTS = ('table.js', 'viewer.js', 'profile.js', 'curves.js', 'page.js')
+
+
+def describe_frames(num_frames: int, num_bytes: int, image_format: ImageFormat, quality: int) -> str:
+    """Return what the footer says about the frames."""
+    kind = (
+        'PNG, every pixel as measured'
+        if image_format == 'png'
+        else f'{image_format.upper()} of quality {quality}: compressed for this page, not what was measured'
+    )
+    return f'{num_frames} frames, {num_bytes / 1e6:.1f} MB ({kind})'
+
+
+def collect_data(
+    evaluation: Evaluation, names: Sequence[str], urls: Mapping[str, Sequence[Sequence[str]]], frame_rate: float
+) -> dict[str, Any]:
+    """Return what the scripts of the page work on; the ground truth is the last method, without any numbers."""
+    results = [*evaluation['methods'].values(), None]
+    return {
+        'metrics': [{'name': name, **metric} for name, metric in evaluation['metrics'].items()],
+        'methods': [
+            {'name': name, 'mean': result and result['mean'], 'intervals': result and result['intervals']}
+            for name, result in zip(names, results, strict=True)
+        ],
+        'num_clips': len(evaluation['clips']),
+        'clips': [
+            {
+                'name': clip,
+                'size': evaluation['clips'][clip]['size'],
+                'frames': evaluation['clips'][clip]['frames'],
+                'frame_rate': evaluation['clips'][clip]['frame_rate'] or frame_rate,
+                'methods': [
+                    {
+                        'urls': urls[clip][index],
+                        'mean': result and result['clips'][clip]['mean'],
+                        'values': result and result['clips'][clip]['frames'],
+                    }
+                    for index, result in enumerate(results)
+                ],
+            }
+            for clip in urls
+        ],
+    }
+
+
+def build_page(title: str, evaluation: Evaluation, data: dict[str, Any], frames: str) -> str:
+    """Fill the template; all text that comes from outside is escaped."""
+    parts = {
+        'mark': MARK,
+        'title': html.escape(title),
+        'summary': html.escape(_summarise(evaluation)),
+        'protocol': _list_entries({key.replace('_', ' '): value for key, value in evaluation['protocol'].items()}),
+        'versions': _list_entries(evaluation['versions']),
+        'frames': html.escape(frames),
+        'style': (_PARTS / 'page.css').read_text(encoding='utf-8'),
+        'script': '\n'.join((_PARTS / name).read_text(encoding='utf-8') for name in _SCRIPTS),
+        # The evaluation's own writer knows infinity; without "<" no text of the data can end the element.
+        'data': format_evaluation(cast(Evaluation, data)).replace('<', '\\u003c'),
+    }
+    template = (_PARTS / 'page.html').read_text(encoding='utf-8')
+    return re.sub(r'{{(\w+)}}', lambda match: parts[match[1]], template)
+
+
+def _summarise(evaluation: Evaluation) -> str:
+    counts = {
+        'method': len(evaluation['methods']),
+        'clip': len(evaluation['clips']),
+        'frame': sum(len(clip['frames']) for clip in evaluation['clips'].values()),
+    }
+    return ', '.join(f'{count} {name}{"" if count == 1 else "s"}' for name, count in counts.items())
+
+
+def _list_entries(entries: Mapping[str, Any]) -> str:
+    """Return entries as the items of a description list."""
+    return ''.join(
+        f'<dt>{html.escape(key)}</dt><dd>{html.escape(_describe(value))}</dd>' for key, value in entries.items()
+    )
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return '; '.join(f'{key}: {_describe(item)}' for key, item in value.items()) or 'none'
+    if isinstance(value, list):
+        return ', '.join(map(_describe, value)) or 'none'
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    return 'none' if value is None else str(value)

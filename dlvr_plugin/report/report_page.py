@@ -1,0 +1,222 @@
+"""A page to look at an evaluation in a browser: its table, its frames, its curves."""
+
+import base64
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, get_args
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from dlvr_plugin.data.restored_clips import RestoredClips
+from dlvr_plugin.data.store_writer import partial_path, write_whole
+from dlvr_plugin.errors import DataError
+from dlvr_plugin.metrics.evaluation_file import Evaluation, read_evaluation
+from dlvr_plugin.report.page_template import MARK, ImageFormat, build_page, collect_data, describe_frames
+
+IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
+GROUND_TRUTH = 'GT'
+
+_PAGE, _FRAMES = 'index.html', 'frames'
+_QUALITY_FLAGS = {'jpg': cv2.IMWRITE_JPEG_QUALITY, 'webp': cv2.IMWRITE_WEBP_QUALITY}
+_MIME_TYPES = {'png': 'image/png', 'jpg': 'image/jpeg', 'webp': 'image/webp'}
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """How a report is made.
+
+    Attributes:
+        embed: Put the frames into the page itself.
+        image_format: Of the frames; PNG keeps every pixel.
+        quality: 1 to 100, of JPEG and WebP.
+        frame_rate: Frames a second of clips that do not say it.
+        clips: Those to show, None for all.
+        title: Of the page, None for one made of the evaluation's name.
+
+    Raises:
+        ValueError: A value out of range.
+    """
+
+    embed: bool = False
+    image_format: ImageFormat = 'png'
+    quality: int = 95
+    frame_rate: float = 24.0
+    clips: Sequence[str] | None = None
+    title: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.image_format not in IMAGE_FORMATS:
+            raise ValueError(f'image_format must be one of {", ".join(IMAGE_FORMATS)}, got {self.image_format!r}.')
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f'quality must be 1 to 100, got {self.quality}.')
+        if not 0 < self.frame_rate <= 1000:
+            raise ValueError(f'frame_rate must be above 0 and at most 1000, got {self.frame_rate}.')
+
+
+class _Method(NamedTuple):
+    name: str
+    clips: RestoredClips
+
+
+class _Picture(NamedTuple):
+    method: int
+    clip: str
+    path: str  # below the folder of frames, without the extension
+    image: np.ndarray
+
+
+class Report(NamedTuple):
+    """What was written.
+
+    Attributes:
+        page: The page.
+        num_frames: How many pictures it shows.
+        num_bytes: Size of the page and its pictures.
+    """
+
+    page: Path
+    num_frames: int
+    num_bytes: int
+
+
+def write_report(source: Path, out: Path, options: ReportOptions | None = None) -> Report:
+    """Write ``index.html``, and its frames beside it unless they are embedded.
+
+    Args:
+        source: Folder of an evaluation, or its file.
+        out: Folder to write to. An earlier report in it is replaced.
+        options: How.
+
+    Raises:
+        FileExistsError: The folder holds something else. DataError: The evaluation, or frames that it names, cannot be
+        used. ValueError: A clip that the evaluation does not have. OSError: The report cannot be written.
+    """
+    options = options or ReportOptions()
+    evaluation = read_evaluation(source)
+    clips = _choose_clips(evaluation, options.clips)
+    methods = [_open_method(name, method['root']) for name, method in evaluation['methods'].items()]
+    methods.append(_open_method(GROUND_TRUTH, evaluation['gt_root']))
+    _prepare_folder(out)
+    frames, partial = out / _FRAMES, partial_path(out / _FRAMES)
+    shutil.rmtree(partial, ignore_errors=True)
+
+    urls: dict[str, list[list[str]]] = {clip: [[] for _ in methods] for clip in clips}
+    num_frames = len(methods) * sum(len(evaluation['clips'][clip]['frames']) for clip in clips)
+    num_bytes = 0
+    pictures = _read_pictures(evaluation, clips, methods)
+    for picture in tqdm(pictures, total=num_frames, desc='Report', unit='frame'):
+        content = _encode(picture.image, options)
+        path = f'{picture.path}.{options.image_format}'
+        url = _embed(content, options) if options.embed else _save(partial, path, content)
+        urls[picture.clip][picture.method].append(url)
+        num_bytes += len(content)
+
+    title = options.title or f'Evaluation {(source if source.is_dir() else source.parent).resolve().name}'
+    data = collect_data(evaluation, [method.name for method in methods], urls, options.frame_rate)
+    footer = describe_frames(num_frames, num_bytes, options.image_format, options.quality)
+    page = build_page(title, evaluation, data, footer).encode()
+    shutil.rmtree(frames, ignore_errors=True)  # of an earlier report
+    if not options.embed:
+        partial.rename(frames)
+    write_whole(out / _PAGE, page)
+    return Report(out / _PAGE, num_frames, len(page) + (0 if options.embed else num_bytes))
+
+
+def _choose_clips(evaluation: Evaluation, wanted: Sequence[str] | None) -> list[str]:
+    clips = list(evaluation['clips'])
+    if unknown := [clip for clip in wanted or [] if clip not in clips]:
+        raise ValueError(f'The evaluation has no clip {", ".join(unknown)}; expected some of {", ".join(clips)}.')
+    return [clip for clip in clips if not wanted or clip in wanted]
+
+
+def _open_method(name: str, root: str) -> _Method:
+    try:
+        return _Method(name, RestoredClips(root))
+    except DataError as error:
+        raise DataError(
+            f'The frames of {name} cannot be read from {root} any more: {error} Move them back, or run dlvr evaluate '
+            'again.'
+        ) from error
+
+
+def _prepare_folder(out: Path) -> None:
+    """Make the folder, unless it is there and holds nothing but a report, begun or finished."""
+    if out.exists():
+        names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
+        begun = names <= {partial_path(out / _FRAMES).name, f'.{_PAGE}.partial'}
+        if not begun and not _is_report(out / _PAGE):
+            raise FileExistsError(
+                f'{out} holds something else than a report, and is not replaced. Choose another folder with --out.'
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise PermissionError(f'{out} cannot be written. Choose another folder with --out.')
+
+
+def _is_report(page: Path) -> bool:
+    if not page.is_file():
+        return False
+    with page.open('rb') as file:
+        return MARK.encode() in file.read(1000)  # the mark is at the top; the rest may be large
+
+
+def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequence[_Method]) -> Iterator[_Picture]:
+    """Read all frames, method by method.
+
+    Raises:
+        DataError: A clip is missing, or has another number of frames than it had.
+    """
+    method_slugs, clip_slugs = _slug_all([method.name for method in methods]), _slug_all(clips)
+    for index, (name, restored) in enumerate(methods):
+        for clip, clip_slug in zip(clips, clip_slugs, strict=True):
+            frames = evaluation['clips'][clip]['frames']
+            num_found = restored.num_frames(clip) if clip in restored.names else 0
+            if num_found != len(frames):
+                raise DataError(
+                    f'{name}: clip {clip} in {restored.root} has {num_found} frames; expected {len(frames)}, as it had '
+                    'when it was evaluated. Put back what is missing, or run dlvr evaluate again.'
+                )
+            for slug, image in zip(_slug_all(frames), restored.read_frames(clip), strict=True):
+                yield _Picture(index, clip, f'{method_slugs[index]}/{clip_slug}/{slug}', image)
+
+
+def _slug_all(names: Sequence[str]) -> list[str]:
+    """Return a file name for each name, unique even where case is ignored."""
+    slugs: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        plain = re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('.-') or 'unnamed'
+        slug, number = plain, 2
+        while slug.lower() in taken:
+            slug, number = f'{plain}-{number}', number + 1
+        taken.add(slug.lower())
+        slugs.append(slug)
+    return slugs
+
+
+def _encode(image: np.ndarray, options: ReportOptions) -> bytes:
+    """Encode an image (h, w, 3), BGR, uint8."""
+    flag = _QUALITY_FLAGS.get(options.image_format)
+    done, content = cv2.imencode(f'.{options.image_format}', image, [flag, options.quality] if flag else [])
+    if not done:
+        raise ValueError(f'Frames {image.shape[:2]} (h, w) cannot be stored as {options.image_format}; take png.')
+    return content.tobytes()
+
+
+def _embed(content: bytes, options: ReportOptions) -> str:
+    return f'data:{_MIME_TYPES[options.image_format]};base64,{base64.b64encode(content).decode()}'
+
+
+def _save(folder: Path, path: str, content: bytes) -> str:
+    """Write a frame and return its address as seen from the page."""
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    return quote(f'{_FRAMES}/{path}')

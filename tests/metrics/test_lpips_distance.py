@@ -1,0 +1,94 @@
+from urllib.error import URLError
+
+import lpips
+import pytest
+import torch
+import torchvision
+
+from dlvr_plugin.errors import DataError
+from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance
+
+TRUNKS = {
+    'alex': torchvision.models.alexnet,
+    'vgg': torchvision.models.vgg16,
+    'squeeze': torchvision.models.squeezenet1_1,
+}
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Returns a file of a trunk's weights, seeded, as torchvision publishes them."""
+
+    def make(net):
+        torch.manual_seed(1)
+        path = tmp_path / f'{net}.pth'
+        torch.save(TRUNKS[net](weights=None).state_dict(), path)
+        return path
+
+    return make
+
+
+def to_tensor(image):
+    return torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1).unsqueeze(0).float() / 127.5 - 1
+
+
+@pytest.mark.parametrize('net', LPIPS_NETS)
+def test_it_equals_the_package_on_the_same_weights(net, weights, moving, monkeypatch):
+    path = weights(net)
+    distance = LpipsDistance(net, weights=path)
+
+    def build(pretrained=True, **_):
+        network = TRUNKS[net](weights=None)
+        network.load_state_dict(torch.load(path))
+        return network
+
+    monkeypatch.setattr(torchvision.models, TRUNKS[net].__name__, build)  # what the package would download
+    reference = lpips.LPIPS(net=net, version='0.1', verbose=False)
+    img, img2 = moving(3, 1, 2)
+    with torch.no_grad():
+        expected = reference(to_tensor(img), to_tensor(img2)).item()
+    assert expected > 1e-3
+    assert distance(img, img2) == pytest.approx(expected, rel=1e-5)
+    assert distance(img, img) == 0
+
+
+def test_weights_that_are_not_the_published_ones_are_said_to_be_so(weights):
+    path = weights('alex')
+    distance = LpipsDistance('alex', weights=path)
+    assert not distance.is_published
+    assert distance.origin == f'{path}, not the published alexnet-owt-7be5be79.pth'
+
+
+def test_random_weights_are_only_taken_when_asked_for(moving):
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    distance = LpipsDistance(random_weights=True)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not distance.is_published
+    assert 'not LPIPS' in distance.origin
+    img, img2 = moving(3, 1, 2)
+    assert distance(img, img2) == LpipsDistance(random_weights=True)(img, img2)
+
+
+def test_without_a_network_the_error_says_what_to_do(monkeypatch, tmp_path):
+    def refuse(*args, **kwargs):
+        raise URLError('no network')
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr('torch.hub.urlopen', refuse)
+    with pytest.raises(DataError, match=r'alexnet-owt-7be5be79.pth.*no network.*--lpips-weights'):
+        LpipsDistance()
+
+
+def test_unusable_weights_are_refused(weights, tmp_path):
+    with pytest.raises(DataError, match='nowhere.pth, are not a file'):
+        LpipsDistance(weights=tmp_path / 'nowhere.pth')
+    (tmp_path / 'damaged.pth').write_bytes(b'no weights')
+    with pytest.raises(DataError, match='damaged.pth is no file of weights'):
+        LpipsDistance(weights=tmp_path / 'damaged.pth')
+    with pytest.raises(DataError, match=r'lack features.0.weight of shape \(64, 3, 11, 11\)'):
+        LpipsDistance(weights=weights('vgg'))
+    with pytest.raises(ValueError, match='must be one of alex, vgg, squeeze'):
+        LpipsDistance('resnet', random_weights=True)
+    with pytest.raises(ValueError, match='not both'):
+        LpipsDistance(weights=weights('alex'), random_weights=True)

@@ -1,0 +1,72 @@
+"""A small evaluation whose frames tell by their colour what they are."""
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dlvr_plugin.metrics.evaluation_file import format_evaluation
+
+NUM_FRAMES, SIZE = 6, (48, 64)
+CLIPS = ['000', 'a clip']
+METHODS = ['Alpha', '<b>Beta & "co"</b></script>']
+METRICS = {
+    'psnr': {'label': 'PSNR', 'direction': 'higher', 'decimals': 2, 'unit': 'dB'},
+    'lpips': {'label': 'LPIPS', 'direction': 'lower', 'decimals': 3, 'unit': ''},
+}
+
+
+def colour_of(method: int, clip: int, frame: int) -> tuple[int, int, int]:
+    """Red, green and blue of a frame; the ground truth is the last method."""
+    return 40 + 80 * method, 20 + 35 * frame, 60 + 120 * clip
+
+
+def _write_clips(root: Path, method: int) -> str:
+    for clip, name in enumerate(CLIPS):
+        (root / name).mkdir(parents=True)
+        for frame in range(NUM_FRAMES):
+            image = np.full((*SIZE, 3), colour_of(method, clip, frame)[::-1], np.uint8)
+            assert cv2.imwrite(str(root / name / f'{frame:08d}.png'), image)
+    return str(root)
+
+
+def _make_result(method: int, clip: int) -> dict:
+    psnr = [None] + [20.0 + 5 * method + clip + frame / 10 for frame in range(1, NUM_FRAMES)]
+    lpips = [0.3 + 0.1 * method - frame / 100 for frame in range(NUM_FRAMES)]
+    if (method, clip) == (1, 1):
+        psnr[2] = math.inf
+    mean = {'psnr': float(np.mean(psnr[1:])), 'lpips': float(np.mean(lpips))}
+    return {'mean': mean, 'frames': {'psnr': psnr, 'lpips': lpips}, 'sha256': {}}
+
+
+def _make_method(root: Path, method: int) -> dict:
+    clips = {name: _make_result(method, clip) for clip, name in enumerate(CLIPS)}
+    mean = {metric: float(np.mean([clips[name]['mean'][metric] for name in CLIPS])) for metric in METRICS}
+    intervals = {
+        'psnr': {'frames': None, 'clips': None},
+        'lpips': {'frames': [mean['lpips'] - 0.01, mean['lpips'] + 0.01], 'clips': None},
+    }
+    return {'root': _write_clips(root, method), 'mean': mean, 'intervals': intervals, 'clips': clips}
+
+
+@pytest.fixture
+def evaluation_folder(tmp_path):
+    """Folder of an evaluation of two methods on two clips."""
+    methods = {name: _make_method(tmp_path / 'clips' / str(index), index) for index, name in enumerate(METHODS)}
+    frames = [f'{frame:08d}' for frame in range(NUM_FRAMES)]
+    clip = {'size': list(SIZE), 'frames': frames, 'frame_rate': None, 'sha256': {}}
+    folder = tmp_path / 'evaluation'
+    folder.mkdir()
+    evaluation = {
+        'format': 1,
+        'protocol': {'crop_border': 8, 'color_space': 'RGB', 'draws': {'seed': 0}, 'note': '<i>'},
+        'versions': {'numpy': '2.0'},
+        'metrics': METRICS,
+        'gt_root': _write_clips(tmp_path / 'clips' / 'gt', len(METHODS)),
+        'clips': {name: clip for name in CLIPS},
+        'methods': methods,
+    }
+    (folder / 'metrics.json').write_text(format_evaluation(evaluation))
+    return folder
