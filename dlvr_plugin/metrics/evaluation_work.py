@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from torch.utils.data import Dataset
 
 from dlvr_plugin.data.restored_clips import RestoredClips
 from dlvr_plugin.errors import DataError
+from dlvr_plugin.metrics.catalogue import METRICS
 from dlvr_plugin.metrics.frame_measures import FrameMeasures
 from dlvr_plugin.metrics.vmaf import vmaf
 
-_PART_FRAMES = 12  # of a part; the frame in front of it is read once more
+_PART_FRAMES = 10  # at most, of a part; the frame in front of it is read once more
 
 PartValues = dict[str, dict[str, list[float | None]]]
 
@@ -43,8 +45,9 @@ class Part:
 
     @property
     def read_from(self) -> int:
-        """The frame in front of the part, which temporal metrics need; at the start of a clip the first one."""
-        return max(self.start - 1, self.first)
+        """The first frame to read: where temporal metrics are measured, the one in front of the part."""
+        is_temporal = any(METRICS[metric].is_temporal for metrics in self.metrics.values() for metric in metrics)
+        return max(self.start - is_temporal, self.first)
 
     def metrics_that(self, applies: Callable[[str], bool]) -> dict[str, list[str]]:
         """Return the metrics of each method that a condition applies to, without methods that have none."""
@@ -167,16 +170,14 @@ def measure_frames(
     Raises:
         DataError: As for the items of ``PartMeasures``.
     """
-    measured = measures.measure(truth, restored, metrics)
-    for index in range(part.read_from, part.stop):
+    measured = measures.measure(truth, restored, metrics, num_before=part.start - part.read_from)
+    for index in range(part.start, part.stop):
         try:
             found = next(measured)
         except DataError:
             raise
         except ValueError as error:
             raise DataError(f'Clip {part.clip}, frame {index}: {error}') from error
-        if index < part.start:
-            continue
         for method, of_method in found.items():
             for metric, value in of_method.items():
                 if math.isnan(value):
@@ -189,8 +190,11 @@ def plan_parts(gt: RestoredClips, results: Mapping[str, RestoredClips], kept: ra
     if whole or 'videos' in (gt.kind, *(result.kind for result in results.values())):
         yield kept
         return
-    for start in range(kept.start, kept.stop, _PART_FRAMES):
-        yield range(start, min(start + _PART_FRAMES, kept.stop))
+    # Parts of one size, and a multiple of four, because the processes take turns.
+    num_parts = min(4 * -(-len(kept) // (4 * _PART_FRAMES)), len(kept))
+    bounds = np.linspace(kept.start, kept.stop, num_parts + 1).round().astype(int).tolist()
+    for start, stop in pairwise(bounds):
+        yield range(start, stop)
 
 
 class Journal:

@@ -36,6 +36,7 @@ class FrameMeasures:
         truth: Iterable[np.ndarray],
         restored: Mapping[str, Iterable[np.ndarray]],
         metrics: Mapping[str, Sequence[str]],
+        num_before: int = 0,
     ) -> Iterator[Values]:
         """Measure methods against one ground truth.
 
@@ -43,9 +44,10 @@ class FrameMeasures:
             truth: Frames (h, w, 3), BGR, uint8, in the order of time.
             restored: As many of each method, of the same size.
             metrics: What to measure of each method, all but 'vmaf'.
+            num_before: Frames at the start that are only there for the temporal metrics of the next one.
 
         Yields:
-            For every frame the value of each metric by method; temporal ones from the second frame on.
+            For every other frame the value of each metric by method; temporal ones where there is a frame before.
 
         Raises:
             ValueError: A restored frame is of another size than its ground truth.
@@ -53,15 +55,17 @@ class FrameMeasures:
         wanted = {metric for names in metrics.values() for metric in names}
         sequences = {name: _Sequence(self, set(names)) for name, names in metrics.items()}
         truth_sequence = _Sequence(self, wanted)
-        for truth_image, *images in zip(truth, *(restored[name] for name in metrics), strict=True):
+        for index, (truth_image, *images) in enumerate(zip(truth, *(restored[name] for name in metrics), strict=True)):
             truth_sequence.push(truth_image)
             values: Values = {}
             for (name, sequence), image in zip(sequences.items(), images, strict=True):
                 check_images(image, truth_image)
                 sequence.push(image)
-                pairs = ((metric, self._measure(metric, sequence, truth_sequence)) for metric in metrics[name])
-                values[name] = {metric: value for metric, value in pairs if value is not None}
-            yield values
+                if index >= num_before:
+                    pairs = ((metric, self._measure(metric, sequence, truth_sequence)) for metric in metrics[name])
+                    values[name] = {metric: value for metric, value in pairs if value is not None}
+            if index >= num_before:
+                yield values
 
     def _measure(self, metric: str, restored: '_Sequence', truth: '_Sequence') -> float | None:
         """Return the value of the current frame, None for a temporal metric of the first."""

@@ -1,6 +1,7 @@
 """Farneback's dense optical flow, fast for sequences: a frame is expanded once for both flows that it takes part in."""
 
 import functools
+import threading
 from collections.abc import Iterator
 
 import cv2
@@ -11,7 +12,11 @@ _PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, _POLY_N, _POLY_SIGMA = 0.5, 3, 15, 3
 
 _MIN_SIDE = 32  # pixels of the smallest level of the pyramid
 _REGULARIZATION = np.float32(1e-3)  # keeps the determinant from zero
-_BORDER_WEIGHTS = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32)  # from the border inwards
+# Of the terms of the equations, from the border inwards; OpenCV weighs the coefficients, whose products they are.
+_BORDER_WEIGHTS = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32) ** 2
+_STRIP_ROWS = 192  # worked on at a time, so that more of them stays in the cache
+
+_WINDOW = (_WINSIZE, _WINSIZE)
 
 Expansion = list[np.ndarray]
 
@@ -37,10 +42,10 @@ def expand_frame(grey: np.ndarray) -> Expansion:
     return levels
 
 
-class FlowSolver:
-    """Computes the flow between expanded frames, in memory that it keeps: fresh pages would cost more than the work.
+class FlowSolver(threading.local):
+    """Computes the flow between expanded frames, in memory that it keeps for each thread.
 
-    One thread at a time may use it.
+    Fresh pages would cost more than the work, and several trackers fill the cache less with one memory.
     """
 
     def __init__(self) -> None:
@@ -55,7 +60,9 @@ class FlowSolver:
         flow: list[np.ndarray] | None = None
         for first, second in reversed(list(zip(previous, current, strict=True))):
             height, width = first.shape[1:]
-            level = self._levels.setdefault((height, width), _Level(height, width))
+            if (height, width) not in self._levels:
+                self._levels[height, width] = _Level(height, width)
+            level = self._levels[height, width]
             if flow is None:
                 level.flow[:] = 0
             else:
@@ -70,17 +77,17 @@ class FlowSolver:
         return cv2.merge(flow)
 
 
+_solver = FlowSolver()
+
+
 class FlowTracker:
     """Computes the flow from frame to frame of a sequence.
-
-    One thread at a time may use it.
 
     Source: Farneback, Two-frame motion estimation based on polynomial expansion; equal to
         ``cv2.calcOpticalFlowFarneback(previous, current, None, 0.5, 3, 15, 3, 5, 1.2, 0)`` up to float32 rounding.
     """
 
     def __init__(self) -> None:
-        self._solver = FlowSolver()
         self._last_expansion: Expansion | None = None
         self._last_grey: np.ndarray | None = None
 
@@ -92,7 +99,7 @@ class FlowTracker:
         """
         if _remap_is_exact():
             last, self._last_expansion = self._last_expansion, expand_frame(grey)
-            return None if last is None else self._solver.flow_between(last, self._last_expansion)
+            return None if last is None else _solver.flow_between(last, self._last_expansion)
         last_grey, self._last_grey = self._last_grey, grey
         if last_grey is None:
             return None
@@ -152,21 +159,20 @@ def _expand_level(image: np.ndarray) -> np.ndarray:
     """Return the coefficients (5, h, w) of an image (h, w), float32."""
     g, xg, xxg, (linear, mixed, square, product) = _polynomial_basis()
 
-    def correlate(along_x: np.ndarray, along_y: np.ndarray, factor: float) -> np.ndarray:
-        return cv2.sepFilter2D(
-            image, cv2.CV_32F, along_x * np.float32(factor), along_y, borderType=cv2.BORDER_REPLICATE
-        )
+    coefficients = np.empty((5, *image.shape), np.float32)
 
-    mean = correlate(g, g, mixed)
-    return np.stack(
-        (
-            correlate(g, xg, linear),
-            correlate(xg, g, linear),
-            correlate(g, xxg, square) + mean,
-            correlate(xxg, g, square) + mean,
-            correlate(xg, xg, product),
-        )
-    )
+    def correlate(along_x: np.ndarray, along_y: np.ndarray, factor: float, out: np.ndarray) -> np.ndarray:
+        scaled = along_x * np.float32(factor)
+        return cv2.sepFilter2D(image, cv2.CV_32F, scaled, along_y, dst=out, borderType=cv2.BORDER_REPLICATE)
+
+    y, x, yy, xx, xy = coefficients
+    correlate(g, xg, linear, y)
+    correlate(xg, g, linear, x)
+    mean = correlate(g, g, mixed, xy)
+    np.add(correlate(g, xxg, square, yy), mean, out=yy)
+    np.add(correlate(xxg, g, square, xx), mean, out=xx)
+    correlate(xg, xg, product, xy)
+    return coefficients
 
 
 class _Level:
@@ -180,11 +186,14 @@ class _Level:
     def __init__(self, height: int, width: int) -> None:
         self.flow = np.zeros((2, height, width), np.float32)
         self.by_pixel = np.zeros((height, width, 4), np.float32)
-        self._warped_by_pixel = np.zeros_like(self.by_pixel)
-        self._warped = np.zeros((5, height, width), np.float32)
+        self._terms = np.zeros((5, height, width), np.float32)
         self._means = np.zeros((5, height, width), np.float32)
-        self._products = np.zeros((2, height, width), np.float32)
-        self._at = np.zeros((2, height, width), np.float32)
+        self._four = np.zeros((height, width, 4), np.float32)
+        rows = min(_STRIP_ROWS, height)
+        self._warped_by_pixel = np.zeros((rows, width, 4), np.float32)
+        self._strip = np.zeros((9, rows, width), np.float32)
+        self._columns = np.arange(width, dtype=np.float32)
+        self._rows = np.arange(height, dtype=np.float32)[:, None]
 
     def update_flow(self, first: np.ndarray, second_xy: np.ndarray) -> None:
         """Improve the flow: solve for it in the mean over a window.
@@ -193,49 +202,85 @@ class _Level:
             first: Coefficients of the first frame, (5, h, w).
             second_xy: The coefficient of the second frame that is not in ``by_pixel``, (h, w).
         """
-        self._warp(first, second_xy)
-        y, x, yy, xx, xy = self._warped
-        (dx, dy), (product, other) = self.flow, self._products
+        height = len(second_xy)
+        strips = [slice(start, min(start + _STRIP_ROWS, height)) for start in range(0, height, _STRIP_ROWS)]
+        for rows in strips:
+            self._form_equations(rows, first, second_xy)
+        for terms in self._terms:
+            _fade_at_border(terms)
+        # Four at once take half the time of four.
+        four = cv2.blur(cv2.merge(list(self._terms[:4]), dst=self._four), _WINDOW, borderType=cv2.BORDER_REPLICATE)
+        cv2.split(four, list(self._means[:4]))
+        cv2.blur(self._terms[4], _WINDOW, dst=self._means[4], borderType=cv2.BORDER_REPLICATE)
+        for rows in strips:
+            self._solve(rows)
+
+    def _form_equations(self, rows: slice, first: np.ndarray, second_xy: np.ndarray) -> None:
+        """Compute the terms of the normal equations of the displacement."""
+        first, (dx, dy) = first[:, rows], self.flow[:, rows]
+        strip = self._strip[:, : rows.stop - rows.start]
+        warped, at = strip[:5], strip[5:7]
+        self._warp(rows, first, second_xy, warped, at)
+        y, x, yy, xx, xy = warped
+        # The mean of the two frames' second-order terms, half the difference of their linear ones.
         for part, of_first in ((yy, first[2]), (xx, first[3]), (xy, first[4])):
             part += of_first
-        for part, of_first, terms in ((y, first[0], ((yy, dy), (xy, dx))), (x, first[1], ((xy, dy), (xx, dx)))):
+        for part, of_first, factors in ((y, first[0], ((yy, dy), (xy, dx))), (x, first[1], ((xy, dy), (xx, dx)))):
             np.subtract(of_first, part, out=part)
-            for factor, displacement in terms:
+            for factor, displacement in factors:
                 cv2.accumulateProduct(factor, displacement, part)
-        for part in self._warped:
-            _fade_at_border(part)
-        # Normal equations of the displacement, averaged over the window.
-        terms_of_means = (((yy, yy), (xy, xy)), ((yy, xy), (xx, xy)), ((xx, xx), (xy, xy)), ((yy, y), (xy, x)))
-        for mean, (left, right) in zip(self._means, (*terms_of_means, ((xy, y), (xx, x))), strict=True):
-            np.multiply(*left, out=product)
-            cv2.accumulateProduct(*right, product)
-            cv2.blur(product, (_WINSIZE, _WINSIZE), dst=mean, borderType=cv2.BORDER_REPLICATE)
-        a, b, c, p, q = self._means
-        determinant = np.multiply(a, c, out=product)
-        determinant -= np.multiply(b, b, out=other)
-        determinant += _REGULARIZATION
-        for part, left, right in ((dx, (a, q), (b, p)), (dy, (c, p), (b, q))):
-            np.multiply(*left, out=part)
-            part -= np.multiply(*right, out=other)
-            part /= determinant
+        terms = (
+            ((yy, yy), (xy, xy)),
+            ((yy, xy), (xx, xy)),
+            ((xx, xx), (xy, xy)),
+            ((yy, y), (xy, x)),
+            ((xy, y), (xx, x)),
+        )
+        for out, (left, right) in zip(self._terms[:, rows], terms, strict=True):
+            np.multiply(*left, out=out)
+            cv2.accumulateProduct(*right, out)
 
-    def _warp(self, first: np.ndarray, second_xy: np.ndarray) -> None:
+    def _warp(self, rows: slice, first: np.ndarray, second_xy: np.ndarray, warped: np.ndarray, at: np.ndarray) -> None:
         """Look the second frame's coefficients up where the flow points to.
 
         Where it points out of the frame, they are such that the first frame's second-order terms count alone.
         """
         height, width = second_xy.shape
-        x, y = self._at
-        np.add(self.flow[0], np.arange(width, dtype=np.float32), out=x)
-        np.add(self.flow[1], np.arange(height, dtype=np.float32)[:, None], out=y)
-        cv2.remap(self.by_pixel, x, y, cv2.INTER_LINEAR, dst=self._warped_by_pixel)
-        cv2.split(self._warped_by_pixel, list(self._warped[:4]))
-        cv2.remap(second_xy, x, y, cv2.INTER_LINEAR, dst=self._warped[4])
-        inside = cv2.inRange(x, 0, float(np.nextafter(np.float32(width - 1), 0)))
-        inside = cv2.bitwise_and(inside, cv2.inRange(y, 0, float(np.nextafter(np.float32(height - 1), 0))))
-        outside = np.nonzero(inside == 0)
-        for index, part in enumerate(self._warped):
-            part[outside] = first[index][outside] if index >= 2 else 0
+        x, y = at
+        np.add(self.flow[0, rows], self._columns, out=x)
+        np.add(self.flow[1, rows], self._rows[rows], out=y)
+        by_pixel = self._warped_by_pixel[: len(x)]
+        cv2.remap(self.by_pixel, x, y, cv2.INTER_LINEAR, dst=by_pixel)
+        cv2.split(by_pixel, list(warped[:4]))
+        cv2.remap(second_xy, x, y, cv2.INTER_LINEAR, dst=warped[4])
+        for some_rows, some_columns in self._border_of(rows):
+            some_x, some_y = x[some_rows, some_columns], y[some_rows, some_columns]
+            inside = (some_x >= 0) & (some_y >= 0) & (some_x < width - 1) & (some_y < height - 1)
+            outside = np.nonzero(~inside)
+            for index, part in enumerate(warped):
+                some = part[some_rows, some_columns]
+                some[outside] = first[index][some_rows, some_columns][outside] if index >= 2 else 0
+
+    def _border_of(self, rows: slice) -> list[tuple[slice, slice]]:
+        """Return the parts of a strip, rows and columns of it, from where the flow can leave the frame."""
+        height, width = len(self._rows), len(self._columns)
+        reach_x, reach_y = (int(cv2.norm(part, cv2.NORM_INF)) + 2 for part in self.flow[:, rows])
+        whole = slice(None)
+        if rows.start < reach_y or rows.stop > height - reach_y or 2 * reach_x >= width:
+            return [(whole, whole)]
+        return [(whole, slice(reach_x)), (whole, slice(-reach_x, None))]
+
+    def _solve(self, rows: slice) -> None:
+        """Solve the equations, averaged over the window, for the flow."""
+        a, b, c, p, q = self._means[:, rows]
+        determinant, other = self._strip[:2, : rows.stop - rows.start]
+        np.multiply(a, c, out=determinant)
+        determinant -= np.multiply(b, b, out=other)
+        determinant += _REGULARIZATION
+        for part, left, right in zip(self.flow[:, rows], ((a, q), (c, p)), ((b, p), (b, q)), strict=True):
+            np.multiply(*left, out=part)
+            part -= np.multiply(*right, out=other)
+            part /= determinant
 
 
 def _fade_at_border(part: np.ndarray) -> None:

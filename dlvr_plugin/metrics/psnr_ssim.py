@@ -15,7 +15,8 @@ _Y_FROM_BGR = np.array([[24.966, 128.553, 65.481]]) / 255  # ITU-R BT.601, as MA
 _Y_OFFSET = 16
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _WINDOW, _SIGMA = 11, 1.5
-_MIDDLE = 128  # around which float32 is accurate enough for variances
+_MIDDLE = np.float32(128)  # around which float32 is accurate enough for variances
+_STRIP_ROWS = 48
 
 
 def psnr(img: np.ndarray, img2: np.ndarray, *, crop_border: int = 8, color_space: ColorSpace = 'rgb') -> float:
@@ -48,39 +49,36 @@ def ssim(img: np.ndarray, img2: np.ndarray, *, crop_border: int = 8, color_space
         of the host.
     """
     img, img2 = _crop(img, img2, crop_border, at_least=_WINDOW)
-    x, y = (
-        (_to_y(image) if color_space == 'y' else image.astype(np.float32)) - np.float32(_MIDDLE)
-        for image in (img, img2)
-    )
-    product = x * y
+    margin, num_rows = _WINDOW - 1, img.shape[0] - _WINDOW + 1
+    total = 0.0
+    for start in range(0, num_rows, _STRIP_ROWS):  # strips stay in the cache
+        stop = min(start + _STRIP_ROWS, num_rows)
+        strips = (image[start : stop + margin] for image in (img, img2))
+        x, y = (_to_y(strip) if color_space == 'y' else strip.astype(np.float32) for strip in strips)
+        total += float(_ssim_map(x, y).mean(dtype=np.float64)) * (stop - start)
+    return total / num_rows
+
+
+def _ssim_map(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the similarity of each window of two images (h, w) or (h, w, 3), float32, 0 to 255; changes both."""
+    x -= _MIDDLE
+    y -= _MIDDLE
     squares = x * x
     squares += y * y
-    mean_x, mean_y, mean_product, mean_squares = map(_window_mean, (x, y, product, squares))
+    mean_x, mean_y, mean_product, mean_squares = map(_window_mean, (x, y, x * y, squares))
     covariance = mean_product - mean_x * mean_y
     variances = mean_squares - mean_x * mean_x - mean_y * mean_y  # the sum of both
-    mean_x += _MIDDLE
-    mean_y += _MIDDLE
-    covariance *= 2
-    covariance += np.float32(_C2)
-    variances += np.float32(_C2)
-    means = mean_x * mean_y
-    means *= 2
-    means += np.float32(_C1)
-    mean_x *= mean_x
-    mean_y *= mean_y
-    mean_x += mean_y
-    mean_x += np.float32(_C1)
-    means *= covariance
-    mean_x *= variances
-    means /= mean_x
-    return float(means.mean(dtype=np.float64))
+    mean_x = mean_x + _MIDDLE
+    mean_y = mean_y + _MIDDLE
+    structure = (2 * covariance + np.float32(_C2)) / (variances + np.float32(_C2))
+    luminance = (2 * mean_x * mean_y + np.float32(_C1)) / (mean_x * mean_x + mean_y * mean_y + np.float32(_C1))
+    return structure * luminance
 
 
 def _window_mean(image: np.ndarray) -> np.ndarray:
     """Return the Gaussian mean around every pixel whose window lies inside."""
     margin = _WINDOW // 2
-    blurred = cv2.GaussianBlur(image, (_WINDOW, _WINDOW), _SIGMA)
-    return np.ascontiguousarray(blurred[margin:-margin, margin:-margin])
+    return cv2.GaussianBlur(image, (_WINDOW, _WINDOW), _SIGMA)[margin:-margin, margin:-margin]
 
 
 def _crop(img: np.ndarray, img2: np.ndarray, crop_border: int, at_least: int = 1) -> tuple[np.ndarray, np.ndarray]:
