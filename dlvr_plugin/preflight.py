@@ -8,10 +8,12 @@ from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTR
 from torch import nn
 
 from dlvr_plugin.archs import load_loss_net
+from dlvr_plugin.checks import check_integer
 from dlvr_plugin.data import ClipDataset
 from dlvr_plugin.data.clip_store import ClipStore, check_pair, read_meta_info
 from dlvr_plugin.host.lmdb_reader import find_lmdb_problem
 from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
+from dlvr_plugin.metrics.registry import check_metric
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
@@ -42,6 +44,7 @@ def check_options(opt: Mapping[str, Any]) -> None:
         if key.startswith('network_') and (network or {}).get('type') not in ARCH_REGISTRY:
             known = ', '.join(sorted(ARCH_REGISTRY.keys()))
             raise ValueError(f'{key}.type must be one of {known}, got {(network or {}).get("type")!r}.')
+    _check_validation(opt)
     for phase, dataset in opt['datasets'].items():
         _check_dataset(f'datasets.{phase}', dataset, opt)
     if opt['is_train']:
@@ -90,6 +93,22 @@ def _check_test_set(key: str, dataset: Mapping[str, Any]) -> None:
         lengths = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
         if len(lengths) > 1 or 0 in lengths:  # frames of one number may have other names, say with a suffix
             check_pair(gt_store, lq_store, name)
+
+
+def _check_validation(opt: Mapping[str, Any]) -> None:
+    options = opt.get('val') or {}
+    metrics = options.get('metrics') or {}
+    for name, metric in metrics.items():
+        check_metric(f'val.metrics.{name}', metric)
+    check_integer('val.skip_frames', options.get('skip_frames', 0), minimum=0)
+    if options.get('keep_best'):
+        set_name, _, name = str(options['keep_best']).rpartition('/')
+        sets = [dataset['name'] for phase, dataset in opt['datasets'].items() if phase.startswith('val')]
+        if name not in metrics or (set_name and set_name not in sets):
+            raise ValueError(
+                f'val.keep_best must be one of the metrics {", ".join(metrics) or "(none)"}, or SET/METRIC with a set '
+                f'of {", ".join(sets) or "(none)"}, got {options["keep_best"]!r}.'
+            )
 
 
 def _check_loss(key: str, loss: Mapping[str, Any] | None) -> None:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from copy import deepcopy
 
+import cv2
 import pytest
 import torch
 
 from dlvr_plugin import test as test_command
 from dlvr_plugin import train as train_command
 from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.metrics import tof
 from tests.conftest import make_clip
 from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
 
@@ -125,18 +127,24 @@ def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, find_unuse
 
 @pytest.mark.parametrize('host_model', ['SwinIRModel', 'VideoBaseModel'])
 def test_two_processes_validate_a_network_with_buffers(clip_root, tmp_path, root, host_model):
-    """An image model validates in one of them alone; a video model shares 21 frames, which do not divide by two."""
+    """They share 21 frames, which do not divide by two; the second begins in the middle of a clip."""
     opt = tiny_options(clip_root)
     opt.update(host_model=host_model, generator_type='image', network_g=SWINIR)
     opt['datasets']['val'] = video_test_set(clip_root, num_frame=1)
     opt['datasets']['train']['gt_size'] = 48
-    metrics = {'psnr': {'type': 'calculate_psnr', 'crop_border': 8}}
-    opt['val'] = {'val_freq': 1, 'save_img': host_model == 'VideoBaseModel', 'metrics': metrics}
+    metrics = {'psnr': {'type': 'calculate_psnr', 'crop_border': 8}, 'tof': {'type': 'calculate_tof'}}
+    opt['val'] = {'val_freq': 2, 'save_img': True, 'metrics': metrics}
     path = write_options(opt, tmp_path / 'tiny.yml')
     output = start(['bash', 'scripts/dist_train.sh', '2', str(path)], PYTHON=sys.executable)
-    assert len(re.findall('# psnr: ', output)) == 3  # after each iteration and at the end
-    pictures = list((root / 'experiments/tiny/visualization').rglob('*.png'))
-    assert len(pictures) == (3 * 21 if host_model == 'VideoBaseModel' else 0)
+    found = re.findall(r'# tof: (\S+)\s+# 000: (\S+)\s+# 001: (\S+)\s+# 002: (\S+)', output)
+    assert len(found) == 2  # after the second iteration and at the end
+    pictures = root / 'experiments/tiny/visualization/2/Vid4'
+    assert len(list(pictures.rglob('*.png'))) == 21
+    for clip, value in zip(('000', '001', '002'), found[-1][1:], strict=True):
+        restored = [cv2.imread(str(path)) for path in sorted((pictures / clip).iterdir())]
+        truth = [cv2.imread(str(path)) for path in sorted((clip_root / 'GT' / clip).iterdir())]
+        expected = [tof(restored[t - 1], restored[t], truth[t - 1], truth[t]) for t in range(1, 7)]
+        assert float(value) == pytest.approx(sum(expected) / 6, abs=1e-4)
 
 
 def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, root):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from basicsr.utils import get_root_logger
 
-from dlvr_plugin.cli import data_check, data_prepare, data_show, evaluate
+from dlvr_plugin.cli import data_check, data_prepare, data_show, evaluate, figure, report
 from dlvr_plugin.host.pipeline import exit_code_of
 
 _INTERRUPTED = 130  # the shell's code for Ctrl-C
@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = data.add_subparsers(metavar='COMMAND', required=True)
     for module in (data_prepare, data_check, data_show):
         module.add_parser(commands)
-    evaluate.add_parser(groups)
+    for module in (evaluate, figure, report):
+        module.add_parser(groups)
     args = parser.parse_args(argv)
     logger = get_root_logger()
     logger.setLevel(logging.INFO)

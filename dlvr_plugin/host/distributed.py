@@ -7,11 +7,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from basicsr.models.base_model import BaseModel
-from basicsr.models.sr_model import SRModel
 from basicsr.utils import dist_util
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from dlvr_plugin.host.adaptation import Adaptation, source_has
 
@@ -63,23 +61,6 @@ def _repair_model_to_device() -> None:
     BaseModel.model_to_device = model_to_device
 
 
-def _repair_validation() -> None:
-    host_validation = BaseModel.validation
-
-    @functools.wraps(host_validation)
-    def validation(
-        self: BaseModel, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool = False
-    ) -> None:
-        wrapped = self.net_g
-        self.net_g = self.get_bare_model(wrapped)
-        try:
-            host_validation(self, dataloader, current_iter, tb_logger, save_img)
-        finally:
-            self.net_g = wrapped
-
-    BaseModel.validation = validation
-
-
 ADAPTATIONS = (
     Adaptation(
         defect='the pytorch launcher divides by the GPU count (zero on a CPU) and takes RANK for LOCAL_RANK',
@@ -90,14 +71,5 @@ ADAPTATIONS = (
         defect='the DDP wrap names a CUDA device even on a CPU',
         is_present=lambda: source_has(BaseModel.model_to_device, 'device_ids=[torch.cuda.current_device()]'),
         repair=_repair_model_to_device,
-    ),
-    Adaptation(
-        defect='image models validate in one process through the DDP wrap, whose buffer broadcast waits for the others',
-        # The defect is in test(); what is wrapped, once, is the validation() around it.
-        is_present=lambda: (
-            source_has(SRModel.test, 'self.output = self.net_g(self.lq)')
-            and source_has(BaseModel.validation, 'self.dist_validation(')
-        ),
-        repair=_repair_validation,
     ),
 )

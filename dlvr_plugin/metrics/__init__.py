@@ -1,5 +1,7 @@
-"""Measures of restored clips."""
+"""Metrics of restored clips, the protocol of their comparison, and evaluations of whole results."""
 
-from dlvr_plugin.metrics.clip_quality import ClipQuality, measure_clip
+from dlvr_plugin.metrics import registry  # registers the metrics with the host
+from dlvr_plugin.metrics.psnr_ssim import psnr, ssim
+from dlvr_plugin.metrics.tof import tof
 
-__all__ = ['ClipQuality', 'measure_clip']
+__all__ = ['psnr', 'registry', 'ssim', 'tof']

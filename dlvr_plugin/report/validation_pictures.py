@@ -1,0 +1,88 @@
+"""Pictures of validation clips for TensorBoard: what went in, what came out, the truth, and both over time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+_GAP = 4  # pixels between pictures
+
+
+@dataclass(frozen=True)
+class RestoredFrame:
+    """A frame of a set.
+
+    Attributes:
+        clip: Name of its clip; empty in a set of single images.
+        index: Number in the clip, or in the set of images.
+        num_frames: Frames of the clip, or images of the set.
+        name: Name of its file without extension; of a recurrent model its number.
+        result: Restored image (h, w, 3), BGR, uint8.
+        truth: Ground truth, None where the set has none.
+        lq: Low-quality image.
+        is_needed: False for a frame that is only there for the next one's temporal metrics.
+    """
+
+    clip: str
+    index: int
+    num_frames: int
+    name: str
+    result: np.ndarray
+    truth: np.ndarray | None
+    lq: np.ndarray
+    is_needed: bool = True
+
+
+@dataclass
+class ClipPictures:
+    """Collects pictures of chosen clips.
+
+    Attributes:
+        set_name: Name of the set.
+        clips: Names of the clips, or 'all'.
+        frames: By clip, the middle frame: low quality, result and, where there is one, ground truth, side by side.
+        rows: By clip, number of the frame: the middle row of the result and the truth, one below the other.
+    """
+
+    set_name: str
+    clips: Sequence[str] | str
+    frames: dict[str, np.ndarray] = field(default_factory=dict)
+    rows: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
+
+    def add(self, frame: RestoredFrame) -> None:
+        """Take what the pictures need of a frame."""
+        if self.clips != 'all' and frame.clip not in [str(clip) for clip in self.clips]:
+            return
+        sides = [image for image in (frame.result, frame.truth) if image is not None]
+        if frame.index == frame.num_frames // 2:
+            height, width = frame.result.shape[:2]
+            lq = cv2.resize(frame.lq, (width, height), interpolation=cv2.INTER_NEAREST)
+            self.frames[frame.clip] = _line_up([lq, *sides])
+        self.rows.setdefault(frame.clip, {})[frame.index] = np.stack([image[len(image) // 2] for image in sides])
+
+    def merge(self, other: 'ClipPictures') -> None:
+        """Add what another process has collected."""
+        self.frames.update(other.frames)
+        for clip, rows in other.rows.items():
+            self.rows.setdefault(clip, {}).update(rows)
+
+    def log(self, tb_logger: Any, step: Any) -> None:
+        """Write the pictures to TensorBoard: ``images`` and ``profiles`` (x to the right, time downwards)."""
+        for clip, image in self.frames.items():
+            tb_logger.add_image(f'images/{self.set_name}/{clip}', _to_rgb(image), step, dataformats='HWC')
+        for clip, rows in self.rows.items():
+            by_time = np.stack([rows[index] for index in sorted(rows)])  # (T, sides, w, 3)
+            picture = _line_up([np.repeat(by_time[:, side], 4, axis=0) for side in range(by_time.shape[1])])
+            tb_logger.add_image(f'profiles/{self.set_name}/{clip}', _to_rgb(picture), step, dataformats='HWC')
+
+
+def _line_up(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Place images of one height side by side."""
+    gap = np.full((images[0].shape[0], _GAP, 3), 255, np.uint8)
+    return np.hstack([part for image in images for part in (image, gap)][:-1])
+
+
+def _to_rgb(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image[..., ::-1])
