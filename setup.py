@@ -12,6 +12,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['dlvr_plugin', 'dlvr_plugin.*']),
+    package_data={'dlvr_plugin.report': ['page/*']},
     # basicsr 1.4.2 does not build on Python 3.13
     python_requires='>=3.10,<3.13',
     # No tensorboard here: basicsr brings tb-nightly, and the two together break TensorBoard.
@@ -20,6 +21,7 @@ setup(
         'filelock',
         'lmdb>=3',
         'lpips',
+        'matplotlib',
         'numpy',
         'opencv-python',
         'pillow',
@@ -30,6 +32,8 @@ setup(
     ],
     entry_points={'console_scripts': ['dlvr = dlvr_plugin.cli.main:main']},
     extras_require={
-        'test': ['mypy', 'pytest', 'ruff', 'types-PyYAML'],
+        'mmcv': ['mmcv-lite'],  # colours of optical flow as papers have them
+        'vmaf': ['imageio-ffmpeg'],  # an ffmpeg with libvmaf
+        'test': ['imageio-ffmpeg', 'mmcv-lite', 'mypy', 'playwright', 'pytest', 'ruff', 'types-PyYAML'],
     },
 )

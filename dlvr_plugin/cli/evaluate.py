@@ -14,7 +14,7 @@ from dlvr_plugin.data.restored_clips import RestoredClips
 from dlvr_plugin.data.store_writer import write_whole
 from dlvr_plugin.metrics.catalogue import LPIPS_METRICS, METRICS
 from dlvr_plugin.metrics.evaluation import EvaluationRun
-from dlvr_plugin.metrics.evaluation_file import FILE_NAME, Evaluation, format_evaluation
+from dlvr_plugin.metrics.evaluation_file import FILE_NAME, Evaluation, format_json
 from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance
 from dlvr_plugin.metrics.protocol import Average, Protocol
 from dlvr_plugin.metrics.psnr_ssim import ColorSpace
@@ -128,7 +128,7 @@ def _write(folder: Path, evaluation: Evaluation) -> None:
         ('metrics.csv', format_csv(evaluation)),
         ('table.md', format_markdown(evaluation)),
         ('table.tex', format_latex(evaluation)),
-        (FILE_NAME, format_evaluation(evaluation)),
+        (FILE_NAME, format_json(evaluation)),
     ):
         write_whole(folder / name, text.encode())
     get_root_logger().info(f'{folder}: {FILE_NAME}, metrics.csv, table.md, table.tex. Next: dlvr report {folder}')

@@ -140,7 +140,7 @@ def _draw_crops(args: argparse.Namespace) -> tuple[str, Figure]:
     figure = draw_crops(
         {name: clips.read_frame(name, args.frame) for name in clips.sources},
         boxes,
-        caption=f'{clips.clip}, frame {args.frame}',
+        caption=f'{clips.clip}, frame {args.frame}' + (f': {_label_metrics(evaluation)}' if evaluation else ''),
         notes=_format_metrics(evaluation, clips, args.frame) if evaluation else None,
         profiles=profiles,
         profile_row=args.profile_row or 0,
@@ -153,14 +153,24 @@ def _exceeds(box: Box, size: tuple[int, int]) -> bool:
     return box.top + box.height > size[0] or box.left + box.width > size[1]
 
 
-def _format_metrics(evaluation: Evaluation, clips: _ClipSet, frame: int) -> dict[str, str]:
-    """Return what stands below the names: metrics of the frame, and what they are below the ground truth."""
+def _noted_metrics(evaluation: Evaluation) -> list[str]:
     metrics = [name for name in _NOTED_METRICS if name in evaluation['metrics']]
     if not metrics:
         known = ', '.join(evaluation['metrics'])
         raise DataError(f'--evaluation holds neither of {", ".join(_NOTED_METRICS)}, but {known}.')
+    return metrics
+
+
+def _label_metrics(evaluation: Evaluation) -> str:
+    entries = [evaluation['metrics'][metric] for metric in _noted_metrics(evaluation)]
+    return ' / '.join(entry['label'] + ('↑' if entry['direction'] == 'higher' else '↓') for entry in entries)
+
+
+def _format_metrics(evaluation: Evaluation, clips: _ClipSet, frame: int) -> dict[str, str]:
+    """Return what stands below the names: metrics of the frame."""
+    metrics = _noted_metrics(evaluation)
     entries = [evaluation['metrics'][metric] for metric in metrics]
-    notes = {_GT: ' / '.join(entry['label'] + ('↑' if entry['direction'] == 'higher' else '↓') for entry in entries)}
+    notes = {}
     for name in clips.sources:
         if name == _GT:
             continue

@@ -79,9 +79,9 @@ class Evaluation(TypedDict):
     methods: dict[str, MethodEntry]
 
 
-def format_evaluation(evaluation: Evaluation) -> str:
-    """Return the content of the file: JSON, in which infinity (PSNR of equal frames) is the number 1e999."""
-    text = json.dumps(_mark_infinities(evaluation), indent=1, allow_nan=False)
+def format_json(content: Any) -> str:
+    """Return an evaluation, or anything else, as JSON; infinity (PSNR of equal frames) is the number 1e999."""
+    text = json.dumps(_mark_infinities(content), indent=1, allow_nan=False)
     return text.replace(f'"{_INFINITY}"', '1e999') + '\n'
 
 

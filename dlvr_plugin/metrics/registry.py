@@ -115,10 +115,10 @@ def check_metric(key: str, options: Mapping[str, Any]) -> None:
     arguments = {name: value for name, value in options.items() if name not in ('type', 'better')}
     parameters = inspect.signature(METRIC_REGISTRY.get(options['type'])).parameters
     if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        known = [name for name in parameters if 'img' not in name]
+        has = [name for name in parameters if 'img' not in name]
         for name in arguments:
-            if name not in known:
-                raise ValueError(f'{key}.{name} is no option of {options["type"]}, which has {", ".join(known)}.')
+            if name not in has:
+                raise ValueError(f'{key}.{name} is no option of {options["type"]}, which has {", ".join(has)}.')
     if options['type'] in ('calculate_lpips', 'calculate_tlp'):
         _load_lpips(arguments.get('net', 'alex'), arguments.get('weights'), arguments.get('random_weights', False))
     if options['type'] == 'calculate_vmaf':

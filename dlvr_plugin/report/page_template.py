@@ -4,9 +4,9 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from dlvr_plugin.metrics.evaluation_file import Evaluation, format_evaluation
+from dlvr_plugin.metrics.evaluation_file import Evaluation, format_json
 
 ImageFormat = Literal['png', 'jpg', 'webp']
 MARK = '<meta name="generator" content="dlvr report">'
@@ -68,8 +68,8 @@ def build_page(title: str, evaluation: Evaluation, data: dict[str, Any], frames:
         'frames': html.escape(frames),
         'style': (_PARTS / 'page.css').read_text(encoding='utf-8'),
         'script': '\n'.join((_PARTS / name).read_text(encoding='utf-8') for name in _SCRIPTS),
-        # The evaluation's own writer knows infinity; without "<" no text of the data can end the element.
-        'data': format_evaluation(cast(Evaluation, data)).replace('<', '\\u003c'),
+        # Without "<" no text of the data can end the element.
+        'data': format_json(data).replace('<', '\\u003c'),
     }
     template = (_PARTS / 'page.html').read_text(encoding='utf-8')
     return re.sub(r'{{(\w+)}}', lambda match: parts[match[1]], template)

@@ -11,7 +11,7 @@ from dlvr_plugin.data.restored_clips import RestoredClips
 from dlvr_plugin.errors import DataError
 from dlvr_plugin.metrics import evaluation_work
 from dlvr_plugin.metrics.evaluation import EvaluationRun
-from dlvr_plugin.metrics.evaluation_file import format_evaluation, read_evaluation
+from dlvr_plugin.metrics.evaluation_file import format_json, read_evaluation
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance
 from dlvr_plugin.metrics.protocol import Protocol
 from dlvr_plugin.metrics.tof import tof
@@ -130,7 +130,7 @@ def test_the_truth_itself_is_perfect(folders, tmp_path):
     found = evaluate(folders, methods=('gt',))
     mean = found['methods']['gt']['mean']
     assert mean == {'psnr': math.inf, 'ssim': pytest.approx(1), 'tof': 0}
-    (tmp_path / 'metrics.json').write_text(format_evaluation(found))
+    (tmp_path / 'metrics.json').write_text(format_json(found))
     assert 'Infinity' not in (tmp_path / 'metrics.json').read_text()
     assert read_evaluation(tmp_path) == found
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dlvr_plugin.metrics.evaluation_file import format_evaluation
+from dlvr_plugin.metrics.evaluation_file import format_json
 
 NUM_FRAMES, SIZE = 6, (48, 64)
 CLIPS = ['000', 'a clip']
@@ -68,5 +68,5 @@ def evaluation_folder(tmp_path):
         'clips': {name: clip for name in CLIPS},
         'methods': methods,
     }
-    (folder / 'metrics.json').write_text(format_evaluation(evaluation))
+    (folder / 'metrics.json').write_text(format_json(evaluation))
     return folder
