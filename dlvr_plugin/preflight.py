@@ -21,6 +21,7 @@ from dlvr_plugin.models.discriminative_space_options import (
     find_generator_type,
     find_host_model,
 )
+from dlvr_plugin.models.validation_metrics import check_clip_lengths
 
 _TEST_SET_NAMES = ('vid4', 'reds4', 'redsofficial')  # those that the host's VideoTestDataset takes
 
@@ -69,7 +70,7 @@ def _check_dataset(key: str, dataset: Mapping[str, Any], opt: Mapping[str, Any])
     if isinstance(gt_size, int) and isinstance(scale, int) and gt_size % scale:
         raise ValueError(f'{key}.gt_size must be a multiple of the scale {scale}, got {gt_size}.')
     if dataset['type'] in ('VideoTestDataset', 'VideoRecurrentTestDataset'):
-        _check_test_set(key, dataset)
+        _check_test_set(key, dataset, opt.get('val') or {})
     if dataset['type'] == ClipDataset.__name__:
         num_samples = len(ClipDataset(dataset)) * dataset.get('dataset_enlarge_ratio', 1)
         batch_size = dataset.get('batch_size_per_gpu', 1) * opt['world_size']
@@ -80,7 +81,7 @@ def _check_dataset(key: str, dataset: Mapping[str, Any], opt: Mapping[str, Any])
             )
 
 
-def _check_test_set(key: str, dataset: Mapping[str, Any]) -> None:
+def _check_test_set(key: str, dataset: Mapping[str, Any], val: Mapping[str, Any]) -> None:
     """The host pairs clips and frames of test sets by their position alone."""
     if str(dataset.get('name')).lower() not in _TEST_SET_NAMES:
         raise ValueError(f'{key}.name must be one of {", ".join(_TEST_SET_NAMES)}, got {dataset.get("name")!r}.')
@@ -89,10 +90,12 @@ def _check_test_set(key: str, dataset: Mapping[str, Any]) -> None:
             raise ValueError(f'{key}.{name} is missing: a folder of clip folders.')
     gt_store, lq_store = (ClipStore(dataset[name], is_lmdb=False) for name in ('dataroot_gt', 'dataroot_lq'))
     meta_info_file = dataset.get('meta_info_file')
-    for name in read_meta_info(meta_info_file) if meta_info_file else {**gt_store.clips, **lq_store.clips}:
+    names = list(read_meta_info(meta_info_file) if meta_info_file else {**gt_store.clips, **lq_store.clips})
+    for name in names:
         lengths = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
         if len(lengths) > 1 or 0 in lengths:  # frames of one number may have other names, say with a suffix
             check_pair(gt_store, lq_store, name)
+    check_clip_lengths({name: len(gt_store.clips[name].frames) for name in names}, dataset['name'], val)
 
 
 def _check_validation(opt: Mapping[str, Any]) -> None:

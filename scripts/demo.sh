@@ -34,4 +34,14 @@ step 'Restore the validation clip with the pretrained EDVR (half a minute)' 3_te
 step 'Restore it with the EDVR trained in the discriminative space (half a minute)' 3_test.log \
   "$PYTHON" -m dlvr_plugin.test -opt options/demo/3_test.yml
 
+printf '\n== Compare them with bicubic upsampling, on clip 000, which no step trained on\n'
+clips=datasets/demo
+"$PYTHON" scripts/data_preparation/upsample_bicubic.py $clips/train_sharp_bicubic/X4 results/demo_bicubic --clips 000
+"$PYTHON" -m dlvr_plugin.cli evaluate --gt $clips/train_sharp --clips 000 --out results/demo_evaluation --results \
+  bicubic=results/demo_bicubic pretrained=results/demo_3_test_pretrained/visualization/reds4 \
+  'discriminative space=results/demo_3_test/visualization/reds4'
+"$PYTHON" -m dlvr_plugin.cli figure crops --evaluation results/demo_evaluation --clip 000 --frame 50 --box 60 90 90 120 \
+  --out results/demo_comparison.png
+"$PYTHON" -m dlvr_plugin.cli report results/demo_evaluation --title 'Demo'
+
 "$PYTHON" scripts/demo_summary.py

@@ -139,9 +139,7 @@ def _open_store(root: Path) -> ClipStore:
         return ClipStore(root)
     except DataError as error:
         if any(path.suffix.lower() in IMAGE_SUFFIXES for path in root.iterdir()):
-            raise DataError(
-                f'{root} holds frames itself; expected one folder a clip. Give the folder above.'
-            ) from error
+            raise DataError(f'{root} holds frames; expected a folder for each clip. Give the folder above.') from error
         if (root / 'data.mdb').exists() or root.suffix == '.lmdb':
             raise
         raise DataError(

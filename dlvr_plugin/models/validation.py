@@ -1,12 +1,11 @@
 """Validate and test any of the host's models: metrics, pictures, the best checkpoint, and training left as it was."""
 
-import inspect
 import json
 import math
 import os
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,6 @@ from basicsr.models.sr_model import SRModel
 from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import get_dist_info
-from basicsr.utils.registry import METRIC_REGISTRY
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -27,13 +25,13 @@ from tqdm import tqdm
 from dlvr_plugin.data.prepare import write_image
 from dlvr_plugin.data.store_writer import write_whole
 from dlvr_plugin.errors import DataError
-from dlvr_plugin.metrics.registry import LOWER_IS_BETTER
 from dlvr_plugin.models.validation_frames import (
     list_frames,
     picture_path,
     restore_frames,
     share_samples,
 )
+from dlvr_plugin.models.validation_metrics import Metric, check_clip_lengths
 from dlvr_plugin.report.validation_pictures import ClipPictures, RestoredFrame
 
 _BEST = 'best'  # in the file name, where another checkpoint has its iteration
@@ -93,35 +91,16 @@ def _training_unchanged(model: SRModel) -> Iterator[None]:
             module.training = mode
 
 
-class _Metric:
-    """A metric of the option file."""
-
-    def __init__(self, name: str, options: dict[str, Any]) -> None:
-        self.name = name
-        self.better = options.get('better') or ('lower' if options['type'] in LOWER_IS_BETTER else 'higher')
-        self._options = {key: value for key, value in options.items() if key not in ('type', 'better')}
-        self._function: Callable[..., Any] = METRIC_REGISTRY.get(options['type'])
-        self.takes_clip = getattr(self._function, 'takes_clip', False)
-        self._parameters = inspect.signature(self._function).parameters
-        self.is_temporal = 'previous_img' in self._parameters
-
-    def __call__(self, **images: Any) -> Any:
-        takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in self._parameters.values())
-        taken = {name: image for name, image in images.items() if takes_all or name in self._parameters}
-        if taken.get('img2', 0) is None:
-            raise DataError(f'{self.name} needs ground truth, and the set has none.')
-        return self._function(**taken, **self._options)
-
-
 class _Run:
     """One validation of one set."""
 
     def __init__(self, model: SRModel, dataset: Any, current_iter: int | str, save_img: bool) -> None:
         self.model, self.dataset, self.current_iter, self.save_img = model, dataset, current_iter, save_img
         self.opt, self.options, self.set_name = model.opt, model.opt['val'], dataset.opt['name']
-        self.metrics = [_Metric(name, opt) for name, opt in (self.options.get('metrics') or {}).items()]
+        self.metrics = [Metric(name, opt) for name, opt in (self.options.get('metrics') or {}).items()]
         self.samples = list_frames(dataset)
         self.skip_frames = self.options.get('skip_frames', 0)
+        check_clip_lengths({clip: length for clip, _, length in self.samples if clip}, self.set_name, self.options)
         for metric in self.metrics:
             if (metric.is_temporal or metric.takes_clip) and not self.samples[0][0]:
                 raise DataError(f'val.metrics.{metric.name} compares frames of clips, but {self.set_name} has images.')
@@ -203,7 +182,7 @@ class _Run:
                     values.setdefault(frame.clip, {}).setdefault(frame.index, {})[metric.name] = value
 
     @contextmanager
-    def _named(self, metric: _Metric, frame: RestoredFrame) -> Iterator[None]:
+    def _named(self, metric: Metric, frame: RestoredFrame) -> Iterator[None]:
         """Say in an error which metric of which frame it concerns."""
         try:
             yield

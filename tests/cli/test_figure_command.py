@@ -85,19 +85,23 @@ def test_an_evaluation_gives_the_clips_and_the_metrics(clips, monkeypatch):
     evaluation = write_evaluation(
         clips / 'evaluation', {'blue': (20, 1), 'perfect': (30, 0)}, roots, gt_root=str(clips / 'GT')
     )
-    notes = []
+    all_notes, captions = [], []
     original = figure.figure_frames.draw_crops
     monkeypatch.setattr(
         figure.figure_frames,
         'draw_crops',
-        lambda *args, **kwargs: notes.append(kwargs['notes']) or original(*args, **kwargs),
+        lambda *args, caption, notes, **kwargs: (
+            captions.append(caption),
+            all_notes.append(notes),
+            original(*args, caption=caption, notes=notes, **kwargs),
+        )[-1],
     )
     for frame in range(4):
         out = clips / f'{frame}.png'
         draw('crops', '--evaluation', evaluation, '--clip', 'walk', '--frame', frame, *BOX, '--out', out)
         assert is_png(out)
-    assert [note['blue'] for note in notes] == ['20.00', '21.12', '–', 'inf']
-    assert notes[0]['GT'] == 'PSNR↑'
+    assert [notes['blue'] for notes in all_notes] == ['20.00', '21.12', '–', 'inf']
+    assert captions[0] == 'walk, frame 0: PSNR↑'
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+import csv
+import json
+import os
+import re
+
+import cv2
+import pytest
+
+from dlvr_plugin.cli.main import main
+from tests.conftest import make_clip
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for index, clip in enumerate(('a', 'b')):
+        make_clip(tmp_path / 'gt' / clip, 8, (48, 64), seed=index)
+    for method, sigma in (('weak_blur', 0.8), ('strong', 1.5), ('middle', 1.1)):
+        for path in sorted((tmp_path / 'gt').glob('*/*')):
+            target = tmp_path / method / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(target), cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), sigma))
+    return tmp_path
+
+
+def evaluate(folders, *arguments, methods=('weak_blur', 'strong', 'middle')):
+    results = [f'{method}={folders / method}' for method in methods]
+    return main(['evaluate', '--gt', str(folders / 'gt'), '--jobs', '1', '--results', *results, *map(str, arguments)])
+
+
+def test_files_and_table(folders, capsys):
+    assert evaluate(folders, '--out', folders / 'out') == 0
+    printed = capsys.readouterr().out
+    content = json.loads((folders / 'out' / 'metrics.json').read_text())
+    means = {method: entry['mean'] for method, entry in content['methods'].items()}
+    assert list(means) == ['weak_blur', 'strong', 'middle']
+    best, second = means['weak_blur'], means['middle']
+    row = next(line for line in printed.split('mean of 2 clips')[1].splitlines() if line.startswith('weak_blur'))
+    assert row.split() == ['weak_blur', f'*{best["psnr"]:.2f}*', f'*{best["ssim"]:.4f}*', f'*{best["tof"]:.4f}*']
+    assert 'PSNR↑' in printed and 'tOF↓' in printed
+    assert 'Protocol: skip_frames 2, average clip, crop_border 8, color_space rgb, tof_norm euclidean' in printed
+    markdown = (folders / 'out' / 'table.md').read_text()
+    assert markdown.startswith('| Method | PSNR↑ | SSIM↑ | tOF↓ |\n| --- | ---: | ---: | ---: |\n')
+    assert f'| middle | <u>{second["psnr"]:.2f}</u> |' in markdown
+    latex = (folders / 'out' / 'table.tex').read_text()
+    assert f'weak\\_blur & \\textbf{{{best["psnr"]:.2f}}}' in latex
+    assert r'Method & PSNR$\uparrow$ & SSIM$\uparrow$ & tOF$\downarrow$ \\' in latex
+    with (folders / 'out' / 'metrics.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 2 * 8
+    values = [float(row['psnr']) for row in rows if row['method'] == 'strong' and row['psnr']]
+    assert sum(values) / len(values) == pytest.approx(means['strong']['psnr'])
+    assert [row['tof'] == '' for row in rows[:8]] == [True] * 3 + [False] * 3 + [True] * 2
+    interval = content['methods']['strong']['intervals']['psnr']
+    assert interval['frames'][0] <= means['strong']['psnr'] <= interval['frames'][1]
+
+
+def test_a_second_call_measures_nothing_again(folders, capsys, monkeypatch):
+    assert evaluate(folders, '--out', folders / 'out') == 0
+    first = (folders / 'out' / 'metrics.json').read_text()
+    monkeypatch.setattr('dlvr_plugin.metrics.evaluation_work.measure_frames', None)
+    assert evaluate(folders, '--out', folders / 'out') == 0
+    assert (folders / 'out' / 'metrics.json').read_text() == first
+
+
+def test_options_reach_the_protocol(folders):
+    arguments = ['--metrics', 'psnr', 'tof', '--skip-frames', '0', '--crop-border', '4', '--color-space', 'y']
+    arguments += ['--tof-norm', 'absolute', '--tof-crop', 'border', '--average', 'frame', '--clips', 'b']
+    assert evaluate(folders, *arguments, '--out', folders / 'out', methods=('strong',)) == 0
+    content = json.loads((folders / 'out' / 'metrics.json').read_text())
+    assert content['protocol'] == {
+        'skip_frames': 0,
+        'average': 'frame',
+        'crop_border': 4,
+        'color_space': 'y',
+        'tof_norm': 'absolute',
+        'tof_crop': 'border',
+    }
+    assert list(content['clips']) == ['b']
+
+
+def test_random_weights_are_labelled(folders, capsys, host_log):
+    arguments = ['--metrics', 'lpips', '--lpips-random-weights', '--out', folders / 'out']
+    assert evaluate(folders, *arguments, methods=('strong',)) == 0
+    assert 'LPIPS (random weights)↓' in capsys.readouterr().out
+    assert any('not the published ones: random' in message for message in host_log)
+    assert 'LPIPS (random weights)' in (folders / 'out' / 'table.tex').read_text()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--metrics', 'mse'], "metrics must be some of psnr, .*, got 'mse'"),
+        (['--jobs', '0'], '--jobs must be at least 1, got 0'),
+        (['--skip-frames', '4'], 'Clip a of .*gt has 8 frames, too few'),
+        (['--clips', 'z'], 'Clip z is missing in .*gt'),
+        (['--device', 'tpu'], "--device must be cpu or cuda, got 'tpu'"),
+        (['--metrics', 'lpips', '--lpips-weights', 'none.pth'], 'The weights of LPIPS, none.pth, are not a file'),
+    ],
+)
+def test_bad_arguments_end_with_a_message(folders, arguments, message, host_log):
+    assert evaluate(folders, *arguments) == 1
+    assert any(re.search(message, each) for each in host_log)
+
+
+def test_an_output_that_cannot_be_written_is_said_before_the_work(folders, host_log):
+    (folders / 'file').touch()
+    assert evaluate(folders, '--out', folders / 'file' / 'out') == 1
+    assert any('file/out' in message for message in host_log)
+    if os.getuid() != 0:
+        (folders / 'locked').mkdir(mode=0o500)
+        assert evaluate(folders, '--out', folders / 'locked' / 'out') == 1
+
+
+def test_a_video_with_fewer_frames_is_named(folders, host_log):
+    (folders / 'videos').mkdir()
+    for clip in ('a', 'b'):
+        frames = [cv2.imread(str(path)) for path in sorted((folders / 'gt' / clip).iterdir())][
+            : 8 if clip == 'a' else 7
+        ]
+        video = cv2.VideoWriter(str(folders / f'videos/{clip}.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48))
+        for frame in frames:
+            video.write(frame)
+        video.release()
+    assert evaluate(folders, methods=('videos',)) == 1
+    assert any('videos: clip b of ' in m and 'has 7 frames; its ground truth has 8' in m for m in host_log)
