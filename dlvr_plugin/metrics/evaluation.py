@@ -127,7 +127,7 @@ class EvaluationRun:
     def _hash_files(self, clips: RestoredClips, name: str) -> Hashes:
         hashes: Hashes = {}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for clip in tqdm(self.clips, desc=f'Hashing {name}', unit='clip', leave=False):
+            for clip in tqdm(self.clips, desc=f'Hashing {name}', unit='clip', leave=False, disable=None):
                 files = clips.files(clip)
                 digests = pool.map(hash_file, files)
                 hashes[clip] = {file.name: digest for file, digest in zip(files, digests, strict=True)}

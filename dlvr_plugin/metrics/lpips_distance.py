@@ -123,8 +123,12 @@ def _read_trunk(net: LpipsNet, path: Path | None) -> tuple[Mapping[str, Tensor],
         raise DataError(f'{path} is no file of weights: {error}') from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     is_published = digest.startswith(Path(file_name).stem.rsplit('-', 1)[1])
-    origin = str(path) if is_published else f'{path}, not the published {file_name}'
-    return cast(Mapping[str, Tensor], content), origin, is_published
+    origin = f'{path} (SHA-256 {digest[:8]})'
+    return (
+        cast(Mapping[str, Tensor], content),
+        origin if is_published else f'{origin}, not the published {file_name}',
+        is_published,
+    )
 
 
 def _load_trunk(trunk: nn.Module, content: Mapping[str, Tensor], origin: str) -> None:

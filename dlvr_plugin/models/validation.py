@@ -100,7 +100,8 @@ class _Run:
         self.metrics = [Metric(name, opt) for name, opt in (self.options.get('metrics') or {}).items()]
         self.samples = list_frames(dataset)
         self.skip_frames = self.options.get('skip_frames', 0)
-        check_clip_lengths({clip: length for clip, _, length in self.samples if clip}, self.set_name, self.options)
+        self.lengths = {clip: length for clip, _, length in self.samples}
+        check_clip_lengths(self.lengths, self.set_name, self.options)
         for metric in self.metrics:
             if (metric.is_temporal or metric.takes_clip) and not self.samples[0][0]:
                 raise DataError(f'val.metrics.{metric.name} compares frames of clips, but {self.set_name} has images.')
@@ -118,14 +119,14 @@ class _Run:
         previous: RestoredFrame | None = None
         with (
             ThreadPoolExecutor(_NUM_THREADS) as pool,
-            tqdm(total=len(self.samples), unit='sample', disable=rank != 0) as progress,
+            tqdm(total=sum(self.lengths.values()), unit='frame', disable=rank != 0) as progress,
         ):
             for frame in restore_frames(self.model, self.dataset, indices, with_previous=is_temporal):
                 if previous is not None and previous.clip != frame.clip:
                     previous = None
                 if frame.is_needed:
                     progress.set_description(f'Test {frame.clip or frame.name}')
-                    progress.update(world_size if frame.index == 0 or self._is_sample(frame) else 0)
+                    progress.update(world_size)
                     self._save(frame)
                     pictures.add(frame)
                     pending.append((frame, pool.submit(self._measure_frame, frame, previous)))
@@ -142,10 +143,6 @@ class _Run:
         if self.opt['dist']:
             values, pictures = _gather(values, pictures)
         return values, pictures
-
-    def _is_sample(self, frame: RestoredFrame) -> bool:
-        """Tell whether each frame is a sample of its own."""
-        return len(self.samples) > 1 and self.samples[1][1] > 0 or not frame.clip
 
     def _save(self, frame: RestoredFrame) -> None:
         if self.save_img:
@@ -195,15 +192,14 @@ class _Run:
         if not self.metrics:
             return
         names = [metric.name for metric in self.metrics]
-        lengths = {clip: max(length, 1) for clip, _, length in self.samples}
         self.model.metric_results = {
             clip: torch.tensor(
                 [[values.get(clip, {}).get(index, {}).get(name, math.nan) for name in names] for index in range(length)]
             )
-            for clip, length in lengths.items()
+            for clip, length in self.lengths.items()
         }
         means = {clip: _mean_of_measured(table) for clip, table in self.model.metric_results.items()}
-        self._warn_of_nan(values, means)
+        self._warn_of_nan(values)
         total = torch.stack(list(means.values())).mean(dim=0)
         original, model = self.opt, self.model
         metrics = {metric.name: {'better': metric.better} for metric in self.metrics}
@@ -230,17 +226,18 @@ class _Run:
                     tb_logger.add_scalar(tag, means[clip][i].item(), self.current_iter)
         self._keep_best({name: total[i].item() for i, name in enumerate(names)})
 
-    def _warn_of_nan(self, values: Values, means: dict[str, torch.Tensor]) -> None:
+    def _warn_of_nan(self, values: Values) -> None:
+        places: dict[str, list[str]] = {}
         for clip, frames in values.items():
             for index, found in frames.items():
                 for name, value in found.items():
                     if math.isnan(value):
-                        get_root_logger().warning(
-                            f'{name} of {self.set_name}, clip {clip}, frame {index}, is not a number; it is left out.'
-                        )
-        for clip, mean in means.items():
-            if mean.isnan().any():
-                get_root_logger().warning(f'{self.set_name}, clip {clip or "of all images"}: a metric has no value.')
+                        places.setdefault(name, []).append(f'clip {clip}, frame {index}' if clip else f'image {index}')
+        for name, where in places.items():
+            get_root_logger().warning(
+                f'{name} of {self.set_name} is not a number for {len(where)} frames, which are left out; the first is '
+                f'{where[0]}.'
+            )
 
     def _keep_best(self, means: dict[str, float]) -> None:
         """Save G where the metric of ``keep_best`` is better than ever, over all runs of the experiment."""

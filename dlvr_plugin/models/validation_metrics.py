@@ -49,7 +49,7 @@ def check_clip_lengths(lengths: Mapping[str, int], set_name: str, options: Mappi
     """Demand that ``val.skip_frames`` leaves enough frames of each clip.
 
     Args:
-        lengths: Number of frames by clip.
+        lengths: Number of frames by clip; single images have an empty name.
         set_name: Name of the set.
         options: The section ``val``.
 
@@ -60,7 +60,7 @@ def check_clip_lengths(lengths: Mapping[str, int], set_name: str, options: Mappi
     metrics = [Metric(name, metric) for name, metric in (options.get('metrics') or {}).items()]
     needed = 2 * skipped + 1 + any(metric.is_temporal or metric.takes_clip for metric in metrics)
     for clip, length in lengths.items():
-        if metrics and length < needed:
+        if clip and metrics and length < needed:
             raise DataError(
                 f'Clip {clip} of {set_name} has {length} frames; val.metrics with val.skip_frames {skipped} need '
                 f'{needed}. Lower val.skip_frames, or leave the clip out.'

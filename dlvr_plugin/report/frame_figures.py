@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -20,6 +19,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from dlvr_plugin.metrics.optical_flow import farneback_flow
+from dlvr_plugin.metrics.tof import to_grey
 from dlvr_plugin.report.figure_style import (
     COLORS,
     SMALL_FONT_SIZE,
@@ -272,7 +272,7 @@ def draw_profiles(reference: np.ndarray, line: Line, profiles: Mapping[str, np.n
 
 def flow_of(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Compute the flow (h, w, 2) in pixels between two frames."""
-    previous, current = (cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in pair)
+    previous, current = map(to_grey, pair)
     return farneback_flow(previous, current)
 
 

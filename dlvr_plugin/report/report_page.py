@@ -111,7 +111,7 @@ def write_report(source: Path, out: Path, options: ReportOptions | None = None) 
     num_frames = len(methods) * sum(len(evaluation['clips'][clip]['frames']) for clip in clips)
     num_bytes = 0
     pictures = _read_pictures(evaluation, clips, methods)
-    for picture in tqdm(pictures, total=num_frames, desc='Report', unit='frame'):
+    for picture in tqdm(pictures, total=num_frames, desc='Report', unit='frame', disable=None):
         content = _encode(picture.image, options)
         path = f'{picture.path}.{options.image_format}'
         url = _embed(content, options) if options.embed else _save(partial, path, content)

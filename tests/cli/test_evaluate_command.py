@@ -123,3 +123,14 @@ def test_a_video_with_fewer_frames_is_named(folders, host_log):
         video.release()
     assert evaluate(folders, methods=('videos',)) == 1
     assert any('videos: clip b of ' in m and 'has 7 frames; its ground truth has 8' in m for m in host_log)
+
+
+def test_the_chain_from_frames_to_the_page(folders):
+    assert evaluate(folders, '--out', folders / 'out') == 0
+    picture, page = folders / 'crops.png', folders / 'out' / 'report' / 'index.html'
+    crops = ['figure', 'crops', '--evaluation', folders / 'out', '--clip', 'b', '--frame', '3', '--out', picture]
+    assert main([*map(str, crops), '--box', '8', '8', '16', '24']) == 0
+    assert main(['report', str(folders / 'out')]) == 0
+    assert cv2.imread(str(picture)) is not None
+    assert 'weak_blur' in page.read_text()
+    assert len(list((page.parent / 'frames').rglob('*.png'))) == 4 * 2 * 8

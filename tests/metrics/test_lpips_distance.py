@@ -1,3 +1,4 @@
+import hashlib
 from urllib.error import URLError
 
 import lpips
@@ -56,7 +57,8 @@ def test_weights_that_are_not_the_published_ones_are_said_to_be_so(weights):
     path = weights('alex')
     distance = LpipsDistance('alex', weights=path)
     assert not distance.is_published
-    assert distance.origin == f'{path}, not the published alexnet-owt-7be5be79.pth'
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    assert distance.origin == f'{path} (SHA-256 {digest}), not the published alexnet-owt-7be5be79.pth'
 
 
 def test_random_weights_are_only_taken_when_asked_for(moving):

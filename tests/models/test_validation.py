@@ -218,6 +218,12 @@ def test_metrics_that_cannot_be_computed_are_named(tmp_path):
         make_model(tmp_path, metrics=metrics).validation(make_set(tmp_path), 1, None)
 
 
+def test_clips_that_are_too_short_are_named(tmp_path):
+    model = make_model(tmp_path, skip_frames=2)
+    with pytest.raises(DataError, match='Clip 000 of Vid4 has 5 frames; .* val.skip_frames 2 need 6'):
+        model.validation(make_set(tmp_path), 1, None)
+
+
 def test_what_is_not_a_number_is_said_and_left_out(tmp_path, host_log, monkeypatch):
     metrics = {'niqe': {'type': 'calculate_niqe', 'crop_border': 0}, 'psnr': METRICS['psnr']}
     values = iter([float('nan')] + [3.0] * 10)
@@ -225,7 +231,8 @@ def test_what_is_not_a_number_is_said_and_left_out(tmp_path, host_log, monkeypat
     monkeypatch.setattr('dlvr_plugin.models.validation._NUM_THREADS', 1)
     monkeypatch.setitem(METRIC_REGISTRY._obj_map, 'calculate_niqe', lambda img, crop_border: next(values))
     model.validation(make_set(tmp_path), 1, None)
-    assert any('niqe of Vid4, clip 000, frame 0, is not a number' in message for message in host_log)
+    text = 'niqe of Vid4 is not a number for 1 frames, which are left out; the first is clip 000, frame 0.'
+    assert any(text in message for message in host_log)
     assert any('# niqe: 3.0000' in message for message in host_log)
 
 
