@@ -1,15 +1,19 @@
 """Option files for tests: the demo's, brought down to a few iterations on tiny clips."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from basicsr.data import build_dataset
 from basicsr.utils.options import ordered_yaml
+from torch.utils.data import DataLoader
 
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
 from dlvr_plugin.data.store_writer import Codec
+from tests.conftest import make_clip
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -71,3 +75,27 @@ def video_test_set(clip_root: Path, num_frame: int) -> dict[str, Any]:
         'num_frame': num_frame,
         'padding': 'reflection_circle',
     }
+
+
+def make_test_set(
+    root: Path,
+    name: str = 'Vid4',
+    dataset_type: str = 'VideoTestDataset',
+    clips: Sequence[tuple[str, int]] = (('000', 5), ('001', 6)),
+) -> DataLoader:
+    """Make clips, names and numbers of frames, of 32x48 pixels, x2, and return the loader of a test set of them."""
+    for index, (clip, length) in enumerate(clips):
+        make_clip(root / 'GT' / clip, length, (32, 48), seed=index)
+        make_clip(root / 'LQ' / clip, length, (16, 24), seed=index + 5)
+    opt = {
+        'name': name,
+        'type': dataset_type,
+        'phase': 'val',
+        'dataroot_gt': str(root / 'GT'),
+        'dataroot_lq': str(root / 'LQ'),
+        'io_backend': {'type': 'disk'},
+        'cache_data': dataset_type == 'VideoRecurrentTestDataset',
+        'num_frame': 3,
+        'padding': 'replicate',
+    }
+    return DataLoader(build_dataset(opt))

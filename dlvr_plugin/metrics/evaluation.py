@@ -165,7 +165,8 @@ class EvaluationRun:
             total=sum(part.num_values for part in parts), desc='Measuring', unit='frame', disable=None
         ) as progress:
             for measured in load_items(dataset, num_workers) if parts else ():
-                measure_on_device(measured, on_device, device_metrics)
+                with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 costs the last digits
+                    measure_on_device(measured, on_device, device_metrics)
                 part = measured.part
                 frames = range(part.start, part.stop)
                 self.journal.add(

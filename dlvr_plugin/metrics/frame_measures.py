@@ -59,7 +59,7 @@ class FrameMeasures:
             truth_sequence.push(truth_image)
             values: Values = {}
             for (name, sequence), image in zip(sequences.items(), images, strict=True):
-                check_images(image, truth_image)
+                _check_pair(name, image, truth_image)
                 sequence.push(image)
                 if index >= num_before:
                     pairs = ((metric, self._measure(metric, sequence, truth_sequence)) for metric in metrics[name])
@@ -99,6 +99,13 @@ class FrameMeasures:
         # (h, w, 3) -> (1, 3, h, w)
         batches = (torch.from_numpy(each).to(self.device).permute(2, 0, 1).unsqueeze(0) for each in (image, truth))
         return float(of_batch(*batches, crop_border=border, color_space=color_space))
+
+
+def _check_pair(name: str, image: np.ndarray, truth: np.ndarray) -> None:
+    try:
+        check_images(image, truth)
+    except ValueError as error:
+        raise ValueError(f'{name} and its ground truth do not fit: {error}') from error
 
 
 def _niqe(image: np.ndarray, crop_border: int) -> float:

@@ -27,6 +27,8 @@ _TRUNKS = {
 }
 Features = list[Tensor]
 
+_MIN_SIDE = 32
+
 
 class LpipsDistance:
     """LPIPS version 0.1 between frames.
@@ -83,7 +85,12 @@ class LpipsDistance:
 
         Returns:
             Normalised feature maps (1, C, h_layer, w_layer) of each layer.
+
+        Raises:
+            ValueError: The image is smaller than the trunk can see.
         """
+        if min(image.shape[:2]) < _MIN_SIDE:
+            raise ValueError(f'LPIPS needs at least {_MIN_SIDE}x{_MIN_SIDE} pixels, got {image.shape[:2]} (h, w).')
         rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).to(self.device)
         # (h, w, 3), 0 to 255 -> (1, 3, h, w), -1 to 1
         frame = rgb.permute(2, 0, 1).unsqueeze(0).float() / 127.5 - 1

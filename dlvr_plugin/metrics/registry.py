@@ -6,6 +6,7 @@ a whole clip takes its frames as ``img`` and ``img2``, and says so by ``takes_cl
 
 import functools
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -127,7 +128,8 @@ def check_metric(key: str, options: Mapping[str, Any]) -> None:
 
 @functools.cache
 def _load_lpips(net: LpipsNet, weights: str | None, random_weights: bool) -> LpipsDistance:
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    # By its number, because validation measures in threads, whose current GPU is the first.
+    device = f'cuda:{os.environ.get("LOCAL_RANK", 0)}' if torch.cuda.is_available() else 'cpu'
     lpips = LpipsDistance(net, weights=weights, random_weights=random_weights, device=device)
     if not lpips.is_published:
         get_root_logger().warning(f'LPIPS has weights that are not the published ones: {lpips.origin}.')

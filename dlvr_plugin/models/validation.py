@@ -60,9 +60,8 @@ def validate(
         DataError: A frame cannot be read, or a metric cannot be computed; both are named.
     """
     if isinstance(current_iter, int) and model.opt['is_train']:
-        current_iter = min(
-            current_iter, int(model.opt['train'].get('total_iter', current_iter))
-        )  # the host counts one too many
+        last = int(model.opt['train'].get('total_iter', current_iter))
+        current_iter = min(current_iter, last)  # the host calls the validation behind the last iteration one more
     with _training_unchanged(model):
         run = _Run(model, dataloader.dataset, current_iter, save_img)
         values, pictures = run.measure()

@@ -2,32 +2,16 @@ from pathlib import Path
 
 import cv2
 import pytest
-from basicsr.data import build_dataloader, build_dataset
 from basicsr.metrics import calculate_psnr
 from basicsr.models import build_model
 
-from tests.conftest import make_clip
+from tests.helpers import make_test_set
 from tests.models.conftest import model_options
 
 METRICS = {'psnr': {'type': 'calculate_psnr', 'crop_border': 0}}
 
 
-def make_loader(root, dataset_type, num_frame):
-    for index, length in enumerate((3, 4)):
-        make_clip(root / 'GT' / f'{index:03d}', length, (32, 32), seed=index)
-        make_clip(root / 'LQ' / f'{index:03d}', length, (16, 16), seed=index + 5)
-    opt = {
-        'name': 'Vid4',
-        'type': dataset_type,
-        'phase': 'val',
-        'dataroot_gt': str(root / 'GT'),
-        'dataroot_lq': str(root / 'LQ'),
-        'io_backend': {'type': 'disk'},
-        'cache_data': dataset_type == 'VideoRecurrentTestDataset',
-        'num_frame': num_frame,
-        'padding': 'replicate',
-    }
-    return build_dataloader(build_dataset(opt), opt)
+CLIPS = (('000', 3), ('001', 4))
 
 
 @pytest.mark.parametrize('host_model', ['EDVRModel', 'VideoRecurrentModel', 'SRModel'])
@@ -38,7 +22,8 @@ def test_while_training_on_any_device(tmp_path, host_model, save_img, host_log):
     opt['path'] = {'visualization': str(tmp_path / 'pictures')}
     model = build_model(opt)
     recurrent = host_model == 'VideoRecurrentModel'
-    loader = make_loader(tmp_path, 'VideoRecurrentTestDataset' if recurrent else 'VideoTestDataset', 3)
+    dataset_type = 'VideoRecurrentTestDataset' if recurrent else 'VideoTestDataset'
+    loader = make_test_set(tmp_path, dataset_type=dataset_type, clips=CLIPS)
     for current_iter in (10, 20):  # a second time finds the results of the first
         model.validation(loader, current_iter, None, save_img)
     assert not any('No relation loss' in message for message in host_log)
@@ -57,21 +42,19 @@ def test_several_sets_with_different_clips(tmp_path):
     opt = model_options()
     opt['val'] = {'metrics': METRICS}
     model = build_model(opt)
-    first = make_loader(tmp_path / 'a', 'VideoTestDataset', 3)
-    make_clip(tmp_path / 'b' / 'GT' / 'other', 3, (32, 32))
-    make_clip(tmp_path / 'b' / 'LQ' / 'other', 3, (16, 16))
-    second = make_loader(tmp_path / 'b', 'VideoTestDataset', 3)
+    first = make_test_set(tmp_path / 'a', clips=CLIPS)
+    second = make_test_set(tmp_path / 'b', clips=(('other', 3),))
     model.validation(first, 1, None)
     assert set(model.metric_results) == {'000', '001'}
     model.validation(second, 1, None)
-    assert set(model.metric_results) == {'000', '001', 'other'}
+    assert set(model.metric_results) == {'other'}
 
 
 def test_damaged_test_frames_are_named(tmp_path):
     opt = model_options()
     opt['val'] = {'metrics': METRICS}
     model = build_model(opt)
-    loader = make_loader(tmp_path, 'VideoTestDataset', 3)
+    loader = make_test_set(tmp_path, clips=CLIPS)
     path = tmp_path / 'LQ/001/00000003.png'
     content = path.read_bytes()
     path.write_bytes(content[:-100])
@@ -79,5 +62,5 @@ def test_damaged_test_frames_are_named(tmp_path):
         model.validation(loader, 1, None)
     path.write_bytes(content)
     cv2.imwrite(str(path), cv2.imread(str(path))[:12])
-    with pytest.raises(ValueError, match=r'00000003.png is \(12, 16\) .* is \(16, 16\)'):
+    with pytest.raises(ValueError, match=r'00000003.png is \(12, 24\) .* is \(16, 24\)'):
         model.validation(loader, 1, None)

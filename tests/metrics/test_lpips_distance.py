@@ -94,3 +94,8 @@ def test_unusable_weights_are_refused(weights, tmp_path):
         LpipsDistance('resnet', random_weights=True)
     with pytest.raises(ValueError, match='not both'):
         LpipsDistance(weights=weights('alex'), random_weights=True)
+
+
+def test_frames_that_are_too_small_are_refused(moving):
+    with pytest.raises(ValueError, match=r'LPIPS needs at least 32x32 pixels, got \(20, 128\)'):
+        LpipsDistance(random_weights=True)(moving(0, 0)[0][:20], moving(0, 0)[0][:20])

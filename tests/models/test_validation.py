@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from basicsr.data import build_dataset
 from basicsr.models import build_model
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch.utils.data import DataLoader, Dataset
@@ -15,7 +14,7 @@ from dlvr_plugin.errors import DataError
 from dlvr_plugin.metrics.psnr_ssim import psnr
 from dlvr_plugin.metrics.tof import tof
 from dlvr_plugin.preflight import check_options
-from tests.conftest import make_clip
+from tests.helpers import make_test_set
 from tests.models.conftest import model_options, sample
 
 METRICS = {
@@ -37,24 +36,6 @@ class Writer:
     def add_image(self, tag, image, step, dataformats):
         assert dataformats == 'HWC'
         self.images[tag, step] = image
-
-
-def make_set(root, name='Vid4', dataset_type='VideoTestDataset', clips=(('000', 5), ('001', 6))):
-    for index, (clip, length) in enumerate(clips):
-        make_clip(root / 'GT' / clip, length, (32, 48), seed=index)
-        make_clip(root / 'LQ' / clip, length, (16, 24), seed=index + 5)
-    opt = {
-        'name': name,
-        'type': dataset_type,
-        'phase': 'val',
-        'dataroot_gt': str(root / 'GT'),
-        'dataroot_lq': str(root / 'LQ'),
-        'io_backend': {'type': 'disk'},
-        'cache_data': dataset_type == 'VideoRecurrentTestDataset',
-        'num_frame': 3,
-        'padding': 'replicate',
-    }
-    return DataLoader(build_dataset(opt))
 
 
 def make_model(tmp_path, host_model='EDVRModel', **val):
@@ -80,7 +61,7 @@ def read_frames(folder):
 )
 def test_clips_are_measured_as_the_saved_frames_are(tmp_path, host_model, dataset_type, host_log):
     model, writer = make_model(tmp_path, host_model, skip_frames=1), Writer()
-    model.validation(make_set(tmp_path, dataset_type=dataset_type), 20, writer, True)
+    model.validation(make_test_set(tmp_path, dataset_type=dataset_type), 20, writer, True)
     means = {}
     for clip in ('000', '001'):
         restored = read_frames(tmp_path / 'pictures/20/Vid4' / clip)
@@ -102,8 +83,8 @@ def test_clips_are_measured_as_the_saved_frames_are(tmp_path, host_model, datase
 
 def test_sets_have_tags_of_their_own(tmp_path):
     model, writer = make_model(tmp_path), Writer()
-    model.validation(make_set(tmp_path / 'a'), 10, writer)
-    model.validation(make_set(tmp_path / 'b', name='REDS4', clips=(('other', 4),)), 10, writer)
+    model.validation(make_test_set(tmp_path / 'a'), 10, writer)
+    model.validation(make_test_set(tmp_path / 'b', name='REDS4', clips=(('other', 4),)), 10, writer)
     assert writer.scalars['metrics/Vid4/psnr', 10] != writer.scalars['metrics/REDS4/psnr', 10]
     assert ('metrics/REDS4/tof/other', 10) in writer.scalars
     assert ('metrics/REDS4/tof/000', 10) not in writer.scalars
@@ -111,7 +92,7 @@ def test_sets_have_tags_of_their_own(tmp_path):
 
 def test_pictures_of_chosen_clips_go_to_tensorboard(tmp_path):
     model, writer = make_model(tmp_path, picture_clips=['001']), Writer()
-    loader = make_set(tmp_path)
+    loader = make_test_set(tmp_path)
     model.validation(loader, 10, writer, True)
     assert set(writer.images) == {('images/Vid4/001', 10), ('profiles/Vid4/001', 10)}
     truth = read_frames(tmp_path / 'GT/001')
@@ -126,7 +107,7 @@ def test_pictures_of_chosen_clips_go_to_tensorboard(tmp_path):
 
 
 def test_training_goes_on_as_if_there_had_been_no_validation(tmp_path):
-    loader = make_set(tmp_path)
+    loader = make_test_set(tmp_path)
     weights = []
     for validates in (False, True):
         random.seed(0)
@@ -148,12 +129,12 @@ def test_training_goes_on_as_if_there_had_been_no_validation(tmp_path):
 def test_parts_that_were_frozen_in_evaluation_mode_stay_so(tmp_path):
     model = make_model(tmp_path)
     model.net_g.conv.eval()
-    model.validation(make_set(tmp_path), 1, None)
+    model.validation(make_test_set(tmp_path), 1, None)
     assert model.net_g.training and not model.net_g.conv.training
 
 
 def test_best_checkpoint_is_kept_over_runs(tmp_path):
-    loader, folder = make_set(tmp_path), tmp_path / 'models'
+    loader, folder = make_test_set(tmp_path), tmp_path / 'models'
     folder.mkdir()
 
     def record():
@@ -215,13 +196,13 @@ def test_metrics_that_cannot_be_computed_are_named(tmp_path):
         model.validation(DataLoader(Images(with_truth=False)), 1, None)
     metrics = {'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 16}}
     with pytest.raises(DataError, match='val.metrics.psnr, Vid4, clip 000, frame 0: .*too small for crop_border 16'):
-        make_model(tmp_path, metrics=metrics).validation(make_set(tmp_path), 1, None)
+        make_model(tmp_path, metrics=metrics).validation(make_test_set(tmp_path), 1, None)
 
 
 def test_clips_that_are_too_short_are_named(tmp_path):
     model = make_model(tmp_path, skip_frames=2)
     with pytest.raises(DataError, match='Clip 000 of Vid4 has 5 frames; .* val.skip_frames 2 need 6'):
-        model.validation(make_set(tmp_path), 1, None)
+        model.validation(make_test_set(tmp_path), 1, None)
 
 
 def test_what_is_not_a_number_is_said_and_left_out(tmp_path, host_log, monkeypatch):
@@ -230,7 +211,7 @@ def test_what_is_not_a_number_is_said_and_left_out(tmp_path, host_log, monkeypat
     model = make_model(tmp_path, metrics=metrics)
     monkeypatch.setattr('dlvr_plugin.models.validation._NUM_THREADS', 1)
     monkeypatch.setitem(METRIC_REGISTRY._obj_map, 'calculate_niqe', lambda img, crop_border: next(values))
-    model.validation(make_set(tmp_path), 1, None)
+    model.validation(make_test_set(tmp_path), 1, None)
     text = 'niqe of Vid4 is not a number for 1 frames, which are left out; the first is clip 000, frame 0.'
     assert any(text in message for message in host_log)
     assert any('# niqe: 3.0000' in message for message in host_log)
