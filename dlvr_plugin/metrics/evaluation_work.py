@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Part:
     start: int
     stop: int
     first: int
-    metrics: Mapping[str, Sequence[str]] = field(hash=False)
+    metrics: Mapping[str, Sequence[str]]
 
     @property
     def read_from(self) -> int:
@@ -190,8 +190,8 @@ def plan_parts(gt: RestoredClips, results: Mapping[str, RestoredClips], kept: ra
     if whole or 'videos' in (gt.kind, *(result.kind for result in results.values())):
         yield kept
         return
-    # Parts of one size, and a multiple of four, because the processes take turns.
-    num_parts = min(4 * -(-len(kept) // (4 * _PART_FRAMES)), len(kept))
+    # Parts of one size and, unless they became too short, a multiple of four, because the processes take turns.
+    num_parts = min(4 * math.ceil(len(kept) / (4 * _PART_FRAMES)), math.ceil(2 * len(kept) / _PART_FRAMES))
     bounds = np.linspace(kept.start, kept.stop, num_parts + 1).round().astype(int).tolist()
     for start, stop in pairwise(bounds):
         yield range(start, stop)

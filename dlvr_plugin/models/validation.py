@@ -193,11 +193,12 @@ class _Run:
         names = [metric.name for metric in self.metrics]
         self.model.metric_results = {
             clip: torch.tensor(
-                [[values.get(clip, {}).get(index, {}).get(name, math.nan) for name in names] for index in range(length)]
+                [[values[clip].get(index, {}).get(name, math.nan) for name in names] for index in range(length)],
+                dtype=torch.float64,
             )
             for clip, length in self.lengths.items()
         }
-        means = {clip: _mean_of_measured(table) for clip, table in self.model.metric_results.items()}
+        means = {clip: table.nanmean(dim=0) for clip, table in self.model.metric_results.items()}
         self._warn_of_nan(values)
         total = torch.stack(list(means.values())).mean(dim=0)
         original, model = self.opt, self.model
@@ -217,12 +218,11 @@ class _Run:
                 model.metric_results = results
         finally:
             model.opt = original
-        if tb_logger:
-            for i, name in enumerate(names):
-                tb_logger.add_scalar(f'metrics/{self.set_name}/{name}', total[i].item(), self.current_iter)
-                for clip in filter(None, means):
-                    tag = f'metrics/{self.set_name}/{name}/{clip}'
-                    tb_logger.add_scalar(tag, means[clip][i].item(), self.current_iter)
+        for i, name in enumerate(names if tb_logger else []):
+            tag = f'metrics/{self.set_name}/{name}'
+            tb_logger.add_scalar(tag, total[i].item(), self.current_iter)
+            for clip in filter(None, means):
+                tb_logger.add_scalar(f'{tag}/{clip}', means[clip][i].item(), self.current_iter)
         self._keep_best({name: total[i].item() for i, name in enumerate(names)})
 
     def _warn_of_nan(self, values: Values) -> None:
@@ -273,11 +273,6 @@ def _collect(pending: deque[tuple[RestoredFrame, Future[dict[str, float]]]], val
     """Wait for the oldest frame."""
     frame, future = pending.popleft()
     values.setdefault(frame.clip, {}).setdefault(frame.index, {}).update(future.result())
-
-
-def _mean_of_measured(table: torch.Tensor) -> torch.Tensor:
-    """Return the mean over frames (frames, metrics) of what was measured; NaN where nothing was."""
-    return table.double().nanmean(dim=0)
 
 
 def _gather(values: Values, pictures: ClipPictures) -> tuple[Values, ClipPictures]:
