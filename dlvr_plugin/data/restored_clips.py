@@ -68,11 +68,11 @@ class RestoredClips:
         return None if self._store else read_frame_rate(self._videos[clip])
 
     def files(self, clip: str) -> list[Path]:
-        """Return the files that hold a clip: one a frame, or one in all."""
+        """Return the files that tell one state of a clip from another: a frame each, the video, or an LMDB's list."""
         if not self._store:
             return [self._videos[clip]]
         if self._store.is_lmdb:
-            return [self.root / 'data.mdb']
+            return [self.root / 'meta_info.txt']
         return [self.root / frame for frame in self._store.clips[clip].frames]
 
     def where(self, clip: str, index: int) -> str:

@@ -233,9 +233,7 @@ def value_key(method: str, metric: str, frames: range, *inputs: Any) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal; of an LMDB, that of its list of frames with their checksums."""
-    if path.name == 'data.mdb':
-        path = path.with_name('meta_info.txt')
+    """Return the SHA-256 of a file, hexadecimal."""
     digest = hashlib.sha256()
     with path.open('rb') as file:
         while block := file.read(2**20):
