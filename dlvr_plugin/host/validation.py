@@ -4,6 +4,8 @@ import functools
 from typing import Any
 
 from basicsr.models.base_model import BaseModel
+from basicsr.models.realesrgan_model import RealESRGANModel
+from basicsr.models.realesrnet_model import RealESRNetModel
 from basicsr.models.sr_model import SRModel
 from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
@@ -11,12 +13,14 @@ from torch.utils.data import DataLoader
 
 from dlvr_plugin.host.adaptation import Adaptation, source_has
 
+# The loops of Real-ESRGAN are those of SRModel, without its degradations of the training.
+_MODELS = (SRModel, VideoBaseModel, VideoRecurrentModel, RealESRGANModel, RealESRNetModel)
 _LOOPS = ('dist_validation', 'nondist_validation')
 
 
 def _has_the_host_s_loop(model: BaseModel) -> bool:
     """Tell whether a model validates by the host's loops, and not by one of its own."""
-    known = {getattr(each, loop) for each in (SRModel, VideoBaseModel, VideoRecurrentModel) for loop in _LOOPS}
+    known = {getattr(each, loop) for each in _MODELS for loop in _LOOPS}
     return all(getattr(type(model), loop) in known for loop in _LOOPS)
 
 

@@ -73,7 +73,8 @@ def validate(
 
 @contextmanager
 def _training_unchanged(model: SRModel) -> Iterator[None]:
-    """Give the random generators and the networks' modes back as they were."""
+    """Give the random generators and the modes of the model and its networks back as they were."""
+    is_train, model.is_train = model.is_train, False
     networks = [value for value in vars(model).values() if isinstance(value, nn.Module)]
     modes = [(module, module.training) for network in networks for module in network.modules()]
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -81,6 +82,7 @@ def _training_unchanged(model: SRModel) -> Iterator[None]:
     try:
         yield
     finally:
+        model.is_train = is_train
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])

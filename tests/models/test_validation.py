@@ -39,12 +39,16 @@ class Writer:
 
 
 def make_model(tmp_path, host_model='EDVRModel', **val):
+    return build_model(make_options(tmp_path, host_model, **val))
+
+
+def make_options(tmp_path, host_model='EDVRModel', **val):
     opt = model_options(host_model)
     opt['val'] = {'metrics': METRICS, **val}
     opt['path'] = {'visualization': str(tmp_path / 'pictures'), 'models': str(tmp_path / 'models')}
     opt['train']['total_iter'] = 30
     opt['datasets'] = {'train': {'name': 'clips'}, 'val': {'name': 'Vid4'}, 'val_2': {'name': 'REDS4'}}
-    return build_model(opt)
+    return opt
 
 
 def read_frames(folder):
@@ -233,7 +237,18 @@ def test_what_is_not_a_number_is_said_and_left_out(tmp_path, host_log, monkeypat
     ],
 )
 def test_wrong_options_are_refused_before_the_run(tmp_path, val, message):
-    opt = make_model(tmp_path).opt
+    opt = make_options(tmp_path)
     opt['datasets'] = {'val': {'name': 'Vid4'}, 'val_2': {'name': 'REDS4'}}
     with pytest.raises(ValueError, match=message):
         check_options({**opt, 'val': val})
+
+
+def test_real_esrgan_is_measured_without_the_degradations_of_its_training(tmp_path):
+    """Its own loops do nothing but to leave them out."""
+    opt = make_options(tmp_path, 'SRModel', metrics={'psnr': METRICS['psnr']})
+    opt.update(model_type='RealESRNetModel', gt_usm=True, queue_size=4)
+    opt['train']['pixel_opt'] = {'type': 'L1Loss'}
+    model, writer = build_model(opt), Writer()
+    model.validation(DataLoader(Images()), 7, writer)
+    assert np.isfinite(writer.scalars['metrics/images/psnr', 7])
+    assert model.is_train
