@@ -29,7 +29,7 @@ from dlvr_plugin.metrics.evaluation_work import (
 from dlvr_plugin.metrics.frame_measures import FrameMeasures
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance
 from dlvr_plugin.metrics.protocol import Protocol
-from dlvr_plugin.metrics.vmaf import find_ffmpeg
+from dlvr_plugin.metrics.vmaf import ffmpeg_version, find_ffmpeg
 
 _DEVICE_METRICS = ('psnr', 'ssim', 'psnr_y', 'ssim_y', *LPIPS_METRICS)
 _PACKAGES = ('dlvr_plugin', 'basicsr', 'lpips', 'numpy', 'opencv-python', 'torch')
@@ -117,7 +117,7 @@ class EvaluationRun:
         return {
             'format': FORMAT,
             'protocol': self._describe_protocol(),
-            'versions': _versions(),
+            'versions': self._versions(),
             'metrics': {metric: self._metric_entry(metric) for metric in self.metrics},
             'gt_root': str(self.gt.root.resolve()),
             'clips': {clip: self._clip_entry(clip, gt_hashes[clip]) for clip in self.clips},
@@ -230,12 +230,13 @@ class EvaluationRun:
             described['lpips_weights'] = self.lpips.origin
         return described
 
-
-def _versions() -> dict[str, str]:
-    versions = {'python': platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:  # opencv has several packages
-            versions[package] = 'unknown'
-    return versions
+    def _versions(self) -> dict[str, str]:
+        versions = {'python': platform.python_version()}
+        for package in _PACKAGES:
+            try:
+                versions[package] = importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError:  # opencv has several packages
+                versions[package] = 'unknown'
+        if 'vmaf' in self.metrics:
+            versions['ffmpeg'] = ffmpeg_version()
+        return versions

@@ -66,6 +66,12 @@ def _write_raw(path: Path, frames: Iterable[np.ndarray]) -> tuple[int, tuple[int
     return count, size
 
 
+def ffmpeg_version() -> str:
+    """Return the version of the ffmpeg that is used."""
+    printed = subprocess.run([find_ffmpeg(), '-version'], capture_output=True, text=True, check=False).stdout
+    return printed.split('version ')[-1].split(' ')[0]
+
+
 @functools.cache
 def find_ffmpeg() -> str:
     """Return an ffmpeg that has libvmaf: that of the system, or that of the package imageio-ffmpeg.

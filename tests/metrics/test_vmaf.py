@@ -3,7 +3,7 @@ import pytest
 
 from dlvr_plugin.errors import DataError
 from dlvr_plugin.metrics import vmaf as vmaf_module
-from dlvr_plugin.metrics.vmaf import find_ffmpeg, vmaf
+from dlvr_plugin.metrics.vmaf import ffmpeg_version, find_ffmpeg, vmaf
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,10 @@ def test_less_blur_is_better(moving):
     little, much = ([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in truth] for sigma in (0.6, 2))
     for best, better, worse in zip(vmaf(truth, truth), vmaf(little, truth), vmaf(much, truth), strict=True):
         assert 100 >= best > better > worse >= 0
+
+
+def test_version_of_ffmpeg():
+    assert ffmpeg_version()[0].isdigit() or ffmpeg_version().startswith('n')
 
 
 def test_clips_that_cannot_be_compared_are_refused(moving):
