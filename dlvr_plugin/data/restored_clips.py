@@ -1,6 +1,8 @@
 """Clips to compare: folders of frames, an LMDB, or video files, read in one way and strictly as 8-bit RGB."""
 
+import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -67,13 +69,19 @@ class RestoredClips:
         """Return the frames a second that a video announces, None for a clip of frames."""
         return None if self._store else read_frame_rate(self._videos[clip])
 
-    def files(self, clip: str) -> list[Path]:
-        """Return the files that tell one state of a clip from another: a frame each, the video, or an LMDB's list."""
+    def hash_files(self, clip: str) -> dict[str, str]:
+        """Return the SHA-256, hexadecimal, of the files that hold a clip by their names.
+
+        There is one a frame, or the video; of an LMDB it is the list of its frames.
+        """
         if not self._store:
-            return [self._videos[clip]]
-        if self._store.is_lmdb:
-            return [self.root / 'meta_info.txt']
-        return [self.root / frame for frame in self._store.clips[clip].frames]
+            files = [self._videos[clip]]
+        elif self._store.is_lmdb:
+            files = [self.root / 'meta_info.txt']
+        else:
+            files = [self.root / frame for frame in self._store.clips[clip].frames]
+        with ThreadPoolExecutor() as pool:
+            return dict(zip((file.name for file in files), pool.map(_hash_file, files), strict=True))
 
     def where(self, clip: str, index: int) -> str:
         """Return what an error calls a frame."""
@@ -119,6 +127,14 @@ def find_difference_to_rgb(image: np.ndarray) -> str | None:
     if num_channels == 4:
         return 'has an alpha channel'
     return None if num_channels == 3 else f'has {num_channels} channel{"s" if num_channels > 1 else ""} (grey)'
+
+
+def _hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _list_videos(root: Path) -> dict[str, Path]:

@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -21,7 +20,6 @@ from dlvr_plugin.metrics.evaluation_work import (
     Journal,
     Part,
     PartMeasures,
-    hash_file,
     measure_on_device,
     plan_parts,
     value_key,
@@ -125,13 +123,8 @@ class EvaluationRun:
         }
 
     def _hash_files(self, clips: RestoredClips, name: str) -> Hashes:
-        hashes: Hashes = {}
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for clip in tqdm(self.clips, desc=f'Hashing {name}', unit='clip', leave=False, disable=None):
-                files = clips.files(clip)
-                digests = pool.map(hash_file, files)
-                hashes[clip] = {file.name: digest for file, digest in zip(files, digests, strict=True)}
-        return hashes
+        progress = tqdm(self.clips, desc=f'Hashing {name}', unit='clip', leave=False, disable=None)
+        return {clip: clips.hash_files(clip) for clip in progress}
 
     def _value_keys(self, gt_hashes: Hashes, hashes: Mapping[str, Hashes]) -> dict[tuple[str, str, str, range], str]:
         """Return the journal's key of each method, metric, clip and range of frames."""

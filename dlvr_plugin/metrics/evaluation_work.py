@@ -230,12 +230,3 @@ def value_key(method: str, metric: str, frames: range, *inputs: Any) -> str:
     """Return the key of a method's values; ``inputs`` is all that they depend on."""
     digest = hashlib.sha256(json.dumps([frames.start, frames.stop, *inputs], sort_keys=True).encode()).hexdigest()
     return f'{method} {metric} {digest[:32]}'
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -4,7 +4,7 @@ import base64
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -171,7 +171,7 @@ def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequen
     """Read all frames, method by method.
 
     Raises:
-        DataError: A clip is missing, or has another number of frames than it had.
+        DataError: A clip is missing, or is not what it was when it was evaluated.
     """
     method_slugs, clip_slugs = _slug_all([method.name for method in methods]), _slug_all(clips)
     for index, (name, restored) in enumerate(methods):
@@ -183,8 +183,20 @@ def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequen
                     f'{name}: clip {clip} in {restored.root} has {num_found} frames; expected {len(frames)}, as it had '
                     'when it was evaluated. Put back what is missing, or run dlvr evaluate again.'
                 )
+            result = evaluation['methods'][name]['clips'][clip] if index < len(methods) - 1 else None
+            _check_files(name, restored, clip, (result or evaluation['clips'][clip])['sha256'])
             for slug, image in zip(_slug_all(frames), restored.read_frames(clip), strict=True):
                 yield _Picture(index, clip, f'{method_slugs[index]}/{clip_slug}/{slug}', image)
+
+
+def _check_files(method: str, restored: RestoredClips, clip: str, recorded: Mapping[str, str]) -> None:
+    """Demand the files that were evaluated: pictures of others would stand beside wrong numbers."""
+    for name, digest in restored.hash_files(clip).items():
+        if recorded.get(name) != digest:
+            raise DataError(
+                f'{method}: {name} of clip {clip} in {restored.root} has changed since it was evaluated. Run dlvr '
+                'evaluate again.'
+            )
 
 
 def _slug_all(names: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """A small evaluation whose frames tell by their colour what they are."""
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -23,13 +24,16 @@ def colour_of(method: int, clip: int, frame: int) -> tuple[int, int, int]:
     return 40 + 80 * method, 20 + 35 * frame, 60 + 120 * clip
 
 
-def _write_clips(root: Path, method: int) -> str:
+def _write_clips(root: Path, method: int) -> None:
     for clip, name in enumerate(CLIPS):
         (root / name).mkdir(parents=True)
         for frame in range(NUM_FRAMES):
             image = np.full((*SIZE, 3), colour_of(method, clip, frame)[::-1], np.uint8)
             assert cv2.imwrite(str(root / name / f'{frame:08d}.png'), image)
-    return str(root)
+
+
+def _hash_clip(root: Path, clip: str) -> dict:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((root / clip).iterdir())}
 
 
 def _make_result(method: int, clip: int) -> dict:
@@ -38,17 +42,18 @@ def _make_result(method: int, clip: int) -> dict:
     if (method, clip) == (1, 1):
         psnr[2] = math.inf
     mean = {'psnr': float(np.mean(psnr[1:])), 'lpips': float(np.mean(lpips))}
-    return {'mean': mean, 'frames': {'psnr': psnr, 'lpips': lpips}, 'sha256': {}}
+    return {'mean': mean, 'frames': {'psnr': psnr, 'lpips': lpips}}
 
 
 def _make_method(root: Path, method: int) -> dict:
-    clips = {name: _make_result(method, clip) for clip, name in enumerate(CLIPS)}
+    _write_clips(root, method)
+    clips = {name: {**_make_result(method, clip), 'sha256': _hash_clip(root, name)} for clip, name in enumerate(CLIPS)}
     mean = {metric: float(np.mean([clips[name]['mean'][metric] for name in CLIPS])) for metric in METRICS}
     intervals = {
         'psnr': {'frames': None, 'clips': None},
         'lpips': {'frames': [mean['lpips'] - 0.01, mean['lpips'] + 0.01], 'clips': None},
     }
-    return {'root': _write_clips(root, method), 'mean': mean, 'intervals': intervals, 'clips': clips}
+    return {'root': str(root), 'mean': mean, 'intervals': intervals, 'clips': clips}
 
 
 @pytest.fixture
@@ -56,7 +61,9 @@ def evaluation_folder(tmp_path):
     """Folder of an evaluation of two methods on two clips."""
     methods = {name: _make_method(tmp_path / 'clips' / str(index), index) for index, name in enumerate(METHODS)}
     frames = [f'{frame:08d}' for frame in range(NUM_FRAMES)]
-    clip = {'size': list(SIZE), 'frames': frames, 'frame_rate': None, 'sha256': {}}
+    truth = tmp_path / 'clips' / 'gt'
+    _write_clips(truth, len(METHODS))
+    clip = {'size': list(SIZE), 'frames': frames, 'frame_rate': None}
     folder = tmp_path / 'evaluation'
     folder.mkdir()
     evaluation = {
@@ -64,8 +71,8 @@ def evaluation_folder(tmp_path):
         'protocol': {'crop_border': 8, 'color_space': 'RGB', 'draws': {'seed': 0}, 'note': '<i>'},
         'versions': {'numpy': '2.0'},
         'metrics': METRICS,
-        'gt_root': _write_clips(tmp_path / 'clips' / 'gt', len(METHODS)),
-        'clips': {name: clip for name in CLIPS},
+        'gt_root': str(truth),
+        'clips': {name: {**clip, 'sha256': _hash_clip(truth, name)} for name in CLIPS},
         'methods': methods,
     }
     (folder / 'metrics.json').write_text(format_json(evaluation))

@@ -121,6 +121,14 @@ def test_frames_that_are_gone_are_named(evaluation_folder, tmp_path):
     assert not (tmp_path / 'out' / 'index.html').exists()
 
 
+def test_frames_that_have_changed_are_named(evaluation_folder, tmp_path):
+    changed = tmp_path / 'clips' / 'gt' / CLIPS[0] / '00000002.png'
+    shutil.copy(tmp_path / 'clips' / '0' / CLIPS[0] / '00000002.png', changed)
+    with pytest.raises(DataError, match='GT: 00000002.png of clip 000 in .*gt has changed since it was evaluated'):
+        write_report(evaluation_folder, tmp_path / 'out')
+    assert not (tmp_path / 'out' / 'index.html').exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
 def test_folder_that_cannot_be_written_is_named(evaluation_folder, tmp_path):
     (tmp_path / 'out').mkdir(mode=0o500)
