@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from dlvr_plugin.cli.named_folders import parse_results
 from dlvr_plugin.data.restored_clips import RestoredClips
 from dlvr_plugin.errors import DataError
-from dlvr_plugin.metrics.evaluation_file import Evaluation, read_evaluation
+from dlvr_plugin.metrics.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.frame_figures import Box, Line, draw_crops, draw_flow_maps, draw_profiles, temporal_profile
 
-_GT = 'GT'
 _NOTED_METRICS = ('psnr', 'lpips')
 
 
@@ -73,10 +72,8 @@ class _ClipSet:
             gt_root = gt_root or Path(evaluation['gt_root'])
         if not roots or not gt_root:
             raise ValueError('Give --gt DIR and --results NAME=DIR ..., or --evaluation DIR.')
-        if _GT in roots:
-            raise ValueError(f'--results: the name {_GT} stands for the ground truth. Choose another one.')
-        self.sources = {name: RestoredClips(root) for name, root in {**roots, _GT: gt_root}.items()}
-        gt = self.sources[_GT]
+        self.sources = {name: RestoredClips(root) for name, root in {**roots, GROUND_TRUTH: gt_root}.items()}
+        gt = self.sources[GROUND_TRUTH]
         for source in (gt, *self.sources.values()):
             if self.clip not in source.names:
                 similar = difflib.get_close_matches(self.clip, source.names, n=8) or source.names[:8]
@@ -172,7 +169,7 @@ def _format_metrics(evaluation: Evaluation, clips: _ClipSet, frame: int) -> dict
     entries = [evaluation['metrics'][metric] for metric in metrics]
     notes = {}
     for name in clips.sources:
-        if name == _GT:
+        if name == GROUND_TRUTH:
             continue
         if name not in evaluation['methods']:
             raise DataError(f'--evaluation holds no method {name}, but {", ".join(evaluation["methods"])}.')
@@ -199,7 +196,7 @@ def _draw_profile(args: argparse.Namespace) -> tuple[str, Figure]:
         raise ValueError(f'--range must be within 0 to {length}, the first number the smaller, got {start} {stop}.')
     line = Line('row' if is_row else 'column', position, start, stop)
     figure = draw_profiles(
-        clips.read_frame(_GT, 0),
+        clips.read_frame(GROUND_TRUTH, 0),
         line,
         {name: temporal_profile(clips.read(name), line) for name in clips.sources},
         caption=f'{clips.clip}, {axis} {position}',

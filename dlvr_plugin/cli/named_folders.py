@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from dlvr_plugin.metrics.evaluation_file import GROUND_TRUTH
+
 
 def parse_results(items: Sequence[str]) -> dict[str, Path]:
     """Read folders and their names.
@@ -14,7 +16,8 @@ def parse_results(items: Sequence[str]) -> dict[str, Path]:
         Folders by name, in the given order. Whether they exist is not checked.
 
     Raises:
-        ValueError: An item without ``=``, a name or folder that is empty, or two items of one name.
+        ValueError: An item without ``=``, a name or folder that is empty, two items of one name, or that of the
+            ground truth.
     """
     folders: dict[str, Path] = {}
     for item in items:
@@ -25,5 +28,7 @@ def parse_results(items: Sequence[str]) -> dict[str, Path]:
             raise ValueError(f'--results: the {"folder" if name.strip() else "name"} is empty in {item!r}.')
         if name.strip() in folders:
             raise ValueError(f'--results: two folders have the name {name.strip()!r}. Give each its own.')
+        if name.strip() == GROUND_TRUTH:
+            raise ValueError(f'--results: the name {GROUND_TRUTH} stands for the ground truth. Choose another one.')
         folders[name.strip()] = Path(folder)
     return folders

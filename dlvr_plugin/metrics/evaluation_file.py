@@ -10,6 +10,9 @@ from dlvr_plugin.errors import DataError
 FILE_NAME = 'metrics.json'
 FORMAT = 1
 
+GROUND_TRUTH = 'GT'
+"""Name of the ground truth in figures and reports; no method may have it."""
+
 Direction = Literal['higher', 'lower']
 
 

@@ -17,11 +17,10 @@ from tqdm import tqdm
 from dlvr_plugin.data.restored_clips import RestoredClips
 from dlvr_plugin.data.store_writer import partial_path, write_whole
 from dlvr_plugin.errors import DataError
-from dlvr_plugin.metrics.evaluation_file import Evaluation, read_evaluation
+from dlvr_plugin.metrics.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.page_template import MARK, ImageFormat, build_page, collect_data, describe_frames
 
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
-GROUND_TRUTH = 'GT'
 
 _PAGE, _FRAMES = 'index.html', 'frames'
 _QUALITY_FLAGS = {'jpg': cv2.IMWRITE_JPEG_QUALITY, 'webp': cv2.IMWRITE_WEBP_QUALITY}
