@@ -1,9 +1,11 @@
 """Option files for tests: the demo's, brought down to a few iterations on tiny clips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import yaml
 from basicsr.data import build_dataset
 from basicsr.utils.options import ordered_yaml
@@ -99,3 +101,13 @@ def make_test_set(
         'padding': 'replicate',
     }
     return DataLoader(build_dataset(opt))
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], *, rate: float = 25, codec: str = 'MJPG') -> None:
+    """Write frames (h, w, 3), BGR, uint8, as a video file."""
+    frames = list(frames)
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), rate, frames[0].shape[1::-1])
+    assert video.isOpened()
+    for frame in frames:
+        video.write(frame)
+    video.release()

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -75,6 +76,7 @@ class EvaluationRun:
         self.gt, self.results, self.metrics = gt, results, list(metrics)
         self.protocol, self.lpips, self.device = protocol or Protocol(), lpips, device
         self.num_workers, self.journal = num_workers, Journal(journal)
+        self._has_videos = 'videos' in (gt.kind, *(result.kind for result in results.values()))
         self.clips = match_clips(gt, results, clips)
         self.kept = {clip: self._kept_frames(clip) for clip in self.clips}
         self._sizes = {clip: self._check_sizes(clip) for clip in self.clips}
@@ -128,15 +130,14 @@ class EvaluationRun:
 
     def _value_keys(self, gt_hashes: Hashes, hashes: Mapping[str, Hashes]) -> dict[tuple[str, str, str, range], str]:
         """Return the journal's key of each method, metric, clip and range of frames."""
-        keys = {}
+        keys, versions = {}, self._versions()
         weights = {'lpips_weights': self.lpips.origin} if self.lpips else {}
-        for clip in self.clips:
-            for frames in plan_parts(self.gt, self.results, self.kept[clip], whole='vmaf' in self.metrics):
+        for clip, metric in product(self.clips, self.metrics):
+            how = {**self.protocol.describe([metric]), **(weights if metric in LPIPS_METRICS else {})}
+            for frames in plan_parts(self.kept[clip], whole=self._has_videos or metric == 'vmaf'):
                 for method in self.results:
-                    for metric in self.metrics:
-                        how = {**self.protocol.describe([metric]), **(weights if metric in LPIPS_METRICS else {})}
-                        inputs = (clip, how, gt_hashes[clip], hashes[method][clip])
-                        keys[method, metric, clip, frames] = value_key(method, metric, frames, *inputs)
+                    inputs = (clip, how, versions, gt_hashes[clip], hashes[method][clip])
+                    keys[method, metric, clip, frames] = value_key(method, metric, frames, *inputs)
         return keys
 
     def _measure(self, keys: Mapping[tuple[str, str, str, range], str]) -> None:
@@ -149,11 +150,13 @@ class EvaluationRun:
             Part(clip, frames.start, frames.stop, self.kept[clip].start, metrics)
             for (clip, frames), metrics in todo.items()
         ]
-        device_metrics = _DEVICE_METRICS if self.device else ()
-        on_cpu = FrameMeasures(self.protocol, None if self.device else self.lpips)
         on_device = FrameMeasures(self.protocol, self.lpips, self.device)
-        dataset = PartMeasures(self.gt, self.results, parts, on_cpu, device_metrics=device_metrics)
-        num_workers = min(self.num_workers, len(parts))
+        shares_work = self.device is not None and not self._has_videos
+        device_metrics = _DEVICE_METRICS if shares_work else ()
+        here = FrameMeasures(self.protocol) if shares_work else on_device
+        dataset = PartMeasures(self.gt, self.results, parts, here, device_metrics=device_metrics)
+        # Frames of a video that wait for a GPU might not fit into the memory: this process takes them one by one.
+        num_workers = 0 if self.device is not None and self._has_videos else min(self.num_workers, len(parts))
         with tqdm(
             total=sum(part.num_values for part in parts), desc='Measuring', unit='frame', disable=None
         ) as progress:
@@ -203,7 +206,7 @@ class EvaluationRun:
         declared = METRICS[metric]
         label = declared.label
         if metric in LPIPS_METRICS and self.lpips and not self.lpips.is_published:
-            label += ' (weights not published)' if 'random' not in self.lpips.origin else ' (random weights)'
+            label += ' (random weights)' if self.lpips.is_random else ' (weights not published)'
         return {
             'label': label,
             'direction': declared.direction,

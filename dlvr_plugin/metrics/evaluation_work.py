@@ -185,9 +185,9 @@ def measure_frames(
                 values[method][metric][index - part.start] = value
 
 
-def plan_parts(gt: RestoredClips, results: Mapping[str, RestoredClips], kept: range, *, whole: bool) -> Iterator[range]:
-    """Divide the kept frames of a clip; a video, which can be read from its beginning only, stays whole."""
-    if whole or 'videos' in (gt.kind, *(result.kind for result in results.values())):
+def plan_parts(kept: range, *, whole: bool) -> Iterator[range]:
+    """Divide the kept frames of a clip; a video, which can be read from its beginning only, and VMAF take the whole."""
+    if whole:
         yield kept
         return
     # Parts of one size and, unless they became too short, a multiple of four, because the processes take turns.
@@ -218,12 +218,19 @@ class Journal:
         return self._values.get(key)
 
     def add(self, values: Mapping[str, list[float | None]]) -> None:
-        """Remember values by key."""
+        """Remember values by key.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         self._values.update(values)
         if self.path:
-            with self.path.open('a') as file:
-                # On a line of its own, whatever a killed run has left in front of it.
-                file.write('\n' + json.dumps(dict(values)) + '\n')
+            try:
+                with self.path.open('a') as file:
+                    # On a line of its own, whatever a killed run has left in front of it.
+                    file.write('\n' + json.dumps(dict(values)) + '\n')
+            except OSError as error:
+                raise OSError(f'{self.path} cannot be written: {error.strerror}.') from error
 
 
 def value_key(method: str, metric: str, frames: range, *inputs: Any) -> str:

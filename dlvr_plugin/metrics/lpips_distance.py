@@ -44,6 +44,7 @@ class LpipsDistance:
         model: The network of the package lpips.
         origin: Where the weights come from, for people.
         is_published: Whether they are the published ones.
+        is_random: Whether they are random.
 
     Raises:
         DataError: The weights are missing, damaged, or cannot be downloaded.
@@ -68,7 +69,7 @@ class LpipsDistance:
             # The package builds its trunk by a parameter that torchvision has renamed.
             warnings.filterwarnings('ignore', category=UserWarning, module='torchvision')
             self.model = lpips.LPIPS(net=net, version='0.1', pnet_rand=True, verbose=False)
-        self.is_published = not random_weights
+        self.is_random, self.is_published = random_weights, not random_weights
         self.origin = 'random, seed 0: not LPIPS'
         if not random_weights:
             content, self.origin, self.is_published = _read_trunk(net, Path(weights) if weights else None)

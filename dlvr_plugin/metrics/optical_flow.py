@@ -57,6 +57,8 @@ class FlowSolver(threading.local):
         Returns:
             Flow (h, w, 2), x and y, in pixels, float32: where a pixel of the previous frame has gone.
         """
+        if previous[0].shape[1:] not in self._levels:
+            self._levels.clear()  # clips of many sizes would fill the memory
         flow: list[np.ndarray] | None = None
         for first, second in reversed(list(zip(previous, current, strict=True))):
             height, width = first.shape[1:]

@@ -37,7 +37,7 @@ def _draw_sample(sample: dict[str, Any]) -> np.ndarray:
         f'{sample["key"]}: LQ {lq.shape[-2]}x{lq.shape[-1]} above, GT {gt.shape[-2]}x{gt.shape[-1]} below, '
         f'{len(lq_images)} frames'
     )
-    return _stack([_draw_label(label), _line_up(lq_images), _line_up(gt_images)])
+    return _stack([_draw_label(label), line_up(lq_images), line_up(gt_images)])
 
 
 def _to_images(frames: Tensor) -> list[np.ndarray]:
@@ -53,8 +53,8 @@ def _draw_label(text: str) -> np.ndarray:
     return label
 
 
-def _line_up(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Place images of one height side by side."""
+def line_up(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Place images (h, w, 3), BGR, uint8, of one height side by side."""
     gap = np.full((images[0].shape[0], _GAP, 3), _PAPER, np.uint8)
     return np.hstack([part for image in images for part in (image, gap)][:-1])
 

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-_GAP = 4  # pixels between pictures
+from dlvr_plugin.report.contact_sheet import line_up
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ClipPictures:
         if frame.index == frame.num_frames // 2:
             height, width = frame.result.shape[:2]
             lq = cv2.resize(frame.lq, (width, height), interpolation=cv2.INTER_NEAREST)
-            self.frames[frame.clip] = _line_up([lq, *sides])
+            self.frames[frame.clip] = line_up([lq, *sides])
         self.rows.setdefault(frame.clip, {})[frame.index] = np.stack([image[len(image) // 2] for image in sides])
 
     def merge(self, other: 'ClipPictures') -> None:
@@ -74,14 +74,8 @@ class ClipPictures:
             tb_logger.add_image(f'images/{self.set_name}/{clip}', _to_rgb(image), step, dataformats='HWC')
         for clip, rows in self.rows.items():
             by_time = np.stack([rows[index] for index in sorted(rows)])  # (T, sides, w, 3)
-            picture = _line_up([np.repeat(by_time[:, side], 4, axis=0) for side in range(by_time.shape[1])])
+            picture = line_up([np.repeat(by_time[:, side], 4, axis=0) for side in range(by_time.shape[1])])
             tb_logger.add_image(f'profiles/{self.set_name}/{clip}', _to_rgb(picture), step, dataformats='HWC')
-
-
-def _line_up(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Place images of one height side by side."""
-    gap = np.full((images[0].shape[0], _GAP, 3), 255, np.uint8)
-    return np.hstack([part for image in images for part in (image, gap)][:-1])
 
 
 def _to_rgb(image: np.ndarray) -> np.ndarray:

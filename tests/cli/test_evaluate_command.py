@@ -8,6 +8,7 @@ import pytest
 
 from dlvr_plugin.cli.main import main
 from tests.conftest import make_clip
+from tests.helpers import write_video
 
 
 @pytest.fixture
@@ -117,10 +118,7 @@ def test_a_video_with_fewer_frames_is_named(folders, host_log):
         frames = [cv2.imread(str(path)) for path in sorted((folders / 'gt' / clip).iterdir())][
             : 8 if clip == 'a' else 7
         ]
-        video = cv2.VideoWriter(str(folders / f'videos/{clip}.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48))
-        for frame in frames:
-            video.write(frame)
-        video.release()
+        write_video(folders / f'videos/{clip}.avi', frames)
     assert evaluate(folders, methods=('videos',)) == 1
     assert any('videos: clip b of ' in m and 'has 7 frames; its ground truth has 8' in m for m in host_log)
 

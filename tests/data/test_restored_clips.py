@@ -5,15 +5,7 @@ import pytest
 from dlvr_plugin.data.restored_clips import RestoredClips
 from dlvr_plugin.errors import DataError
 from tests.conftest import make_clip
-from tests.helpers import make_lmdb
-
-
-def write_video(path, frames, rate=30):
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), rate, frames[0].shape[1::-1])
-    assert video.isOpened()
-    for frame in frames:
-        video.write(frame)
-    video.release()
+from tests.helpers import make_lmdb, write_video
 
 
 @pytest.fixture
@@ -35,7 +27,7 @@ def test_folders_and_stores_give_their_frames(frames, tmp_path):
 
 def test_videos_give_those_that_can_be_decoded(frames, tmp_path):
     (tmp_path / 'videos').mkdir()
-    write_video(tmp_path / 'videos' / 'a.avi', frames)
+    write_video(tmp_path / 'videos' / 'a.avi', frames, rate=30)
     clips = RestoredClips(tmp_path / 'videos')
     assert (clips.kind, clips.names, clips.num_frames('a'), clips.frame_rate('a')) == ('videos', ['a'], 5, 30)
     assert clips.frame_names('a') is None

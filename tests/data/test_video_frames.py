@@ -8,6 +8,7 @@ from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
 from dlvr_plugin.data.video_frames import count_frames, read_video, split_scenes
 from dlvr_plugin.errors import DataError
+from tests.helpers import write_video
 
 
 def scene(colour, num_frames, size=(64, 96)):
@@ -16,15 +17,6 @@ def scene(colour, num_frames, size=(64, 96)):
         frame = np.full((*size, 3), colour, np.uint8)
         cv2.circle(frame, (10 + 3 * index, size[0] // 2), 8, (255, 255, 255), -1)
         yield frame
-
-
-def write_video(path, frames):
-    frames = list(frames)
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, frames[0].shape[1::-1])
-    assert video.isOpened()
-    for frame in frames:
-        video.write(frame)
-    video.release()
 
 
 THREE_SCENES = [((200, 30, 30), 12), ((20, 60, 20), 3), ((250, 240, 90), 9)]

@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from dlvr_plugin.metrics.lpips_distance import LpipsDistance
 from dlvr_plugin.metrics.protocol import Protocol
 from dlvr_plugin.metrics.tof import tof
 from tests.conftest import make_clip
+from tests.helpers import write_video
 
 
 def blur_clips(root, target, sigma, suffix=''):
@@ -112,18 +114,18 @@ def test_tensors_on_a_device_give_the_same(folders):
         assert on_device['methods'][method]['mean'] == pytest.approx(plain['methods'][method]['mean'], abs=1e-5)
 
 
-def test_videos_are_measured_as_frames_are(folders):
-    video = cv2.VideoWriter(str(folders / 'clip.avi'), cv2.VideoWriter_fourcc(*'FFV1'), 30, (80, 64))
-    if not video.isOpened():
-        pytest.skip('this OpenCV has no lossless codec')
-    for frame in read_frames(folders / 'weak', 'a'):
-        video.write(frame)
-    video.release()
+@pytest.mark.parametrize('device', [None, torch.device('cpu')])
+def test_videos_are_measured_as_frames_are(folders, device):
     (folders / 'videos').mkdir()
-    (folders / 'clip.avi').rename(folders / 'videos' / 'a.avi')
-    found = evaluate(folders, methods=('weak', 'videos'), clips=['a'])
+    write_video(folders / 'videos' / 'a.avi', read_frames(folders / 'weak', 'a'), rate=30, codec='FFV1')  # lossless
+    found = evaluate(folders, methods=('weak', 'videos'), clips=['a'], device=device, num_workers=2)
     assert found['methods']['videos']['mean'] == pytest.approx(found['methods']['weak']['mean'], abs=1e-9)
     assert found['clips']['a']['frame_rate'] == 30
+
+
+def test_a_full_disk_is_said_with_the_file(folders):
+    with pytest.raises(OSError, match='/dev/full cannot be written: No space left on device'):
+        evaluate(folders, journal=Path('/dev/full'))
 
 
 def test_the_truth_itself_is_perfect(folders, tmp_path):
@@ -166,7 +168,7 @@ def test_a_run_that_was_stopped_goes_on(folders, monkeypatch):
             of_resumed = resumed['methods'][method]['clips'][clip]
             assert of_resumed['mean'] == pytest.approx(of_whole['mean'], rel=1e-9)
             assert of_resumed['frames']['psnr'] == of_whole['frames']['psnr']
-    # Another metric, a changed frame: only what they concern is measured.
+    # Another metric, a changed frame, other versions: only what they concern is measured.
     measured.clear()
     evaluate(folders, metrics=('psnr', 'psnr_y'), journal=journal)
     assert {tuple(part.metrics['weak']) for part in measured} == {('psnr_y',)}
@@ -175,6 +177,10 @@ def test_a_run_that_was_stopped_goes_on(folders, monkeypatch):
     cv2.imwrite(str(frame), np.zeros((48, 64, 3), np.uint8))
     evaluate(folders, journal=journal)
     assert {(part.clip, *part.metrics) for part in measured} == {('b', 'strong')}
+    measured.clear()
+    monkeypatch.setattr('importlib.metadata.version', lambda package: 'other')
+    evaluate(folders, journal=journal)
+    assert len(measured) == 6
 
 
 def test_file_names_hashes_and_versions(folders):

@@ -104,11 +104,11 @@ def test_pictures_of_chosen_clips_go_to_tensorboard(tmp_path):
     truth = read_frames(tmp_path / 'GT/001')
     restored = read_frames(tmp_path / 'pictures/10/Vid4/001')
     image = writer.images['images/Vid4/001', 10][..., ::-1]
-    np.testing.assert_array_equal(image[:, 52:100], restored[3])
-    np.testing.assert_array_equal(image[:, 104:], truth[3])
+    np.testing.assert_array_equal(image[:, 54:102], restored[3])
+    np.testing.assert_array_equal(image[:, 108:], truth[3])
     np.testing.assert_array_equal(image[::2, :48:2], read_frames(tmp_path / 'LQ/001')[3])
     profile = writer.images['profiles/Vid4/001', 10][::4, :, ::-1]
-    np.testing.assert_array_equal(profile[:, 52:], np.stack([frame[16] for frame in truth]))
+    np.testing.assert_array_equal(profile[:, 54:], np.stack([frame[16] for frame in truth]))
     np.testing.assert_array_equal(profile[:, :48], np.stack([frame[16] for frame in restored]))
 
 
