@@ -26,6 +26,7 @@ setup(
         'opencv-python',
         'pillow',
         'pyyaml',
+        'safetensors',
         'torch',
         'torchvision',
         'tqdm',

@@ -3,10 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from basicsr import train as host_train
-
 from dlvr_plugin.host.pipeline import run_pipeline
 from dlvr_plugin.preflight import check_options
+from dlvr_plugin.training import loop
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code.
     """
-    return run_pipeline(host_train, host_train.train_pipeline, check_options, argv)
+    return run_pipeline(loop, loop.train_pipeline, check_options, argv)
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ from basicsr.utils import get_root_logger
 
 from dlvr_plugin.cli.named_folders import parse_results
 from dlvr_plugin.data.restored_clips import RestoredClips
-from dlvr_plugin.data.store_writer import write_whole
+from dlvr_plugin.files import write_whole
 from dlvr_plugin.metrics.catalogue import LPIPS_METRICS, METRICS
 from dlvr_plugin.metrics.evaluation import EvaluationRun
 from dlvr_plugin.metrics.evaluation_file import FILE_NAME, Evaluation, format_json

@@ -18,7 +18,8 @@ from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.demo_clips import DEMO_CLIPS, load_photograph, render_clip
 from dlvr_plugin.data.frame_sources import ClipFrames, Processing, SourceEnd, VideoFrames, find_source
 from dlvr_plugin.data.item_loader import load_items
-from dlvr_plugin.data.store_writer import StoreWriter, complete_folder, write_whole
+from dlvr_plugin.data.store_writer import StoreWriter, complete_folder
+from dlvr_plugin.files import write_whole
 
 
 def prepare_store(

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from dlvr_plugin.data.clip_store import Record, by_number, format_meta_line
 from dlvr_plugin.errors import DataError
+from dlvr_plugin.files import write_whole
 from dlvr_plugin.host.raw_records import encode_raw
 
 Codec = Literal['raw', 'png']
@@ -331,13 +332,3 @@ def _clip_lines(records: Sequence[Record]) -> list[str]:
     sizes = {record.clip: record.size for record in records}
     counts = Counter(record.clip for record in records)
     return [format_meta_line(clip, counts[clip], size) for clip, size in sizes.items()]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is whole as soon as it has its name."""
-    unfinished = path.with_name(f'.{path.name}.partial')
-    with unfinished.open('wb') as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)

@@ -11,9 +11,19 @@ def adapt() -> list[Adaptation]:
     """
     applied = [adaptation for adaptation in _IMPORTS if adaptation.apply_if_needed()]
     # These modules import basicsr, which only works from here on.
-    from dlvr_plugin.host import data_errors, distributed, lmdb_reader, raw_records, resume, validation
+    from dlvr_plugin.host import (
+        checkpoints,
+        data_errors,
+        distributed,
+        lmdb_reader,
+        optimization,
+        raw_records,
+        resume,
+        validation,
+    )
 
-    for module in (lmdb_reader, data_errors, raw_records, distributed, resume, validation):
+    modules = (lmdb_reader, data_errors, raw_records, distributed, optimization, checkpoints, resume, validation)
+    for module in modules:
         applied += [adaptation for adaptation in module.ADAPTATIONS if adaptation.apply_if_needed()]
     return applied
 

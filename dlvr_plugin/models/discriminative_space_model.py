@@ -143,7 +143,8 @@ class DiscriminativeSpaceModel(HostModel):
         Raises:
             ValueError: Fewer frames than a window needs.
         """
-        data = {name: value.to(self.device) if torch.is_tensor(value) else value for name, value in data.items()}
+        tensors = {name: value for name, value in data.items() if torch.is_tensor(value)}
+        data = {**data, **{name: value.to(self.device, non_blocking=True) for name, value in tensors.items()}}
         if self.is_train and 'gt' in data:
             self._keep_window(data)
         if self.generator_type == 'image' and data['lq'].dim() == 5:
@@ -260,15 +261,19 @@ class DiscriminativeSpaceModel(HostModel):
         with self._replaced(is_train=False):
             super().validation(dataloader, current_iter, tb_logger, save_img)
 
-    def reduce_loss_dict(self, loss_dict: dict[str, Tensor]) -> dict[str, float]:
-        """Average the losses over processes, under the plugin's keys."""
+    def current_losses(self) -> list[Tensor]:
+        """Return the losses of this iteration that no criterion of the host computes."""
+        return [*self.generator_losses.values(), self.sequence_loss.total]
+
+    def reduce_loss_dict(self, loss_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Keep the losses for the log, under the plugin's keys."""
         losses = {'l_g_pix' if name == 'l_pix' else name: value for name, value in loss_dict.items()}
         losses.pop('l_percep', None)  # the sum of the two that follow
         losses.update(self.generator_losses)
         self.generator_losses = {}
         losses['l_t_real'], losses['l_t_fake'] = self.sequence_loss.real, self.sequence_loss.fake
         losses['t_acc_real'], losses['t_acc_fake'] = self.sequence_loss.acc_real, self.sequence_loss.acc_fake
-        return super().reduce_loss_dict({name: value.detach() for name, value in losses.items()})
+        return super().reduce_loss_dict(losses)
 
     def save(self, epoch: int, current_iter: int) -> None:
         """Save T, then the host's networks and the training state, which holds T's optimizer and schedule, too."""

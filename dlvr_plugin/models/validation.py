@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from dlvr_plugin.data.prepare import write_image
-from dlvr_plugin.data.store_writer import write_whole
 from dlvr_plugin.errors import DataError
+from dlvr_plugin.files import write_whole
 from dlvr_plugin.models.validation_frames import (
     list_frames,
     picture_path,
@@ -262,8 +262,7 @@ class _Run:
         if hasattr(self.model, 'net_g_ema'):
             nets.append(self.model.net_g_ema)
             keys.append('params_ema')
-        self.model.save_network(nets, 'net_g', f'{_BEST}.partial', param_key=keys)
-        (folder / f'net_g_{_BEST}.partial.pth').replace(folder / f'net_g_{_BEST}.pth')
+        self.model.save_network(nets, 'net_g', _BEST, param_key=keys)
         content = {'metric': wanted, 'set': self.set_name, 'value': value, 'iter': self.current_iter}
         write_whole(record, (json.dumps(content) + '\n').encode())
         get_root_logger().info(

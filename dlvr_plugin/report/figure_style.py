@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from dlvr_plugin.data.store_writer import write_whole
+from dlvr_plugin.files import write_whole
 
 WIDTH = 7.0
 """Width of a figure in inches: both columns of a paper."""

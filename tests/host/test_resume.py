@@ -1,26 +1,45 @@
+"""Resuming: the newest complete state, wherever the command is started, and clear errors."""
+
+import hashlib
+
 import pytest
 import torch
 
-from dlvr_plugin.host.resume import load_resume_state, newest_state
+from dlvr_plugin.host.checkpoints import remove_old_checkpoints, states_in, write_checkpoint
+from dlvr_plugin.host.resume import load_resume_state
 
 
-def options(folder, **changes):
-    path = {'models': str(folder), 'training_states': str(folder), 'pretrain_network_g': 'old.pth', **changes}
-    return {'auto_resume': True, 'network_g': {}, 'network_t': {}, 'path': path}
+def options(folder, **path):
+    paths = {'models': str(folder), 'training_states': str(folder), 'resume_state': None, 'pretrain_network_g': 'old'}
+    return {'auto_resume': True, 'network_g': {}, 'network_t': {}, 'path': {**paths, **path}}
 
 
 def write_state(folder, iteration):
-    torch.save({'iter': iteration, 'epoch': 0, 'optimizers': [], 'schedulers': []}, folder / f'{iteration}.state')
-    for name in ('g', 't'):
-        torch.save({}, folder / f'net_{name}_{iteration}.pth')
+    """Write networks and the state that names them."""
+    networks = {}
+    for label in ('g', 't'):
+        name = f'net_{label}_{iteration}.pth'
+        networks[name] = write_checkpoint(folder / name, {'params': {'weight': torch.full((3,), float(iteration))}})
+        assert networks[name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    state = {'iter': iteration, 'epoch': 0, 'optimizers': [], 'schedulers': [], 'networks': networks}
+    write_checkpoint(folder / f'{iteration}.state', state)
 
 
-def test_newest_state_is_the_one_of_the_highest_iteration(tmp_path):
-    assert newest_state(tmp_path) is None
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[content.index(b'optimizers' if path.suffix == '.state' else b'params') + 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def test_states_are_ordered_by_iteration(tmp_path):
     for iteration in (900, 1000, 80):
         write_state(tmp_path, iteration)
     (tmp_path / 'other.state').touch()
-    assert newest_state(tmp_path).name == '1000.state'
+    assert [path.name for path in states_in(tmp_path)] == ['1000.state', '900.state', '80.state']
 
 
 def test_networks_of_the_state_are_loaded(tmp_path, monkeypatch):
@@ -35,8 +54,28 @@ def test_networks_of_the_state_are_loaded(tmp_path, monkeypatch):
 def test_nothing_to_resume(tmp_path):
     opt = options(tmp_path)
     assert load_resume_state(opt) is None
-    assert opt['path']['pretrain_network_g'] == 'old.pth'
+    assert opt['path']['pretrain_network_g'] == 'old'
     assert load_resume_state({**opt, 'auto_resume': False}) is None
+
+
+@pytest.mark.parametrize('harm', [damage, cut_off, lambda path: path.unlink()])
+@pytest.mark.parametrize('name', ['30.state', 'net_g_30.pth', 'net_t_30.pth'])
+def test_damaged_states_are_left_out_with_a_warning(tmp_path, host_log, harm, name):
+    for iteration in (10, 20, 30):
+        write_state(tmp_path, iteration)
+    harm(tmp_path / name)
+    opt = options(tmp_path)
+    assert load_resume_state(opt)['iter'] == 20
+    assert opt['path']['pretrain_network_t'] == str(tmp_path / 'net_t_20.pth')
+    if (tmp_path / '30.state').exists():
+        assert any(message.startswith('30.state is left out') for message in host_log)
+
+
+def test_none_is_complete(tmp_path):
+    write_state(tmp_path, 5)
+    (tmp_path / 'net_t_5.pth').unlink()
+    with pytest.raises(ValueError, match='none of the 1 states in .* is complete'):
+        load_resume_state(options(tmp_path))
 
 
 def test_named_state_that_is_missing_or_cut_off(tmp_path):
@@ -44,14 +83,34 @@ def test_named_state_that_is_missing_or_cut_off(tmp_path):
     with pytest.raises(ValueError, match='5.state is not a file'):
         load_resume_state(opt)
     write_state(tmp_path, 5)
-    content = (tmp_path / '5.state').read_bytes()
-    (tmp_path / '5.state').write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match='5.state cannot be read as a training state'):
+    cut_off(tmp_path / '5.state')
+    with pytest.raises(ValueError, match='5.state cannot be read as a checkpoint'):
+        load_resume_state(opt)
+    torch.save({'params': {}}, tmp_path / '5.state')
+    with pytest.raises(ValueError, match='5.state is no training state: it has no epoch, iter'):
         load_resume_state(opt)
 
 
-def test_missing_network_is_named(tmp_path):
-    write_state(tmp_path, 7)
-    (tmp_path / 'net_t_7.pth').unlink()
-    with pytest.raises(ValueError, match='path.pretrain_network_t: .*net_t_7.pth, saved with 7.state, is missing'):
+def test_state_of_the_framework_alone(tmp_path):
+    """It names no networks, so that only their absence can be told."""
+    torch.save({'iter': 7, 'epoch': 0, 'optimizers': [], 'schedulers': []}, tmp_path / '7.state')
+    torch.save({}, tmp_path / 'net_g_7.pth')
+    with pytest.raises(ValueError, match='path.pretrain_network_t: .*net_t_7.pth, saved with iteration 7, is missing'):
         load_resume_state(options(tmp_path))
+    torch.save({}, tmp_path / 'net_t_7.pth')
+    assert load_resume_state(options(tmp_path))['iter'] == 7
+
+
+def test_old_checkpoints_are_removed(tmp_path):
+    for iteration in (10, 20, 100):
+        write_state(tmp_path, iteration)
+    for name in ('net_g_latest.pth', 'net_g_best.pth'):
+        (tmp_path / name).touch()
+    remove_old_checkpoints(options(tmp_path), 2)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {
+        *(f'{prefix}{iteration}{suffix}' for iteration in (20, 100) for prefix, suffix in
+          (('', '.state'), ('net_g_', '.pth'), ('net_t_', '.pth'))),
+        'net_g_latest.pth',
+        'net_g_best.pth',
+    }  # fmt: skip

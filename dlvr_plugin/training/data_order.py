@@ -1,0 +1,141 @@
+"""Which sample comes when, and how it is augmented, as functions of seed, epoch and place in the epoch alone.
+
+Neither depends on how many workers read, on what a process has drawn before, or on where a run was resumed.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+Place = tuple[int, int]  # epoch, place in the enlarged data set
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOrder:
+    """The order of the samples of a run.
+
+    Attributes:
+        num_samples: Samples of the data set.
+        enlarge_ratio: How often each is drawn in an epoch (``dataset_enlarge_ratio``).
+        samples_per_iter: Samples that one process takes for one iteration, all its batches together.
+        seed: ``manual_seed``.
+        variant: Number of the order; another one after each roll-back.
+        rank: Process that draws.
+        world_size: Processes that share the samples.
+
+    Raises:
+        ValueError: An epoch has fewer samples than an iteration takes.
+    """
+
+    num_samples: int
+    enlarge_ratio: int
+    samples_per_iter: int
+    seed: int
+    variant: int = 0
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.iters_per_epoch < 1:
+            raise ValueError(
+                f'datasets.train has {self.num_samples * self.enlarge_ratio} samples an epoch, but an iteration takes '
+                f'{self.samples_per_iter * self.world_size}. Raise dataset_enlarge_ratio or lower batch_size_per_gpu.'
+            )
+
+    @property
+    def iters_per_epoch(self) -> int:
+        """Iterations of an epoch; samples that fill none are left out, others in each epoch."""
+        return self.num_samples * self.enlarge_ratio // (self.samples_per_iter * self.world_size)
+
+    def epoch_of(self, current_iter: int) -> int:
+        """Return the epoch, from 0, of an iteration, from 1."""
+        return (current_iter - 1) // self.iters_per_epoch
+
+    def places(self, epoch: int) -> np.ndarray:
+        """Return the places that this process draws in an epoch, in order."""
+        generator = torch.Generator().manual_seed(_mix(self.seed, self.variant, epoch))
+        places = torch.randperm(self.num_samples * self.enlarge_ratio, generator=generator).numpy()
+        return places[self.rank :: self.world_size][: self.iters_per_epoch * self.samples_per_iter]
+
+
+class ResumableSampler(Sampler[Place]):
+    """Draws the samples of the iterations from one to another, over as many epochs as that takes.
+
+    Args:
+        order: Order of the samples.
+        start_iter: Iterations done already.
+        total_iter: Last iteration.
+    """
+
+    def __init__(self, order: DataOrder, start_iter: int, total_iter: int) -> None:
+        self.order, self.start_iter, self.total_iter = order, start_iter, total_iter
+
+    def __len__(self) -> int:
+        return max(self.total_iter - self.start_iter, 0) * self.order.samples_per_iter
+
+    def __iter__(self) -> Iterator[Place]:
+        left = len(self)
+        epoch, iters_done = divmod(self.start_iter, self.order.iters_per_epoch)
+        skipped = iters_done * self.order.samples_per_iter
+        while left > 0:
+            places = self.order.places(epoch)[skipped : skipped + left]
+            for place in places:
+                yield epoch, int(place)
+            left -= len(places)
+            epoch, skipped = epoch + 1, 0
+
+
+class SeededDataset(Dataset):
+    """A data set whose random choices for a sample follow from seed, epoch and place.
+
+    Python's, NumPy's and torch's random states are as before after each sample.
+
+    Args:
+        dataset: Data set that draws from Python's, NumPy's or torch's global generator.
+        order: Order of the samples.
+    """
+
+    def __init__(self, dataset: Dataset, order: DataOrder) -> None:
+        self.dataset, self.order = dataset, order
+        self.opt = getattr(dataset, 'opt', {})
+
+    def __len__(self) -> int:
+        return self.order.num_samples
+
+    def __getitem__(self, place: Place) -> Any:
+        epoch, index = place
+        with _random_states_kept():
+            seed_everything(self.order.seed, self.order.variant, epoch, index)
+            return self.dataset[index % self.order.num_samples]
+
+
+def seed_everything(*numbers: int) -> None:
+    """Seed Python's, NumPy's and torch's generators from some whole numbers, at least 0."""
+    seed = _mix(*numbers)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.random.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+
+
+def _mix(*numbers: int) -> int:
+    """Return a seed below 2^63 that differs wherever one of the numbers does."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@contextmanager
+def _random_states_kept() -> Iterator[None]:
+    states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.random.set_rng_state(states[2])

@@ -1,0 +1,83 @@
+"""What is wrong with a run's numbers: not finite, offsets that explode, a loss network that gives no signal."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dlvr_plugin.checks import check_choice, check_integer, check_number
+
+Policy = Literal['stop', 'rollback']
+
+
+class DivergenceError(ArithmeticError):
+    """The numbers of a training step cannot be used; no step was taken with them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivergenceOptions:
+    """What ``train.divergence`` says.
+
+    Attributes:
+        policy: 'stop' the run, or 'rollback' to the last good checkpoint and go on with another order of the data.
+        max_rollbacks: How often a run may be rolled back.
+        max_offset: Largest mean of absolute offsets of a deformable convolution, in pixels; None for any.
+
+    Raises:
+        ValueError: A value out of range. TypeError: of the wrong type.
+    """
+
+    policy: Policy = 'stop'
+    max_rollbacks: int = 3
+    max_offset: float | None = 100.0
+
+    def __post_init__(self) -> None:
+        check_choice('train.divergence.policy', self.policy, Policy)
+        check_integer('train.divergence.max_rollbacks', self.max_rollbacks, minimum=1)
+        if self.max_offset is not None:
+            check_number('train.divergence.max_offset', self.max_offset, above=0)
+
+
+class BalanceMonitor:
+    """Tells when T wins or collapses for long.
+
+    Args:
+        patience: Iterations over which the accuracies are averaged.
+    """
+
+    def __init__(self, patience: int = 1000) -> None:
+        self.patience = patience
+        self._start: int | None = None
+        self._accuracies: list[tuple[float, float]] = []
+
+    def advice(self, current_iter: int, log: dict[str, Any]) -> str | None:
+        """Take the accuracies of an iteration, and return what is to be said about those since the last advice.
+
+        Args:
+            current_iter: Iteration of the log.
+            log: Values by name; ``t_acc_real`` and ``t_acc_fake`` in [0, 1] count.
+        """
+        if 't_acc_real' not in log or 't_acc_fake' not in log:
+            return None
+        self._start = current_iter if self._start is None else self._start
+        self._accuracies.append((log['t_acc_real'], log['t_acc_fake']))
+        if current_iter - self._start < self.patience:
+            return None
+        real, fake = (math.fsum(values) / len(values) for values in zip(*self._accuracies, strict=True))
+        found = f'For {current_iter - self._start} iterations T has told {real:.0%} of the real and {fake:.0%} of the '
+        self._start, self._accuracies = None, []
+        if min(real, fake) > 0.99:
+            return found + (
+                'fake patches rightly: it wins, and its space may no longer change in what G can still learn. '
+                'Lower train.optim_t.lr, or init_t_iters.'
+            )
+        if max(real, fake) > 0.99 and min(real, fake) < 0.01:
+            return found + (
+                'fake patches rightly: it takes everything for the same and gives no signal. Go back to an earlier '
+                'checkpoint with a lower train.optim_t.lr, or train T alone for longer (init_t_iters).'
+            )
+        if max(abs(real - 0.5), abs(fake - 0.5)) < 0.02:
+            return found + (
+                'fake patches rightly: it guesses. Train T alone for longer (init_t_iters) or raise train.optim_t.lr; '
+                'if G restores perfectly, all is well.'
+            )
+        return None

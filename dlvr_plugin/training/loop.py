@@ -1,0 +1,311 @@
+"""The training loop: the host's steps in the host's order, which can be stopped, killed and resumed at any moment."""
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.data import build_dataloader, build_dataset
+from basicsr.data.prefetch_dataloader import CPUPrefetcher, CUDAPrefetcher
+from basicsr.models import build_model
+from basicsr.models.base_model import BaseModel
+from basicsr.utils import (
+    get_env_info,
+    get_root_logger,
+    get_time_str,
+    init_wandb_logger,
+    make_exp_dirs,
+    mkdir_and_rename,
+)
+from basicsr.utils.options import copy_opt_file, dict2str, parse_options
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from dlvr_plugin.errors import DataError
+from dlvr_plugin.host.checkpoints import remove_old_checkpoints
+from dlvr_plugin.host.resume import load_resume_state
+from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset, seed_everything
+from dlvr_plugin.training.divergence import BalanceMonitor, DivergenceError
+from dlvr_plugin.training.options import RunOptions
+from dlvr_plugin.training.precision import Precision
+from dlvr_plugin.training.progress import Progress
+from dlvr_plugin.training.stop_request import StopRequest, StopRequested, ignore_stop_signals
+from dlvr_plugin.training.updates import GuardedUpdates
+
+_ITERATION = 1  # tells the seeds of iterations from those of samples
+
+
+def train_pipeline(root_path: str) -> None:
+    """Read the options of the command line, and train.
+
+    Args:
+        root_path: Folder of experiments.
+    """
+    opt, args = parse_options(root_path, is_train=True)
+    train({**opt, 'root_path': root_path}, args.opt)
+
+
+def train(opt: dict[str, Any], opt_file: str) -> None:
+    """Train as the options say.
+
+    Args:
+        opt: Options, parsed and checked.
+        opt_file: Their file, which is copied to the experiment.
+
+    Raises:
+        ValueError: Data or checkpoints that cannot be used. OSError: a checkpoint cannot be written.
+        DivergenceError: The numbers went wrong, and the options do not say to go on.
+        StopRequested: Ctrl-C or SIGTERM; everything is saved.
+    """
+    torch.backends.cudnn.benchmark = True
+    state = load_resume_state(opt)
+    uses_tb = opt['logger'].get('use_tb_logger') and 'debug' not in opt['name']
+    tb_folder = Path(opt['root_path']) / 'tb_logger' / opt['name']
+    if state is None:
+        make_exp_dirs(opt)
+        if uses_tb and opt['rank'] == 0:
+            mkdir_and_rename(str(tb_folder))
+    copy_opt_file(opt_file, opt['path']['experiments_root'])
+    log_file = Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log'
+    logger = get_root_logger(log_level=logging.INFO, log_file=str(log_file))
+    logger.info(get_env_info())
+    logger.info(dict2str(opt))
+    if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
+        init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
+    tb_logger = None
+    if uses_tb and opt['rank'] == 0:
+        # What a killed run logged behind the checkpoint is done, and logged, once more.
+        tb_logger = SummaryWriter(str(tb_folder), purge_step=state['iter'] + 1 if state else None)
+    try:
+        with StopRequest() as stop_request:
+            Training(opt, tb_logger, stop_request).run(state)
+    finally:
+        if tb_logger is not None:
+            tb_logger.close()
+
+
+class Training:
+    """One run of training.
+
+    Args:
+        opt: Options, parsed and checked.
+        tb_logger: Writer for TensorBoard, or None.
+        stop_request: Tells when to end early.
+    """
+
+    def __init__(self, opt: dict[str, Any], tb_logger: SummaryWriter | None, stop_request: StopRequest) -> None:
+        self.opt, self.tb_logger, self.stop_request = opt, tb_logger, stop_request
+        self.options = RunOptions.from_options(opt)
+        self.logger = get_root_logger()
+        self.total_iter = int(opt['train']['total_iter'])
+        self.rollbacks = 0
+        self.val_loaders = [
+            self._build_loader(build_dataset(dataset), dataset)
+            for phase, dataset in opt['datasets'].items()
+            if phase.split('_')[0] == 'val'
+        ]
+
+    def run(self, state: dict[str, Any] | None) -> None:
+        """Train from a state, or from the start, to the last iteration."""
+        while True:
+            try:
+                self._train_from(state)
+                return
+            except DivergenceError as error:
+                state = self._roll_back(error)
+
+    def _roll_back(self, error: DivergenceError) -> dict[str, Any]:
+        """Return the last good state, with which to go on in another order of the data.
+
+        Raises:
+            DivergenceError: The options say to stop, or it was rolled back too often, or there is no state.
+        """
+        where = f'Iteration {self.current_iter}, samples {self.sample_names}: {error}.'
+        advice = (
+            'No step was taken with these numbers, and the checkpoints are intact. Lower the learning rates, set '
+            'train.grad_clip_g and grad_clip_t, or look at these samples.'
+        )
+        divergence = self.options.divergence
+        if divergence.policy == 'stop':
+            raise DivergenceError(
+                f'{where} {advice} With train.divergence.policy: rollback, a run goes on from its last checkpoint, in '
+                'another order of the data.'
+            ) from error
+        if self.rollbacks >= divergence.max_rollbacks:
+            raise DivergenceError(f'{where} It was rolled back {self.rollbacks} times before. {advice}') from error
+        state = load_resume_state({**self.opt, 'auto_resume': True})
+        if state is None:
+            raise DivergenceError(f'{where} There is no checkpoint yet to roll back to. {advice}') from error
+        self.logger.warning(
+            f'{where} Rolling back to iteration {state["iter"]}, in another order of the data: '
+            f'{self.rollbacks + 1} of at most {divergence.max_rollbacks} times.'
+        )
+        return {**state, 'rollbacks': self.rollbacks + 1}
+
+    def _build_loader(self, dataset: Any, options: dict[str, Any], sampler: Any = None) -> DataLoader:
+        opt = self.opt
+        return build_dataloader(
+            dataset, options, num_gpu=opt['num_gpu'], dist=opt['dist'], sampler=sampler, seed=opt['manual_seed']
+        )
+
+    def _build_train_loader(self, start_iter: int) -> DataLoader:
+        options, opt = self.opt['datasets']['train'], self.opt
+        dataset = build_dataset(options)
+        num_gpus = 1 if opt['dist'] else max(opt['num_gpu'], 1)
+        self.order = order = DataOrder(
+            num_samples=len(dataset),
+            enlarge_ratio=options.get('dataset_enlarge_ratio', 1),
+            samples_per_iter=options['batch_size_per_gpu'] * num_gpus * self.options.accum_iter,
+            seed=opt['manual_seed'],
+            variant=self.rollbacks,
+            rank=opt['rank'],
+            world_size=opt['world_size'],
+        )
+        sampler = ResumableSampler(order, start_iter, self.total_iter)
+        loader = self._build_loader(SeededDataset(dataset, order), options, sampler)
+        loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
+        self.logger.info(
+            f'Training statistics:\n\tSamples: {len(dataset)}, {options.get("dataset_enlarge_ratio", 1)} times an epoch'
+            f'\n\tSamples an iteration: {order.samples_per_iter * order.world_size} in {opt["world_size"]} process(es)'
+            f'\n\tIterations: {order.iters_per_epoch} an epoch, {self.total_iter} in all, {start_iter} done'
+        )
+        return loader
+
+    def _build_model(self, state: dict[str, Any] | None) -> None:
+        """Build the model, and put everything around it that the options ask for."""
+        options = self.options
+        self.model: BaseModel = build_model(self.opt)
+        if state:
+            self.model.resume_training(state)
+            self.logger.info(f'Resuming training from iteration {state["iter"]}.')
+        self.precision = Precision(
+            self.model, amp=options.amp, channels_last=options.channels_last, compiled=options.compile
+        )
+        for letter, scaler in self.precision.scalers.items():
+            if state and letter in state.get('scalers', {}):
+                scaler.load_state_dict(state['scalers'][letter])
+        self.updates = GuardedUpdates(
+            self.model,
+            accum_iter=options.accum_iter,
+            max_norms={'g': options.grad_clip_g, 't': options.grad_clip_t},
+            max_offset=options.divergence.max_offset,
+            scalers=self.precision.scalers,
+        )
+        self.model.run_state = lambda: {
+            'rollbacks': self.rollbacks,
+            'scalers': {letter: scaler.state_dict() for letter, scaler in self.precision.scalers.items()},
+        }
+
+    def _train_from(self, state: dict[str, Any] | None) -> None:
+        start_iter = self.current_iter = state['iter'] if state else 0
+        self.rollbacks = state.get('rollbacks', 0) if state else 0
+        self.last_saved = self.last_validated = start_iter if state else -1
+        self.sample_names = ''
+        loader = self._build_train_loader(start_iter)
+        self._build_model(state)
+        self.balance = BalanceMonitor()
+        self.progress = Progress(
+            self.opt, start_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
+        )
+        batches = _prefetch(loader, self.opt)
+        with self.progress:
+            while self.current_iter < self.total_iter:
+                self._iterate(batches)
+                self._log()
+                self._validate_and_save()
+                self._stop_if_asked()
+        self._finish()
+
+    def _iterate(self, batches: Iterator[dict[str, Any]]) -> None:
+        """Take the batches of an iteration, and a step."""
+        self.current_iter += 1
+        self.progress.start_iteration()
+        seed_everything(self.opt['manual_seed'], self.rollbacks, self.current_iter, self.opt['rank'], _ITERATION)
+        self.model.update_learning_rate(self.current_iter, warmup_iter=self.opt['train'].get('warmup_iter', -1))
+        names: list[str] = []
+        for index in range(self.options.accum_iter):
+            with self.progress.waiting_for_data():
+                batch = next(batches)
+            names += batch.get('key') or batch.get('lq_path') or []
+            self.sample_names = ', '.join(map(str, names))
+            with self.updates.batch(index):
+                self.model.feed_data(batch)
+                self.model.optimize_parameters(self.current_iter)
+        self.progress.end_iteration()
+
+    def _log(self) -> None:
+        if self.current_iter % self.opt['logger']['print_freq']:
+            return
+        values = {**self.model.get_current_log()}
+        values |= {f'grad_norm_{letter}': float(norm) for letter, norm in self.updates.grad_norms.items()}
+        if self.updates.offset is not None:
+            values['dcn_offset'] = float(self.updates.offset)
+        learning_rates = self.model.get_current_learning_rate()
+        self.progress.log(self.order.epoch_of(self.current_iter), self.current_iter, learning_rates, values)
+        if advice := self.balance.advice(self.current_iter, values):
+            self.logger.warning(advice)
+
+    def _validate_and_save(self) -> None:
+        """Validate first, so that the checkpoint knows the best metrics."""
+        val = self.opt.get('val')
+        if val is not None and self.current_iter % val['val_freq'] == 0:
+            self._validate()
+        if self.current_iter % self.opt['logger']['save_checkpoint_freq'] == 0:
+            self._save()
+
+    def _validate(self) -> None:
+        self.last_validated = self.current_iter
+        with self.precision.suspended():
+            for loader in self.val_loaders:
+                self.model.validation(loader, self.current_iter, self.tb_logger, self.opt['val']['save_img'])
+
+    def _save(self) -> None:
+        self.logger.info('Saving models and training states.')
+        self.last_saved = self.current_iter
+        self.model.save(self.order.epoch_of(self.current_iter), self.current_iter)
+        if self.options.keep_last and self.opt['rank'] == 0:
+            remove_old_checkpoints(self.opt, self.options.keep_last)
+
+    def _stop_if_asked(self) -> None:
+        if signal_number := self.stop_request.agreed(self.model.device):
+            if self.last_saved != self.current_iter:
+                self._save()
+            self.logger.warning(f'Stopped and saved at iteration {self.current_iter}: --auto_resume goes on from here.')
+            raise StopRequested(signal_number)
+
+    def _finish(self) -> None:
+        if self.opt.get('val') is not None and self.last_validated != self.current_iter:
+            self._validate()
+        if self.last_saved != self.current_iter:
+            self._save()
+        self.logger.info('Save the latest model.')
+        self.model.save(epoch=-1, current_iter=-1)
+        self.progress.summarize(self.model, self.opt)
+
+
+def _prefetch(loader: DataLoader, opt: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the batches, by the prefetcher that ``prefetch_mode`` names.
+
+    Raises:
+        DataError: A worker process has died.
+    """
+    on_gpu = opt['datasets']['train'].get('prefetch_mode') == 'cuda'
+    try:
+        prefetcher = CUDAPrefetcher(loader, opt) if on_gpu else CPUPrefetcher(loader)
+        while (batch := prefetcher.next()) is not None:
+            yield batch
+    except RuntimeError as error:
+        if 'DataLoader worker' not in str(error):
+            raise
+        raise DataError(
+            f'A process that reads training data has died: {error} Most often the memory is short: lower '
+            'num_worker_per_gpu, or batch_size_per_gpu. Go on with --auto_resume.'
+        ) from error
+
+
+def _start_worker(host_worker_init: Callable[[int], None] | None, worker_id: int) -> None:
+    ignore_stop_signals()
+    if host_worker_init is not None:
+        host_worker_init(worker_id)

@@ -1,0 +1,149 @@
+"""A run that was stopped and resumed ends with the same bits as one that was not."""
+
+import os
+import subprocess
+import sys
+from copy import deepcopy
+
+import pytest
+import torch
+
+from dlvr_plugin import train as train_command
+from tests.conftest import make_clip
+from tests.helpers import REPOSITORY, tiny_options, write_options
+
+pytestmark = pytest.mark.slow
+
+TOTAL = 8
+
+
+def changed(opt, **sections):
+    """Return options with sections updated."""
+    opt = deepcopy(opt)
+    for section, values in sections.items():
+        opt[section].update(values)
+    return opt
+
+
+def edvr(opt):
+    opt['network_g']['with_tsa'] = True
+    opt['train']['tsa_iter'] = 4  # behind the two iterations of T alone
+
+
+def stock(opt):
+    """The framework's own model, for the pretraining."""
+    opt['model_type'] = 'EDVRModel'
+    for key in ('host_model', 'network_t'):
+        del opt[key]
+    for key in ('optim_t', 'discriminative_opt', 'init_t_iters'):
+        del opt['train'][key]
+    opt['datasets']['train']['gt_frames'] = 'middle'
+    opt['network_g']['with_tsa'] = True
+    opt['train']['tsa_iter'] = 5
+
+
+CASES = {
+    'plain': lambda opt: None,
+    'workers': lambda opt: opt['datasets']['train'].update(num_worker_per_gpu=2),
+    'prefetch': lambda opt: opt['datasets']['train'].update(prefetch_mode='cpu', num_worker_per_gpu=1),
+    'ema': lambda opt: opt['train'].update(ema_decay=0.9),
+    'warmup and cosine': lambda opt: opt['train'].update(
+        warmup_iter=3, scheduler={'type': 'CosineAnnealingRestartLR', 'periods': [3, 5], 'restart_weights': [1, 0.5]}
+    ),
+    'accumulation': lambda opt: opt['train'].update(accum_iter=2, grad_clip_g=1e-3, grad_clip_t=0.1),
+    'bf16': lambda opt: opt['train'].update(amp='bf16', channels_last=True),
+    'fp16': lambda opt: opt['train'].update(amp='fp16'),
+    'AdamW': lambda opt: opt['train'].update(optim_g={'type': 'AdamW', 'lr': 1e-3, 'weight_decay': 0.1}),
+    'tsa': edvr,
+    'stock EDVR': stock,
+}
+
+
+def run(opt, tmp_path, *flags, processes=1):
+    path = write_options(opt, tmp_path / 'options.yml')
+    if processes == 1:
+        assert train_command.main(['-opt', str(path), *flags]) == 0
+        return
+    command = ['bash', 'scripts/dist_train.sh', str(processes), str(path), *flags]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def assert_equal(one, other, where=''):
+    """Compare nested containers bit for bit."""
+    if torch.is_tensor(one):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert list(one) == list(other), where
+        for key in one:
+            assert_equal(one[key], other[key], f'{where}.{key}')
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), where
+        for index, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_equal(a, b, f'{where}[{index}]')
+    else:
+        assert one == other, where
+
+
+def everything(root, name, iteration=TOTAL):
+    """Return all networks and the training state of an iteration."""
+    folder = root / 'experiments' / name
+    files = [*folder.glob(f'models/net_*_{iteration}.pth'), folder / f'training_states/{iteration}.state']
+    content = {path.name: torch.load(path, weights_only=True) for path in sorted(files)}
+    content[f'{iteration}.state'].pop('networks')  # hashes of files, which hold dates of their own
+    return content
+
+
+def compare(opt, stops, tmp_path, monkeypatch, processes=1):
+    root = tmp_path / 'root'
+    monkeypatch.setenv('DLVR_ROOT', str(root))
+    opt['train']['total_iter'] = TOTAL
+    opt['logger']['save_checkpoint_freq'] = TOTAL
+    run(changed({**opt, 'name': 'whole'}), tmp_path, processes=processes)
+    for stop in (*stops, TOTAL):
+        part = changed({**opt, 'name': 'parts'}, train={'total_iter': stop}, logger={'save_checkpoint_freq': stop})
+        run(part, tmp_path, '--auto_resume', processes=processes)
+    whole, parts = everything(root, 'whole'), everything(root, 'parts')
+    assert len(whole) == (2 if opt['model_type'] == 'EDVRModel' else 3)
+    assert_equal(whole, parts)
+    first = everything(root, 'parts', stops[0])
+    with pytest.raises(AssertionError):  # it did train in between
+        assert_equal(first[f'net_g_{stops[0]}.pth'], parts[f'net_g_{TOTAL}.pth'])
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_every_kind_of_run(clip_root, tmp_path, monkeypatch, host_log, case):
+    """Stopped in the phase of T alone, in the middle of an epoch, and in the alternation, in the next."""
+    opt = tiny_options(clip_root, init_t_iters=2)
+    opt['datasets']['train']['batch_size_per_gpu'] = 3  # 7 iterations an epoch
+    CASES[case](opt)
+    compare(opt, (1, 4, 7), tmp_path, monkeypatch)
+
+
+def test_recurrent_with_frozen_flow(tmp_path, monkeypatch, host_log):
+    for index in range(2):
+        make_clip(tmp_path / 'GT' / f'{index:03d}', 4, (144, 160), seed=index)
+    opt = tiny_options(tmp_path, init_t_iters=2)
+    opt['host_model'] = 'VideoRecurrentModel'
+    opt['network_g'] = {'type': 'BasicVSR', 'num_feat': 4, 'num_block': 1, 'spynet_path': None}
+    opt['train'].update(fix_flow=4, flow_lr_mul=0.5)
+    opt['datasets']['train'].update(dataroot_lq=None, gt_size=144)
+    compare(opt, (4,), tmp_path, monkeypatch)
+
+
+def test_two_processes(clip_root, tmp_path, monkeypatch):
+    opt = tiny_options(clip_root)
+    opt['datasets']['train'].update(batch_size_per_gpu=2, num_worker_per_gpu=1)
+    opt['train']['ema_decay'] = 0.9
+    compare(opt, (4,), tmp_path, monkeypatch, processes=2)
+
+
+def test_number_of_workers_does_not_matter(clip_root, tmp_path, monkeypatch, host_log):
+    root = tmp_path / 'root'
+    monkeypatch.setenv('DLVR_ROOT', str(root))
+    for workers in (0, 2):
+        opt = tiny_options(clip_root, name=f'workers{workers}', total_iter=4, init_t_iters=1)
+        opt['datasets']['train']['num_worker_per_gpu'] = workers
+        run(opt, tmp_path)
+    assert_equal(everything(root, 'workers0', 4), everything(root, 'workers2', 4))
