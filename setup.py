@@ -35,6 +35,6 @@ setup(
     extras_require={
         'mmcv': ['mmcv-lite'],  # colours of optical flow as papers have them
         'vmaf': ['imageio-ffmpeg'],  # an ffmpeg with libvmaf
-        'test': ['imageio-ffmpeg', 'mmcv-lite', 'mypy', 'playwright', 'pytest', 'ruff', 'types-PyYAML'],
+        'test': ['imageio-ffmpeg', 'jsonschema', 'mmcv-lite', 'mypy', 'playwright', 'pytest', 'ruff', 'types-PyYAML'],
     },
 )

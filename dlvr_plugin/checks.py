@@ -1,6 +1,6 @@
-"""Checks of option values, with errors that name the option."""
+"""Checks of option values and of weights, with errors that name the option or the file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 
@@ -56,3 +56,33 @@ def check_layers(name: str, layers: Sequence[int], num_layers: int) -> tuple[int
     if isinstance(layers, (str, int)) or not layers or len(set(layers)) != len(layers) or set(layers) - set(known):
         raise ValueError(f'{name} must be some of the layers {list(known)}, each once, got {layers!r}.')
     return tuple(layers)
+
+
+def check_weights(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], *, where: str, network: str, is_strict: bool = True
+) -> None:
+    """Compare names and shapes of weights with those of a network.
+
+    Args:
+        found: Tensors of the weights, by name.
+        wanted: Tensors of the network, by name.
+        where: File of the weights, for the error.
+        network: Name of the network, for the error.
+        is_strict: Whether all must fit, or at least one.
+
+    Raises:
+        ValueError: They belong to another network; names the first tensor that differs.
+    """
+    found_shapes, wanted_shapes = (
+        {name: tuple(value.shape) for name, value in each.items() if hasattr(value, 'shape')}
+        for each in (found, wanted)
+    )
+    wrong = [name for name, shape in wanted_shapes.items() if found_shapes.get(name) != shape]
+    extra = [name for name in found_shapes if name not in wanted_shapes]
+    if (wrong or extra) if is_strict else len(wrong) == len(wanted_shapes):
+        first = (wrong or extra)[0]
+        raise ValueError(
+            f'{where} holds another network than {network}: {len(wrong)} of {len(wanted_shapes)} tensors are missing '
+            f'or of another shape, {len(extra)} are unknown. {first} is {found_shapes.get(first, "missing")} in the '
+            f'file and {wanted_shapes.get(first, "missing")} in the network.'
+        )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from basicsr import test as host_test
 
 from dlvr_plugin.host.pipeline import run_pipeline
-from dlvr_plugin.preflight import check_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code.
     """
-    return run_pipeline(host_test, host_test.test_pipeline, check_options, argv)
+    return run_pipeline(host_test, host_test.test_pipeline, argv)
 
 
 if __name__ == '__main__':

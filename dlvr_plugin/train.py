@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 
 from dlvr_plugin.host.pipeline import run_pipeline
-from dlvr_plugin.preflight import check_options
 from dlvr_plugin.training import loop
 
 
@@ -17,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code.
     """
-    return run_pipeline(loop, loop.train_pipeline, check_options, argv)
+    return run_pipeline(loop, loop.train_pipeline, argv)
 
 
 if __name__ == '__main__':

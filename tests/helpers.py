@@ -55,6 +55,17 @@ def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, 
     return opt
 
 
+def as_host_model(opt: dict[str, Any]) -> dict[str, Any]:
+    """Leave of options of the discriminative space what its host model reads, and return them."""
+    opt['model_type'] = opt.pop('host_model')
+    opt.pop('network_t', None)
+    for name in [name for name in opt['path'] if name.endswith('_t')]:
+        del opt['path'][name]
+    for name in ('optim_t', 'scheduler_t', 'init_t_iters', 'discriminative_opt', 'grad_clip_t'):
+        opt['train'].pop(name, None)
+    return opt
+
+
 def make_lq(gt_root: Path, lq_root: Path) -> None:
     """Make low-quality frames, bicubic x4, in folders."""
     prepare_store(gt_root, lq_root, processing=Processing(codec='png', degradation=Degradation(type='BI', scale=4)))

@@ -9,7 +9,7 @@ import torch
 
 from dlvr_plugin import test as test_command
 from dlvr_plugin import train as train_command
-from tests.helpers import tiny_options, video_test_set, write_options
+from tests.helpers import as_host_model, tiny_options, video_test_set, write_options
 
 
 @pytest.fixture
@@ -53,23 +53,32 @@ def section(*keys, **values):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (section(model_type='Discriminative'), "model_type must be one of .*got 'Discriminative'"),
-        (section(host_model='EDVR'), "host_model must be one of .*got 'EDVR'. Did you mean EDVRModel"),
-        (section('train', 'discriminative_opt', layers=[1, 5]), r'layers must be some of .*got \[1, 5\]'),
+        (
+            section(model_type='Discriminative'),
+            "bad.yml:2: model_type: expected one of .*got 'Discriminative' .*Did you mean DiscriminativeSpaceModel",
+        ),
+        (section(host_model='EDVR'), "host_model: expected one of .*got 'EDVR' .*Did you mean EDVRModel"),
+        (section('train', 'discriminative_opt', layers=[1, 5]), r'layers: must be some of .*got \[1, 5\]'),
         (section('train', 'discriminative_opt', relation_weigth=1.0), 'Did you mean relation_weight'),
-        (section('datasets', 'train', gt_size=34), 'datasets.train.gt_size must be a multiple of the scale 4, got 34'),
+        (section('datasets', 'train', gt_size=34), 'datasets.train.gt_size: must be a multiple of the scale 4, got 34'),
         (section('datasets', 'train', dataroot_gt='nowhere'), 'datasets.train.dataroot_gt: nowhere does not exist'),
-        (section('datasets', 'train', type='ClipsDataset'), "datasets.train.type .*got 'ClipsDataset'"),
+        (section('datasets', 'train', type='ClipsDataset'), "datasets.train.type: .*got 'ClipsDataset'"),
         (section('datasets', 'train', num_frame=9), 'Clip 000 .* 7 frames, but num_frame 9'),
-        (section('datasets', 'train', num_frame=5), 'datasets.train.num_frame must be 3'),
-        (section('datasets', 'train', batch_size_per_gpu=99), 'has 21 samples, fewer than a batch of 99'),
-        (section('train', pixel_opt={'type': 'HuberLoss', 'delta': '1e-2'}), 'train.pixel_opt: delta must be a number'),
-        (section('train', pixel_opt={'type': 'HubertLoss'}), "train.pixel_opt.type .*got 'HubertLoss'"),
+        (section('datasets', 'train', num_frame=5), 'datasets.train.num_frame: must be 3'),
+        (
+            section('datasets', 'train', batch_size_per_gpu=99),
+            'has 21 samples an epoch, fewer than an iteration takes, 99',
+        ),
+        (
+            section('train', pixel_opt={'type': 'HuberLoss', 'delta': '1e-2'}),
+            r'train.pixel_opt.delta: .*Write 1\.0e-2 or !!float 1e-2',
+        ),
+        (section('train', pixel_opt={'type': 'HubertLoss'}), "train.pixel_opt.type: .*got 'HubertLoss'"),
         (section('path', pretrain_network_g='nowhere.pth'), 'path.pretrain_network_g: nowhere.pth is not a file'),
         (section('network_t', norm='sync'), 'GPUs only'),
-        (section('network_g', type='EDVRR'), "network_g.type must be one of .*got 'EDVRR'"),
-        (section('network_t', num_feats=[8]), 'network_t: .*num_feats'),
-        (lambda opt: opt.pop('path'), 'path is missing; most likely in the option file'),
+        (section('network_g', type='EDVRR'), "network_g.type: expected one of .*got 'EDVRR'"),
+        (section('network_t', num_feats=[8]), 'network_t.num_feats: is no option here. Did you mean num_feat'),
+        (lambda opt: opt.pop('path'), 'path: is missing'),
     ],
 )
 def test_options(run, change, message):
@@ -89,7 +98,7 @@ def test_wrong_checkpoint_for_a_mixed_loss(run, tmp_path):
     torch.save({'params': {'conv.weight': torch.zeros(3)}}, tmp_path / 'net_g.pth')
 
     def change(opt):
-        opt.update(model_type='EDVRModel')
+        as_host_model(opt)
         opt['train']['perceptual_opt'] = {'type': 'DiscriminativeSpaceLoss', 'path': str(tmp_path / 'net_g.pth')}
 
     code, error = run(change)
@@ -131,7 +140,7 @@ def test_bad_frame_while_training(run, clip_root, damage, workers):
 
 def test_test_sets_must_pair(run, clip_root):
     def change(opt):
-        opt['datasets'] = {'test': video_test_set(clip_root, num_frame=3)}
+        opt.update(datasets={'test': video_test_set(clip_root, num_frame=3)}, val={'save_img': False})
 
     (clip_root / 'X4' / '001' / '00000003.png').unlink()
     code, error = run(change, main=test_command.main)
@@ -146,10 +155,11 @@ def test_test_sets_must_pair(run, clip_root):
 def test_test_set_names(run, clip_root):
     def change(opt):
         opt['datasets'] = {'test': {**video_test_set(clip_root, num_frame=3), 'name': 'mine'}}
+        opt['val'] = {'save_img': False}
 
     code, error = run(change, main=test_command.main)
     assert code == 1
-    assert "datasets.test.name must be one of vid4, reds4, redsofficial, got 'mine'" in error
+    assert "datasets.test.name: must be one of vid4, reds4, redsofficial for a VideoTestDataset, got 'mine'" in error
 
 
 def test_test_command(run, clip_root):

@@ -15,7 +15,7 @@ from dlvr_plugin import train as train_command
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.metrics import tof
 from tests.conftest import make_clip
-from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
+from tests.helpers import REPOSITORY, as_host_model, tiny_options, video_test_set, write_options
 
 pytestmark = pytest.mark.slow
 
@@ -88,9 +88,8 @@ def test_test_command_writes_pictures_and_metrics(clip_root, tmp_path, root, hos
     opt['datasets'] = {'test': video_test_set(clip_root, num_frame=3)}
     opt['path'] = {'pretrain_network_g': str(root / 'experiments/tiny/models/net_g_latest.pth')}
     opt['val'] = {'save_img': True, 'suffix': None, 'metrics': {'psnr': {'type': 'calculate_psnr', 'crop_border': 8}}}
-    for model_type in ('DiscriminativeSpaceModel', 'EDVRModel'):
-        opt['model_type'] = model_type
-        assert test_command.main(['-opt', str(write_options(opt, tmp_path / 'test.yml'))]) == 0
+    for options in (opt, as_host_model(deepcopy(opt))):
+        assert test_command.main(['-opt', str(write_options(options, tmp_path / 'test.yml'))]) == 0
         assert any('# psnr' in message for message in host_log)
         assert len(list((root / 'results/tiny_test').rglob('*.png'))) == 21
     assert (root / 'results/tiny_test/visualization/Vid4/002/00000006_tiny_test.png').is_file()
@@ -174,8 +173,7 @@ def test_a_stock_model_trains_with_the_mixed_losses(clip_root, tmp_path, root, h
     path_t = tmp_path / 'net_t.pth'
     torch.save({'params': LossNetT().state_dict()}, path_t)
     opt = tiny_options(clip_root, name='mixed')
-    opt['model_type'] = 'EDVRModel'
-    del opt['host_model'], opt['network_t'], opt['train']['optim_t'], opt['train']['discriminative_opt']
+    as_host_model(opt)
     opt['datasets']['train']['gt_frames'] = 'middle'
     opt['train']['perceptual_opt'] = {'type': 'DiscriminativeSpaceLoss', 'path': str(path_t)}
     assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'mixed.yml'))]) == 0

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
+from dlvr_plugin.checks import check_weights
+
 Norm = Literal['batch', 'frozen', 'sync']
 BNStatistics = Literal['joint', 'per_sequence']
 
@@ -279,14 +281,5 @@ def load_loss_net(net: nn.Module, path: str | Path, *, param_key: str | None = '
         if param_key not in content:
             raise ValueError(f'Checkpoint of T: {path} has no key {param_key!r}, only {", ".join(map(str, content))}.')
         content = content[param_key]
-    wanted = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in content.items() if torch.is_tensor(value)}
-    wrong = [name for name in wanted if found.get(name) != wanted[name]]
-    extra = [name for name in found if name not in wanted]
-    if wrong or extra:
-        detail = f'{wrong[0]} is {found.get(wrong[0], "missing")}, not {wanted[wrong[0]]}' if wrong else ''
-        raise ValueError(
-            f'Checkpoint of T: {path} holds another network than {type(net).__name__}: {len(wrong)} of {len(wanted)} '
-            f'tensors are missing or of another shape, {len(extra)} are unknown. {detail}'
-        )
+    check_weights(content, net.state_dict(), where=f'Checkpoint of T: {path}', network=type(net).__name__)
     net.load_state_dict(content)

@@ -10,8 +10,8 @@ from typing import Any
 from dlvr_plugin.data.clip_store import ClipStore, format_meta_line, read_meta_info
 from dlvr_plugin.data.option_datasets import read_datasets
 from dlvr_plugin.data.store_check import Finding, StoreReport, check_meta_info, check_pairs, check_store
-from dlvr_plugin.files import write_whole
 from dlvr_plugin.errors import DataError
+from dlvr_plugin.files import write_whole
 from dlvr_plugin.report.text_table import format_table
 
 _LEVELS = ('error', 'warning', 'note')

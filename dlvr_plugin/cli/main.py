@@ -6,10 +6,18 @@ from collections.abc import Sequence
 
 from basicsr.utils import get_root_logger
 
-from dlvr_plugin.cli import data_check, data_prepare, data_show, evaluate, figure, report
+from dlvr_plugin.cli import (
+    data_check,
+    data_prepare,
+    data_show,
+    evaluate,
+    export,
+    figure,
+    options_check,
+    options_schema,
+    report,
+)
 from dlvr_plugin.host.pipeline import exit_code_of
-
-_INTERRUPTED = 130  # the shell's code for Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,13 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = data.add_subparsers(metavar='COMMAND', required=True)
     for module in (data_prepare, data_check, data_show):
         module.add_parser(commands)
-    for module in (evaluate, figure, report):
+    options = groups.add_parser('options', help='check option files, and describe them for editors')
+    commands = options.add_subparsers(metavar='COMMAND', required=True)
+    for module in (options_check, options_schema):
+        module.add_parser(commands)
+    for module in (evaluate, figure, report, export):
         module.add_parser(groups)
     args = parser.parse_args(argv)
-    logger = get_root_logger()
-    logger.setLevel(logging.INFO)
-    try:
-        return exit_code_of(lambda: args.run(args))
-    except KeyboardInterrupt:
-        logger.warning('Interrupted.')
-        return _INTERRUPTED
+    get_root_logger().setLevel(logging.INFO)
+    return exit_code_of(lambda: args.run(args))

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dlvr_plugin.errors import DataError
+from dlvr_plugin.options.yaml_reader import read_file
 
 
 def read_datasets(path: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
@@ -16,13 +15,10 @@ def read_datasets(path: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
         Phase, scale and section of each.
 
     Raises:
-        DataError: It is no option file.
+        OptionsError: It is no option file. DataError: it has no data sets.
     """
-    try:
-        opt = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise DataError(f'{path} is no option file: {error}') from error
-    if not isinstance(opt, dict) or not isinstance(opt.get('datasets'), dict):
+    opt = read_file(path).value
+    if not isinstance(opt.get('datasets'), dict):
         raise DataError(f'{path} is no option file: it has no section datasets.')
     for phase, dataset in opt['datasets'].items():
         if isinstance(dataset, dict):

@@ -15,6 +15,7 @@ from basicsr.utils.dist_util import master_only
 from safetensors.torch import load_file
 from torch import nn
 
+from dlvr_plugin.checks import check_weights
 from dlvr_plugin.files import write_whole
 from dlvr_plugin.host.adaptation import Adaptation, source_has
 
@@ -141,28 +142,10 @@ def load_network(
     get_root_logger().info(f'Loading {type(net).__name__} model from {path}, with param key: [{param_key}].')
     content = {name.removeprefix('module.'): value for name, value in content.items()}
     if strict:
-        check_fits(net, content, str(path))
+        check_weights(content, net.state_dict(), where=str(path), network=type(net).__name__)
     else:
         self._print_different_keys_loading(net, content, strict)
     net.load_state_dict(content, strict=strict)
-
-
-def check_fits(net: nn.Module, content: dict[str, Any], where: str) -> None:
-    """Refuse weights of another network.
-
-    Raises:
-        ValueError: Names the file, and the first tensor that differs.
-    """
-    wanted = {name: tuple(value.shape) for name, value in net.state_dict().items()}
-    found = {name: tuple(getattr(value, 'shape', ())) for name, value in content.items()}
-    wrong = [name for name in wanted if found.get(name) != wanted[name]]
-    extra = [name for name in found if name not in wanted]
-    if wrong or extra:
-        detail = f'{wrong[0]} is {found.get(wrong[0], "missing")}, not {wanted[wrong[0]]}.' if wrong else ''
-        raise ValueError(
-            f'{where} holds another network than {type(net).__name__}: {len(wrong)} of {len(wanted)} tensors are '
-            f'missing or of another shape, {len(extra)} are unknown. {detail}'.rstrip()
-        )
 
 
 def _repair_saving() -> None:

@@ -62,7 +62,7 @@ def forward_dcn(self: DCNv2Pack, x: Tensor, feat: Tensor) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         return torchvision.ops.deform_conv2d(
             x.to(self.weight.dtype),
-            offset,
+            offset.nan_to_num(),  # an offset that is not a number ends the process with a segmentation fault
             self.weight,
             self.bias,
             self.stride,

@@ -1,6 +1,5 @@
 """Run the host's training and test pipelines with the plugin loaded, and end them with readable errors."""
 
-import functools
 import os
 import sys
 import traceback
@@ -8,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch.distributed as dist
-import yaml
 from basicsr.utils import get_root_logger
 
-OptionCheck = Callable[[dict[str, Any]], None]
+from dlvr_plugin.errors import DivergenceError, StopRequested
+from dlvr_plugin.options.parse import parse_options
 
 # What a person can mend. Anything else is a defect, and is shown with its traceback.
-_USER_ERRORS = (ValueError, TypeError, KeyError, OSError, yaml.YAMLError)
+_USER_ERRORS = (ValueError, TypeError, KeyError, OSError, DivergenceError)
+_INTERRUPTED = 130  # as shells have it for Ctrl-C
 
 
 def project_root() -> Path:
@@ -32,15 +31,12 @@ def project_root() -> Path:
     return checkout if (checkout / 'setup.py').is_file() else Path.cwd()
 
 
-def run_pipeline(
-    module: ModuleType, pipeline: Callable[[str], None], check: OptionCheck, argv: Sequence[str] | None = None
-) -> int:
-    """Run a pipeline of the host.
+def run_pipeline(module: ModuleType, pipeline: Callable[[str], None], argv: Sequence[str] | None = None) -> int:
+    """Run a pipeline with the plugin's ``parse_options``, which checks the options before anything is created.
 
     Args:
-        module: The host's module that holds the pipeline, and that it takes ``parse_options`` from.
+        module: The module that the pipeline takes ``parse_options`` from.
         pipeline: ``train_pipeline`` or ``test_pipeline``.
-        check: Called with the parsed options before anything is created; raises what is wrong with them.
         argv: Arguments; None for those of the command line.
 
     Returns:
@@ -48,8 +44,11 @@ def run_pipeline(
     """
 
     def action() -> None:
+        # Networks and losses of the host load files of their own; nothing in a file is ever executed.
+        os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)
+        os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
         try:
-            with _arguments(argv), _checked_options(module, check):
+            with _arguments(argv), _own_parser(module):
                 pipeline(str(project_root()))
         finally:
             if dist.is_initialized():
@@ -59,12 +58,20 @@ def run_pipeline(
 
 
 def exit_code_of(action: Callable[[], int | None]) -> int:
-    """Run a command's work, and return what it returns, 0 for nothing, or 1 behind a readable error."""
+    """Run a command's work, and return what it returns, 0 for nothing, or 1 behind a readable error.
+
+    Ctrl-C gives 130, and a signal that a run obeyed 128 and its number.
+    """
     try:
         return action() or 0
     except _USER_ERRORS as error:
         _report(error)
         return 1
+    except StopRequested as stop:
+        return stop.exit_code
+    except KeyboardInterrupt:
+        get_root_logger().warning('Interrupted.')
+        return _INTERRUPTED
 
 
 @contextmanager
@@ -80,21 +87,14 @@ def _arguments(argv: Sequence[str] | None) -> Iterator[None]:
 
 
 @contextmanager
-def _checked_options(module: ModuleType, check: OptionCheck) -> Iterator[None]:
-    """Check the options as soon as the host has parsed them."""
-    host_parse_options = module.parse_options
-
-    @functools.wraps(host_parse_options)
-    def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], Any]:
-        opt, args = host_parse_options(root_path, is_train=is_train)
-        check(opt)
-        return opt, args
-
+def _own_parser(module: ModuleType) -> Iterator[None]:
+    """Let a pipeline parse options as the plugin does: without running what they say, and checked."""
+    original = module.parse_options
     module.parse_options = parse_options  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        module.parse_options = host_parse_options  # type: ignore[attr-defined]
+        module.parse_options = original  # type: ignore[attr-defined]
 
 
 def _report(error: Exception) -> None:

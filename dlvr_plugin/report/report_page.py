@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from dlvr_plugin.data.restored_clips import RestoredClips
 from dlvr_plugin.data.store_writer import partial_path
-from dlvr_plugin.files import write_whole
 from dlvr_plugin.errors import DataError
+from dlvr_plugin.files import write_whole
 from dlvr_plugin.metrics.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.page_template import MARK, ImageFormat, build_page, collect_data, describe_frames
 

@@ -9,10 +9,6 @@ from dlvr_plugin.checks import check_choice, check_integer, check_number
 Policy = Literal['stop', 'rollback']
 
 
-class DivergenceError(ArithmeticError):
-    """The numbers of a training step cannot be used; no step was taken with them."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class DivergenceOptions:
     """What ``train.divergence`` says.

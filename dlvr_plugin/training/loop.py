@@ -1,6 +1,8 @@
 """The training loop: the host's steps in the host's order, which can be stopped, killed and resumed at any moment."""
 
+import gc
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,15 +25,15 @@ from basicsr.utils.options import copy_opt_file, dict2str, parse_options
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.errors import DataError, DivergenceError, StopRequested
 from dlvr_plugin.host.checkpoints import remove_old_checkpoints
 from dlvr_plugin.host.resume import load_resume_state
 from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset, seed_everything
-from dlvr_plugin.training.divergence import BalanceMonitor, DivergenceError
+from dlvr_plugin.training.divergence import BalanceMonitor
 from dlvr_plugin.training.options import RunOptions
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.progress import Progress
-from dlvr_plugin.training.stop_request import StopRequest, StopRequested, ignore_stop_signals
+from dlvr_plugin.training.stop_request import StopRequest, ignore_stop_signals
 from dlvr_plugin.training.updates import GuardedUpdates
 
 _ITERATION = 1  # tells the seeds of iterations from those of samples
@@ -60,6 +62,8 @@ def train(opt: dict[str, Any], opt_file: str) -> None:
         StopRequested: Ctrl-C or SIGTERM; everything is saved.
     """
     torch.backends.cudnn.benchmark = True
+    # A resumed run steps the schedule first, rightly: the optimizer's step before it was taken before the stop.
+    warnings.filterwarnings('ignore', r'Detected call of `lr_scheduler.step\(\)` before', UserWarning)
     state = load_resume_state(opt)
     uses_tb = opt['logger'].get('use_tb_logger') and 'debug' not in opt['name']
     tb_folder = Path(opt['root_path']) / 'tb_logger' / opt['name']
@@ -142,6 +146,8 @@ class Training:
             f'{where} Rolling back to iteration {state["iter"]}, in another order of the data: '
             f'{self.rollbacks + 1} of at most {divergence.max_rollbacks} times.'
         )
+        del self.model, self.precision, self.updates  # before the next ones take memory
+        gc.collect()
         return {**state, 'rollbacks': self.rollbacks + 1}
 
     def _build_loader(self, dataset: Any, options: dict[str, Any], sampler: Any = None) -> DataLoader:

@@ -27,6 +27,7 @@ class Progress:
     def __init__(self, opt: dict[str, Any], start_iter: int, samples_per_iter: int, tb_logger: Any) -> None:
         self._start_iter, self._samples_per_iter = start_iter, samples_per_iter
         self._message_logger = MessageLogger(opt, start_iter + 1, tb_logger)
+        self._message_logger.max_iters += 1  # it leaves the last iteration out of the time left
         self._bar = tqdm(
             total=int(opt['train']['total_iter']),
             initial=start_iter,

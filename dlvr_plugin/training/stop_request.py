@@ -9,18 +9,6 @@ import torch.distributed as dist
 from basicsr.utils import get_root_logger
 
 
-class StopRequested(BaseException):
-    """The run was asked to end, and has saved what it had.
-
-    Attributes:
-        exit_code: 128 and the signal's number, as shells have it.
-    """
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(signal.Signals(signal_number).name)
-        self.exit_code = 128 + signal_number
-
-
 class StopRequest:
     """Remembers SIGINT and SIGTERM while it is entered; a second Ctrl-C leaves at once."""
 

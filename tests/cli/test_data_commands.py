@@ -150,7 +150,7 @@ def test_sets_that_share_a_store_are_checked_once(clip_root, capsys):
 def test_files_that_are_no_options(clip_root, errors):
     (clip_root / 'x.yml').write_text('datasets: [')
     assert check(clip_root / 'x.yml') == 1
-    assert 'x.yml is no option file' in errors[-1]
+    assert 'x.yml:1, column 12: no YAML' in errors[-1]
     (clip_root / 'x.yml').write_text('name: !!python/object/apply:os.system ["touch executed"]')
     assert check(clip_root / 'x.yml') == 1
     assert not Path('executed').exists()

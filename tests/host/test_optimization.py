@@ -66,3 +66,11 @@ def test_deformable_convolution_equals_the_host_s():
     with torch.autocast('cpu', dtype=torch.bfloat16):
         half = layer(x, feat)
     torch.testing.assert_close(half.float(), expected, rtol=0.1, atol=0.05)
+
+
+def test_offsets_that_are_not_numbers_do_not_crash():
+    layer = DCNv2Pack(8, 8, 3, padding=1, deformable_groups=2)
+    layer.register_buffer('largest_offset', torch.zeros(()), persistent=False)
+    x = torch.rand(1, 8, 9, 9)
+    assert layer(x, torch.full_like(x, torch.nan)).isnan().any()
+    assert layer.largest_offset.isnan()

@@ -1,5 +1,6 @@
 import json
 import random
+import re
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 from dlvr_plugin.errors import DataError
 from dlvr_plugin.metrics.psnr_ssim import psnr
 from dlvr_plugin.metrics.tof import tof
-from dlvr_plugin.preflight import check_options
+from dlvr_plugin.options.check import find_problems
+from dlvr_plugin.options.problems import dotted
 from tests.helpers import make_test_set
 from tests.models.conftest import model_options, sample
 
@@ -226,23 +228,27 @@ def test_what_is_not_a_number_is_said_and_left_out(tmp_path, host_log, monkeypat
 @pytest.mark.parametrize(
     ('val', 'message'),
     [
-        ({'metrics': {'x': {'type': 'calculate_mse'}}}, "val.metrics.x.type must be one of .*, got 'calculate_mse'"),
+        ({'metrics': {'x': {'type': 'calculate_mse'}}}, "val.metrics.x.type: expected one of .*, got 'calculate_mse'"),
         (
             {'metrics': {'x': {'type': 'calculate_tof', 'nrom': 'euclidean'}}},
-            'val.metrics.x.nrom is no option of calculate_tof, which has norm, crop, crop_border',
+            'val.metrics.x.nrom: is no option here. Did you mean norm',
         ),
-        ({'metrics': {'x': {'type': 'calculate_psnr', 'better': 'more'}}}, 'better must be higher or lower'),
-        ({'metrics': METRICS, 'keep_best': 'lpips'}, "val.keep_best must be one of .*tof.*, got 'lpips'"),
+        (
+            {'metrics': {'x': {'type': 'calculate_psnr', 'crop_border': 8, 'better': 'more'}}},
+            'better: expected one of higher, lower',
+        ),
+        ({'metrics': METRICS, 'keep_best': 'lpips'}, "val.keep_best: must be one of .*tof.*, got 'lpips'"),
         ({'metrics': METRICS, 'keep_best': 'REDS/tof'}, "SET/METRIC with a set of Vid4, REDS4, got 'REDS/tof'"),
-        ({'metrics': METRICS, 'skip_frames': -1}, 'val.skip_frames'),
+        ({'metrics': METRICS, 'skip_frames': -1}, 'val.skip_frames: expected a whole number of at least 0, got -1'),
         ({'metrics': {'x': {'type': 'calculate_lpips', 'weights': 'none.pth'}}}, 'none.pth, are not a file'),
     ],
 )
 def test_wrong_options_are_refused_before_the_run(tmp_path, val, message):
     opt = make_options(tmp_path)
     opt['datasets'] = {'val': {'name': 'Vid4'}, 'val_2': {'name': 'REDS4'}}
-    with pytest.raises(ValueError, match=message):
-        check_options({**opt, 'val': val})
+    _, problems = find_problems({**opt, 'val': {'val_freq': 5, 'save_img': False, **val}}, is_train=True)
+    (problem,) = (problem for problem in problems if problem.key[0] == 'val')
+    assert re.search(message, f'{dotted(problem.key)}: {problem.message}')
 
 
 def test_real_esrgan_is_measured_without_the_degradations_of_its_training(tmp_path):

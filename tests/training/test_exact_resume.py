@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
-import torch
 
 from dlvr_plugin import train as train_command
 from tests.conftest import make_clip
-from tests.helpers import REPOSITORY, tiny_options, write_options
+from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
+from tests.training.runs import assert_equal, everything
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,16 @@ def stock(opt):
     opt['train']['tsa_iter'] = 5
 
 
+def validated(opt):
+    """The best metrics survive, those of a validation at the iteration of the checkpoint, too."""
+    clip_root = Path(opt['datasets']['train']['dataroot_gt']).parent
+    opt['datasets']['val'] = video_test_set(clip_root, num_frame=3)
+    metrics = {'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 8}}
+    opt['val'] = {'val_freq': 2, 'save_img': False, 'keep_best': 'psnr', 'metrics': metrics}
+
+
 CASES = {
+    'validated': validated,
     'plain': lambda opt: None,
     'workers': lambda opt: opt['datasets']['train'].update(num_worker_per_gpu=2),
     'prefetch': lambda opt: opt['datasets']['train'].update(prefetch_mode='cpu', num_worker_per_gpu=1),
@@ -70,31 +80,6 @@ def run(opt, tmp_path, *flags, processes=1):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-def assert_equal(one, other, where=''):
-    """Compare nested containers bit for bit."""
-    if torch.is_tensor(one):
-        assert torch.equal(one, other), where
-    elif isinstance(one, dict):
-        assert list(one) == list(other), where
-        for key in one:
-            assert_equal(one[key], other[key], f'{where}.{key}')
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), where
-        for index, (a, b) in enumerate(zip(one, other, strict=True)):
-            assert_equal(a, b, f'{where}[{index}]')
-    else:
-        assert one == other, where
-
-
-def everything(root, name, iteration=TOTAL):
-    """Return all networks and the training state of an iteration."""
-    folder = root / 'experiments' / name
-    files = [*folder.glob(f'models/net_*_{iteration}.pth'), folder / f'training_states/{iteration}.state']
-    content = {path.name: torch.load(path, weights_only=True) for path in sorted(files)}
-    content[f'{iteration}.state'].pop('networks')  # hashes of files, which hold dates of their own
-    return content
-
-
 def compare(opt, stops, tmp_path, monkeypatch, processes=1):
     root = tmp_path / 'root'
     monkeypatch.setenv('DLVR_ROOT', str(root))
@@ -104,7 +89,7 @@ def compare(opt, stops, tmp_path, monkeypatch, processes=1):
     for stop in (*stops, TOTAL):
         part = changed({**opt, 'name': 'parts'}, train={'total_iter': stop}, logger={'save_checkpoint_freq': stop})
         run(part, tmp_path, '--auto_resume', processes=processes)
-    whole, parts = everything(root, 'whole'), everything(root, 'parts')
+    whole, parts = (everything(root, name, TOTAL) for name in ('whole', 'parts'))
     assert len(whole) == (2 if opt['model_type'] == 'EDVRModel' else 3)
     assert_equal(whole, parts)
     first = everything(root, 'parts', stops[0])

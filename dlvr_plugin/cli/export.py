@@ -1,0 +1,49 @@
+"""``dlvr export``: a network's weights as a safetensors file, for other tools."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from dlvr_plugin.files import write_whole
+from dlvr_plugin.host.checkpoints import read_checkpoint
+
+
+def add_parser(groups: Any) -> None:
+    """Add the command to ``dlvr``."""
+    parser = groups.add_parser(
+        'export',
+        help='write the weights of a checkpoint as a safetensors file',
+        description='Write the weights of a checkpoint (net_g_*.pth) as a safetensors file: names and tensors as the '
+        'network has them, and nothing that a reader could run.',
+    )
+    parser.add_argument('checkpoint', type=Path, help='checkpoint of a network (.pth)')
+    parser.add_argument('target', type=Path, nargs='?', help='file to write (default: beside it, .safetensors)')
+    parser.add_argument('--param-key', help='weights to take (default: params_ema where there are, else params)')
+    parser.add_argument('--half', action='store_true', help='store float32 as float16')
+    parser.add_argument('--force', action='store_true', help='replace a file that exists')
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the file, and say what is in it.
+
+    Raises:
+        ValueError: The checkpoint cannot be read, or has no such weights. OSError: The file exists.
+    """
+    target = args.target or args.checkpoint.with_suffix('.safetensors')
+    if target.exists() and not args.force:
+        raise FileExistsError(f'{target} exists already. Choose another name, or replace it with --force.')
+    content = read_checkpoint(args.checkpoint)
+    key = args.param_key or ('params_ema' if 'params_ema' in content else 'params')
+    if key not in content:
+        raise ValueError(f'{args.checkpoint} has no key {key!r}, only {", ".join(map(str, content))[:200]}.')
+    weights = {name: value.contiguous() for name, value in content[key].items() if torch.is_tensor(value)}
+    if args.half:
+        weights = {name: value.half() if value.dtype == torch.float32 else value for name, value in weights.items()}
+    write_whole(target, save(weights, {'format': 'pt', 'source': args.checkpoint.name, 'param_key': key}))
+    count = sum(value.numel() for value in weights.values())
+    sys.stdout.write(f'{target}: {len(weights)} tensors, {count:,d} values of {key}.\n')

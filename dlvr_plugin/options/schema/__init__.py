@@ -1,0 +1,1 @@
+"""What every option means: one file for each group of sections, ``run`` for the whole."""

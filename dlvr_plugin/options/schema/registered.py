@@ -1,0 +1,69 @@
+"""Networks, losses and metrics: what the classes of the host's registries take."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
+
+from dlvr_plugin.options.sections import Option, Section, Variants
+from dlvr_plugin.options.signatures import section_of
+from dlvr_plugin.options.value_types import Choice, Number, ValueType, nullable
+
+_IMAGES = ('img', 'img2', 'previous_img', 'previous_img2')  # what a metric gets from the validation
+
+# What the host's signatures and docstrings do not say.
+_REDUCTION = Choice(('none', 'mean', 'sum'))
+_GAN_TYPE = Choice(('vanilla', 'lsgan', 'wgan', 'wgan_softplus', 'hinge'))
+_LOSS_TYPES: dict[str, dict[str, ValueType]] = {
+    'L1Loss': {'reduction': _REDUCTION},
+    'MSELoss': {'reduction': _REDUCTION},
+    'CharbonnierLoss': {'reduction': _REDUCTION},
+    'WeightedTVLoss': {'reduction': Choice(('mean', 'sum'))},
+    'GANLoss': {'gan_type': _GAN_TYPE},
+    'MultiScaleGANLoss': {'gan_type': _GAN_TYPE},
+    'PerceptualLoss': {
+        'layer_weights': Section({}, {r'\w+': Option(Number(), 'weight of a layer of VGG')}),
+        'criterion': Choice(('l1', 'l2', 'fro')),
+    },
+}
+
+_Description = TypeVar('_Description')
+
+
+def once_a_registry(function: Callable[..., _Description]) -> Callable[..., _Description]:
+    """Call a function once, and again when another class was registered."""
+    cached = functools.lru_cache(lambda registered, *args: function(*args))
+    registries = (ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY)
+
+    @functools.wraps(function)
+    def call(*args: Any) -> _Description:
+        return cached(tuple(tuple(registry.keys()) for registry in registries), *args)
+
+    return call
+
+
+@once_a_registry
+def networks() -> Variants:
+    """Return the sections ``network_*``."""
+    return Variants('network', {name: section_of(each) for name, each in sorted(ARCH_REGISTRY)}, 'class of the network')
+
+
+@once_a_registry
+def losses() -> Variants:
+    """Return the sections ``*_opt`` of losses."""
+    sections = {}
+    for name, each in sorted(LOSS_REGISTRY):
+        types_of = dict(_LOSS_TYPES.get(name, {}))
+        if name == 'DiscriminativeSpaceLoss':
+            types_of['network_t'] = nullable(networks())
+        sections[name] = section_of(each, types_of=types_of)
+    return Variants('loss', sections, 'class of the loss')
+
+
+@once_a_registry
+def metrics() -> Variants:
+    """Return the sections of ``val.metrics``."""
+    better = {'better': Option(nullable(Choice(('higher', 'lower'))), 'which values are better')}
+    sections = {name: section_of(each, skip=_IMAGES).with_options(better) for name, each in sorted(METRIC_REGISTRY)}
+    return Variants('metric', sections, 'function of the metric')

@@ -1,0 +1,172 @@
+"""The whole of an option file: the top level, and the sections that do not depend on classes."""
+
+from typing import get_args
+
+from basicsr.models.sr_model import SRModel
+from basicsr.utils.registry import MODEL_REGISTRY
+
+from dlvr_plugin.models import DiscriminativeSpaceModel
+from dlvr_plugin.models.discriminative_space_options import GeneratorType
+from dlvr_plugin.options.schema import training
+from dlvr_plugin.options.schema.datasets import datasets
+from dlvr_plugin.options.schema.models import ModelOptions, discriminative_space_over, models, options_of
+from dlvr_plugin.options.schema.registered import metrics, networks, once_a_registry
+from dlvr_plugin.options.sections import Option, Section, Variants
+from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, OneOf, Text, nullable
+
+_NETWORKS = {'g': 'generator G', 'd': 'discriminator', 't': 'loss network T'}
+_POSITIVE = Integer(minimum=1)
+
+
+@once_a_registry
+def run_options(is_train: bool) -> Variants:
+    """Return the description of all options of a training run, or of a test."""
+    phase = 'training' if is_train else 'test'
+    sections: dict[str, Section | Variants] = {}
+    for name in sorted(MODEL_REGISTRY.keys()):
+        if MODEL_REGISTRY.get(name) is DiscriminativeSpaceModel:
+            over = {host: _top_level(host, discriminative_space_over(options_of(host)), is_train) for host in _hosts()}
+            doc = "the framework's model class that trains G"
+            sections[name] = Variants(f'{phase}.{name}.over', over, doc, key='host_model').with_options(
+                {'generator_type': Option(nullable(Choice(get_args(GeneratorType))), 'what G takes and gives')}
+            )
+        else:
+            sections[name] = _top_level(name, options_of(name), is_train)
+    return Variants(phase, sections, 'class of the model', key='model_type')
+
+
+def _hosts() -> list[str]:
+    """Return the models that train one generator."""
+    known = [(name, each) for name, each in MODEL_REGISTRY if isinstance(each, type) and issubclass(each, SRModel)]
+    return sorted(name for name, each in known if not issubclass(each, DiscriminativeSpaceModel))
+
+
+def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
+    """Return the options of a run of one model."""
+    options = {
+        'name': Option(Text(), 'name of the run and of its folder', is_required=True),
+        'num_gpu': Option(
+            OneOf((Integer(minimum=0), Choice(('auto',)))), 'GPUs to use; 0 for the CPU, auto for all', is_required=True
+        ),
+        'scale': Option(_POSITIVE, 'factor between the sizes of ground truth and low quality'),
+        'manual_seed': Option(nullable(Integer(minimum=0)), 'seed of all random numbers; ~ draws one'),
+        'find_unused_parameters': Option(Bool(), 'whether processes look for weights without gradient'),
+        'dist_params': Option(nullable(_dist_params()), 'how processes find one another'),
+        'datasets': Option(_datasets(is_train), 'training, validation and test sets', is_required=True),
+        'path': Option(_path(model), 'files to load', is_required=True),
+        'train': Option(_train(name, model), 'the training', is_required=is_train),
+        'val': Option(
+            nullable(_val(model, True)) if is_train else _val(model, False),
+            'validation and tests',
+            is_required=not is_train,
+        ),
+        'logger': Option(_logger(), 'what is logged and saved', is_required=is_train),
+    }
+    for letter in model.networks:
+        is_required = is_train or letter == 'g'
+        options[f'network_{letter}'] = Option(networks(), _NETWORKS[letter], is_required=is_required)
+    others = {f'network_{letter}': Option(networks(), doc) for letter, doc in _NETWORKS.items()}
+    others.update({'host_model': Option(Text()), 'generator_type': Option(Text())})
+    return Section(
+        options,
+        {} if model.is_known else {r'network_\w+': Option(networks(), 'a network')},
+        is_open=not model.is_known,
+        elsewhere={
+            other: f'{name} does not read it. Remove it, or choose the model_type that does.' for other in others
+        },
+    )
+
+
+def _dist_params() -> Section:
+    return Section(
+        {
+            'backend': Option(Choice(('nccl', 'gloo')), 'how processes talk; without a GPU always gloo'),
+            'port': Option(Integer(minimum=1, maximum=65535), 'port of the first process, with --launcher slurm'),
+        }
+    )
+
+
+def _datasets(is_train: bool) -> Section:
+    evaluation = Option(datasets('val'), 'a validation or test set')
+    if not is_train:
+        sets = {'test': evaluation, 'val': evaluation}
+        return Section(sets, {r'(test|val)_\w+': evaluation}, name='datasets.test')
+    training_set = Option(datasets('train'), 'the training set', is_required=True)
+    validation_sets = {'val': Option(datasets('val'), 'a validation set')}
+    return Section({'train': training_set, **validation_sets}, {r'val_\w+': evaluation}, name='datasets.training')
+
+
+def _path(model: ModelOptions) -> Section:
+    """Return the section ``path``; the host makes a folder of every other key."""
+    options = {
+        'resume_state': Option(nullable(Text()), 'training state to go on from'),
+        'ignore_resume_networks': Option(nullable(ListOf(Text())), 'networks that resuming does not load'),
+    }
+    of_a_network = {
+        'pretrain_network': (nullable(Text()), 'weights to start from'),
+        'strict_load': (Bool(), 'whether the weights must be those of the network, all of them'),
+        'param_key': (nullable(Text()), 'key of the weights in the file; ~ where the file is the weights'),
+    }
+    for letter in model.networks:
+        for prefix, (value_type, doc) in of_a_network.items():
+            if (prefix, letter) != ('strict_load', 't'):  # T is always loaded so
+                options[f'{prefix}_{letter}'] = Option(value_type, f'{_NETWORKS[letter]}: {doc}')
+    patterns = {rf'{prefix}_\w+': Option(each, doc) for prefix, (each, doc) in of_a_network.items()}
+    letters = ''.join(model.networks) if model.is_known else 'any'
+    return Section(options, {} if model.is_known else patterns, name=f'path.{letters}')
+
+
+def _train(name: str, model: ModelOptions) -> Section:
+    others = {key for other in models().values() for key in other.train} | set(training.discriminative_space())
+    return Section(
+        {**training.run(), **model.train},
+        is_open=not model.is_known,
+        elsewhere={
+            key: f'{name} does not read it. Remove it, or choose the model_type that does.'
+            for key in others - set(model.train)
+        },
+        name=f'train.{name}' + ('.discriminative_space' if 't' in model.networks else ''),
+    )
+
+
+def _val(model: ModelOptions, is_train: bool) -> Section:
+    phase, reader = 'training' if is_train else 'test', ''.join(f'.{key}' for key in model.val)
+    return Section(
+        {
+            'val_freq': Option(_POSITIVE, 'iterations between two validations', is_required=is_train),
+            'save_img': Option(Bool(), 'whether to save restored frames', is_required=True),
+            'suffix': Option(nullable(Text()), 'of the names of saved frames; ~ for the name of the run'),
+            'pbar': Option(Bool(), 'whether to show progress'),
+            'metrics': Option(
+                nullable(Section({}, {r'.+': Option(metrics(), 'a metric, by the name it has in logs')})),
+                'what to measure',
+            ),
+            'skip_frames': Option(Integer(minimum=0), 'frames at each end of a clip that no metric counts'),
+            'picture_clips': Option(
+                nullable(OneOf((ListOf(Text()), Choice(('all',))))), 'clips to show in TensorBoard'
+            ),
+            'keep_best': Option(nullable(Text()), 'metric, or SET/METRIC, whose best checkpoint is kept'),
+            **model.val,
+        },
+        is_open=not model.is_known,
+        name=f'val.{phase}{reader if model.is_known else ".any"}',
+    )
+
+
+def _logger() -> Section:
+    wandb = Section(
+        {
+            'project': Option(nullable(Text()), 'project at Weights & Biases; ~ for none'),
+            'resume_id': Option(nullable(Text()), 'run to go on with'),
+        }
+    )
+    return Section(
+        {
+            'print_freq': Option(_POSITIVE, 'iterations between two lines of the log', is_required=True),
+            'save_checkpoint_freq': Option(_POSITIVE, 'iterations between two checkpoints', is_required=True),
+            'use_tb_logger': Option(Bool(), 'whether to log for TensorBoard', is_required=True),
+            'wandb': Option(nullable(wandb), 'Weights & Biases'),
+            'keep_last': Option(nullable(_POSITIVE), 'how many checkpoints to keep; ~ for all'),
+        },
+        name='logger',
+    )

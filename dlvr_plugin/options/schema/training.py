@@ -1,0 +1,145 @@
+"""The sections of ``train``: schedule, optimizers, losses, and what each of the models reads there."""
+
+from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
+
+from dlvr_plugin.losses import FeatureMatching
+from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceOptions
+from dlvr_plugin.options.schema.registered import losses, once_a_registry
+from dlvr_plugin.options.sections import Option, Section, Variants
+from dlvr_plugin.options.signatures import section_of
+from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, Number, OneOf, ValueType, nullable
+
+_POSITIVE = Integer(minimum=1)
+_WEIGHT = Number(minimum=0)
+_BETA = Number(minimum=0, maximum=1)
+
+
+@once_a_registry
+def optimizer() -> Variants:
+    """Return the sections ``optim_*``."""
+    section = Section(
+        {
+            'lr': Option(_WEIGHT, 'learning rate', is_required=True),
+            'betas': Option(ListOf(_BETA, length=2), 'decay of the means of gradient and squared gradient'),
+            'eps': Option(_WEIGHT, 'added to the denominator'),
+            'weight_decay': Option(_WEIGHT, 'of AdamW decoupled from the gradient'),
+            'amsgrad': Option(Bool(), 'whether to use the largest squared gradient so far'),
+            'maximize': Option(Bool(), 'whether to climb'),
+            'foreach': Option(nullable(Bool()), 'whether to update all tensors at once'),
+            'fused': Option(nullable(Bool()), 'whether one kernel makes the update'),
+            'capturable': Option(Bool(), 'whether the update can be part of a CUDA graph'),
+            'differentiable': Option(Bool(), 'whether gradients flow through the update'),
+        }
+    )
+    return Variants('optimizer', {'Adam': section, 'AdamW': section}, 'class of the optimizer')
+
+
+@once_a_registry
+def scheduler() -> Variants:
+    """Return the sections ``scheduler`` and ``scheduler_t``."""
+    types: dict[str, ValueType] = {
+        'milestones': ListOf(Integer(minimum=0)),
+        'restarts': ListOf(Integer(minimum=0), minimum=1),
+        'periods': ListOf(_POSITIVE, minimum=1),
+        'restart_weights': ListOf(_WEIGHT, minimum=1),
+    }
+    skip = ('optimizer', 'last_epoch')
+    steps = section_of(MultiStepRestartLR, skip=skip, types_of=types)
+    cosine = section_of(CosineAnnealingRestartLR, skip=skip, types_of=types)
+    sections = {'MultiStepLR': steps, 'MultiStepRestartLR': steps, 'CosineAnnealingRestartLR': cosine}
+    return Variants('scheduler', sections, 'class of the schedule of the learning rate')
+
+
+def _divergence() -> Section:
+    return Section(
+        {
+            'policy': Option(Choice(('stop', 'rollback')), 'what to do where the numbers go wrong'),
+            'max_rollbacks': Option(_POSITIVE, 'how often a run may go back to its last good checkpoint'),
+            'max_offset': Option(nullable(Number(above=0)), 'largest mean offset of a deformable convolution, pixels'),
+        }
+    )
+
+
+def run() -> dict[str, Option]:
+    """Return what the training loop reads, for models of any type."""
+    networks = ListOf(Choice(('net_g', 'net_t')))
+    return {
+        'total_iter': Option(_POSITIVE, 'iterations of the run', is_required=True),
+        'warmup_iter': Option(Integer(minimum=-1), 'iterations that raise the learning rate from 0; -1 for none'),
+        'amp': Option(nullable(Choice(('bf16', 'fp16'))), 'precision of the networks; ~ for float32'),
+        'channels_last': Option(Bool(), 'whether channels lie side by side in memory'),
+        'compile': Option(OneOf((Bool(), networks)), 'which networks to compile; true for all'),
+        'accum_iter': Option(_POSITIVE, 'batches whose gradients make one iteration'),
+        'grad_clip_g': Option(nullable(Number(above=0)), 'largest norm of the gradient of G; ~ for any'),
+        'divergence': Option(nullable(_divergence()), 'what to do where the numbers go wrong'),
+    }
+
+
+@once_a_registry
+def generator() -> dict[str, Option]:
+    """Return what a model of one generator reads."""
+    loss = losses()
+    return {
+        'ema_decay': Option(Number(minimum=0, maximum=1), 'decay of the moving average of G; 0 for none'),
+        'optim_g': Option(optimizer(), 'optimizer of G', is_required=True),
+        'scheduler': Option(scheduler(), 'schedule of the learning rate', is_required=True),
+        'pixel_opt': Option(nullable(loss), 'pixel loss'),
+        'perceptual_opt': Option(nullable(loss), 'loss in a feature space'),
+    }
+
+
+def edvr() -> dict[str, Option]:
+    """Return what ``EDVRModel`` reads beside that."""
+    return {
+        'tsa_iter': Option(nullable(_POSITIVE), 'iterations that train the TSA module alone'),
+        'dcn_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of deformable convolutions'),
+    }
+
+
+def recurrent() -> dict[str, Option]:
+    """Return what ``VideoRecurrentModel`` reads beside that of a generator."""
+    return {
+        'fix_flow': Option(nullable(_POSITIVE), 'iterations that keep the flow network as it is'),
+        'flow_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of the flow network'),
+    }
+
+
+def discriminator(*, with_ldl: bool) -> dict[str, Option]:
+    """Return what models with a discriminator read beside that of a generator."""
+    loss = losses()
+    return {
+        'optim_d': Option(optimizer(), 'optimizer of the discriminator', is_required=True),
+        'gan_opt': Option(loss, 'adversarial loss', is_required=True),
+        **({'ldl_opt': Option(nullable(loss), 'loss on artifacts')} if with_ldl else {}),
+        'net_d_iters': Option(_POSITIVE, 'iterations of the discriminator for one of G'),
+        'net_d_init_iters': Option(Integer(minimum=0), 'iterations that train the discriminator alone'),
+    }
+
+
+def recurrent_discriminator() -> dict[str, Option]:
+    """Return what ``VideoRecurrentGANModel`` reads beside that of a discriminator."""
+    return {
+        'fix_flow': Option(nullable(_POSITIVE), 'iterations that keep the flow network as it is', is_required=True),
+        'lr_flow': Option(Number(minimum=0), 'learning rate of the flow network, where fix_flow is set'),
+    }
+
+
+@once_a_registry
+def discriminative_space() -> dict[str, Option]:
+    """Return what ``DiscriminativeSpaceModel`` reads beside that of its host model."""
+    matching = section_of(FeatureMatching, skip=('num_layers',))
+    own = section_of(DiscriminativeSpaceOptions, skip=('matching', 'init_t_iters'))
+    ranges = {'content_weight': _WEIGHT, 'relation_weight': _WEIGHT, 'delta': Number(above=0)}
+    options = {
+        **matching.with_options(own.options).options,
+        **{name: Option(each, matching.options[name].doc) for name, each in ranges.items()},
+        'radius': Option(Integer(minimum=0), matching.options['radius'].doc),
+        'layers': Option(ListOf(_POSITIVE, minimum=1), matching.options['layers'].doc),
+    }
+    return {
+        'optim_t': Option(optimizer(), 'optimizer of the loss network T', is_required=True),
+        'scheduler_t': Option(nullable(scheduler()), 'schedule of T; that of G unless it is given'),
+        'init_t_iters': Option(Integer(minimum=0), 'iterations that train T alone, at the start'),
+        'grad_clip_t': Option(nullable(Number(above=0)), 'largest norm of the gradient of T; ~ for any'),
+        'discriminative_opt': Option(nullable(Section(options)), 'losses in the discriminative space'),
+    }

@@ -1,0 +1,156 @@
+"""Sections of options that registered classes and functions take, by their signatures and docstrings.
+
+Types come from annotations; where the host has none, from its Google-style docstrings (``num_feat (int): ...``), and
+last from default values.
+"""
+
+import inspect
+import re
+import types
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from dlvr_plugin.options.sections import Option, Section
+from dlvr_plugin.options.value_types import (
+    Anything,
+    Bool,
+    Choice,
+    Integer,
+    ListOf,
+    Null,
+    Number,
+    OneOf,
+    Text,
+    ValueType,
+    nullable,
+)
+
+_KNOWN_PACKAGES = ('basicsr', 'dlvr_plugin', 'torch')  # whose **kwargs only swallow misspelt keys
+_PLAIN = {
+    bool: Bool(),
+    int: Integer(),
+    float: Number(),
+    str: Text(),
+    type(None): Null(),
+}
+_DOC_PLAIN = {'bool': Bool(), 'int': Integer(), 'float': Number(), 'str': Text(), 'list': ListOf(Anything())}
+# An argument in a docstring: its name, its type in parentheses, its text until the next argument of this indentation.
+_DOC_ARGUMENT = re.compile(r'^( +)(\w+)(?: \(([^:]*)\))?: *(.*(?:\n\1 +.*)*)', re.MULTILINE)
+
+
+def section_of(
+    function: Callable[..., Any],
+    *,
+    skip: Collection[str] = (),
+    types_of: Mapping[str, ValueType] | None = None,
+) -> Section:
+    """Return the section of the arguments of a class or function.
+
+    Args:
+        function: What is called with the section's keys.
+        skip: Arguments that do not come from the options.
+        types_of: Types of arguments that say less about themselves than is known.
+    """
+    parameters = inspect.signature(function).parameters
+    annotations = _annotations(function)
+    docs = _docs(function)
+    options, takes_any = {}, False
+    for name, parameter in parameters.items():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            takes_any = takes_any or parameter.kind is parameter.VAR_KEYWORD
+        elif name not in skip:
+            doc_type, doc = docs.get(name, ('', ''))
+            value_type = (types_of or {}).get(name) or _type_of(annotations.get(name), doc_type, parameter.default)
+            options[name] = Option(value_type, doc, is_required=parameter.default is parameter.empty)
+    package = (inspect.getmodule(function) or inspect).__name__.partition('.')[0]
+    return Section(options, is_open=takes_any and package not in _KNOWN_PACKAGES)
+
+
+def docs_of(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the first sentence about each argument, by its name."""
+    return {name: doc for name, (_, doc) in _docs(function).items()}
+
+
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    except (NameError, TypeError):  # of names that exist for the type checker only
+        return {}
+
+
+def _docs(function: Callable[..., Any]) -> dict[str, tuple[str, str]]:
+    """Return type and first sentence of each argument, as docstrings of class and constructor say."""
+    found: dict[str, tuple[str, str]] = {}
+    for each in (getattr(function, '__init__', None) if inspect.isclass(function) else None, function):
+        text = inspect.getdoc(each) if each is not None else None
+        for part in re.findall(r'^(?:Args|Attributes):\n((?:(?: .*)?\n?)*)', text or '', re.MULTILINE):
+            for _, name, doc_type, doc in _DOC_ARGUMENT.findall(part):
+                found[name] = (doc_type, _first_sentence(doc))
+    return found
+
+
+def _first_sentence(text: str) -> str:
+    text = ' '.join(re.sub(r'\bDefaults?: .*', '', text, flags=re.DOTALL).split())
+    return re.split(r'(?<=\w[\w)\]])\.(?= [A-Z]|$)', text)[0].rstrip('.') if text else ''
+
+
+def _type_of(annotation: Any, doc_type: str, default: Any) -> ValueType:
+    """Return the type of an argument, by what says most about it."""
+    if annotation is not None:
+        return _annotated(annotation)
+    documented = _documented(doc_type)
+    if documented is None:
+        return _typed_by(default)
+    return nullable(documented) if default is None else documented
+
+
+def _annotated(annotation: Any) -> ValueType:
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return Choice(arguments)
+    if origin in (Union, types.UnionType):
+        return OneOf(tuple(_annotated(each) for each in arguments))
+    if origin in (list, Sequence):
+        return ListOf(_annotated(arguments[0]))
+    if origin is tuple and len(arguments) > 1 and arguments[1] is not Ellipsis:
+        return ListOf(_annotated(arguments[0]), length=len(arguments))
+    if origin is tuple:
+        return ListOf(_annotated(arguments[0]))
+    if origin in (dict, Mapping) or annotation in (dict, Mapping):
+        return Section({}, is_open=True)
+    return Anything()
+
+
+def _documented(doc_type: str) -> ValueType | None:
+    """Return the type that a docstring gives in parentheses, None where it is none of those known."""
+    parts = [part.strip() for part in re.split(r'[|,]| or ', doc_type) if part.strip() not in ('', 'optional')]
+    found: list[ValueType] = []
+    for part in parts:
+        match = re.fullmatch(r'(?:list|tuple)[\[(](\w+)[\])]', part)
+        if part in ('None', 'none'):
+            found.append(Null())
+        elif part in _DOC_PLAIN:
+            found.append(_DOC_PLAIN[part])
+        elif part in ('tuple', 'dict'):
+            found.append(ListOf(Anything()) if part == 'tuple' else Section({}, is_open=True))
+        elif match and match[1] in _DOC_PLAIN:
+            found.append(ListOf(_DOC_PLAIN[match[1]]))
+        else:
+            return None
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else OneOf(tuple(found))
+
+
+def _typed_by(default: Any) -> ValueType:
+    if isinstance(default, str):
+        return nullable(Text(may_be_empty=default == ''))
+    if isinstance(default, (bool, int, float)):
+        return _PLAIN[type(default)]
+    if isinstance(default, (list, tuple)) and default and all(type(each) in _PLAIN for each in default):
+        # 1 in a default may stand for any number
+        numeric = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in default)
+        return ListOf(Number() if numeric else _PLAIN[type(default[0])])
+    return Anything()

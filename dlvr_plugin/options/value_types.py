@@ -1,0 +1,333 @@
+"""Types of option values: each checks a value, says what it expects, and describes itself in JSON Schema."""
+
+import datetime
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dlvr_plugin.options.problems import KeyPath, Problem, nearest
+
+JsonSchema = dict[str, Any]
+
+
+class ValueType:
+    """A type of values. Subclasses with entries of their own replace ``check``, the others ``accepts``."""
+
+    @property
+    def expected(self) -> str:
+        """What the value must be, in words."""
+        raise NotImplementedError
+
+    def accepts(self, value: Any) -> bool:
+        """Tell whether a value is of this type."""
+        raise NotImplementedError
+
+    def convert(self, value: Any) -> Any:
+        """Return an accepted value as the code behind the options wants it."""
+        return value
+
+    def hint(self, value: Any) -> str:
+        """Return how to mend a value that is not accepted."""
+        return ''
+
+    def check(self, value: Any, key: KeyPath, problems: list[Problem]) -> Any:
+        """Return the value, converted, and append what is wrong with it to the problems."""
+        if self.accepts(value):
+            return self.convert(value)
+        problems.append(Problem(key, f'expected {self.expected}, got {describe(value)}.{self.hint(value)}'))
+        return value
+
+    def json_schema(self, define: 'Define') -> JsonSchema:
+        """Return the JSON Schema; ``define`` turns a schema that is used in several places into a reference."""
+        raise NotImplementedError
+
+
+Define = Callable[[str, Callable[[], JsonSchema]], JsonSchema]
+
+
+class Anything(ValueType):
+    """A value of which nothing is known."""
+
+    expected = 'any value'
+
+    def accepts(self, value: Any) -> bool:
+        """Take anything."""
+        return True
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Allow anything."""
+        return {}
+
+
+class Bool(ValueType):
+    """``true`` or ``false``."""
+
+    expected = 'true or false'
+
+    def accepts(self, value: Any) -> bool:
+        """Take truth values; no numbers."""
+        return isinstance(value, bool)
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it."""
+        return {'type': 'boolean'}
+
+
+@dataclass(frozen=True)
+class Number(ValueType):
+    """A finite number.
+
+    Attributes:
+        minimum: The smallest one.
+        above: What it must exceed.
+        maximum: The largest one.
+    """
+
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+
+    noun = 'a number'
+
+    @property
+    def expected(self) -> str:
+        """Name the range."""
+        parts = [self.noun]
+        limits = (('of at least', self.minimum), ('above', self.above), ('of at most', self.maximum))
+        parts += [f'{words} {limit}' for words, limit in limits if limit is not None]
+        return ' '.join(parts[:2]) + ''.join(f' and {part}' for part in parts[2:])
+
+    def accepts(self, value: Any) -> bool:
+        """Take numbers in range."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return False
+        return not (
+            (self.minimum is not None and value < self.minimum)
+            or (self.above is not None and value <= self.above)
+            or (self.maximum is not None and value > self.maximum)
+        )
+
+    def hint(self, value: Any) -> str:
+        """Explain numbers that YAML takes for text."""
+        return number_hint(value)
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it."""
+        limits = {'minimum': self.minimum, 'exclusiveMinimum': self.above, 'maximum': self.maximum}
+        return {'type': 'number', **{name: limit for name, limit in limits.items() if limit is not None}}
+
+
+@dataclass(frozen=True)
+class Integer(Number):
+    """A whole number; ``!!float 5e3`` is one, too."""
+
+    noun = 'a whole number'
+
+    def accepts(self, value: Any) -> bool:
+        """Take whole numbers in range."""
+        return super().accepts(value) and float(value).is_integer()
+
+    def convert(self, value: Any) -> int:
+        """Return an int for a float without a fraction."""
+        return int(value)
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it."""
+        return {**super().json_schema(define), 'type': 'integer'}
+
+
+@dataclass(frozen=True)
+class Text(ValueType):
+    """Text.
+
+    Attributes:
+        may_be_empty: Whether it may have no characters.
+    """
+
+    may_be_empty: bool = False
+
+    expected = 'text'
+
+    def accepts(self, value: Any) -> bool:
+        """Take text."""
+        return isinstance(value, str) and (self.may_be_empty or value != '')
+
+    def hint(self, value: Any) -> str:
+        """Explain text that YAML takes for something else."""
+        return ' Put it in quotes.' if isinstance(value, (int, float, datetime.date)) else ''
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it."""
+        return {'type': 'string'} if self.may_be_empty else {'type': 'string', 'minLength': 1}
+
+
+class Null(ValueType):
+    """``~``, nothing."""
+
+    expected = '~'
+
+    def accepts(self, value: Any) -> bool:
+        """Take nothing."""
+        return value is None
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it."""
+        return {'type': 'null'}
+
+
+@dataclass(frozen=True)
+class Choice(ValueType):
+    """One of some values.
+
+    Attributes:
+        values: These.
+    """
+
+    values: tuple[Any, ...]
+
+    @property
+    def expected(self) -> str:
+        """List them."""
+        return f'one of {", ".join(map(str, self.values))}'
+
+    def accepts(self, value: Any) -> bool:
+        """Take one of them; of the same type, because 1 equals true."""
+        return any(value == each and type(value) is type(each) for each in self.values)
+
+    def hint(self, value: Any) -> str:
+        """Name the nearest."""
+        return nearest(value, self.values) if isinstance(value, str) else ''
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it."""
+        return {'enum': list(self.values)}
+
+
+@dataclass(frozen=True)
+class ListOf(ValueType):
+    """A list.
+
+    Attributes:
+        item: Type of its entries.
+        minimum: Least number of entries.
+        length: Number of entries, None for any.
+    """
+
+    item: ValueType
+    minimum: int = 0
+    length: int | None = None
+
+    @property
+    def expected(self) -> str:
+        """Name the entries."""
+        number = f' of {self.length}' if self.length is not None else ''
+        filled = ' that is not empty' if self.minimum else ''
+        return f'a list{number}, each entry {self.item.expected}{filled}'
+
+    def accepts(self, value: Any) -> bool:
+        """Take lists of accepted entries."""
+        problems: list[Problem] = []
+        self.check(value, (), problems)
+        return not problems
+
+    def check(self, value: Any, key: KeyPath, problems: list[Problem]) -> Any:
+        """Check the list, then its entries."""
+        wrong_length = isinstance(value, list) and (
+            len(value) < self.minimum or (self.length is not None and len(value) != self.length)
+        )
+        if not isinstance(value, list) or wrong_length:
+            problems.append(Problem(key, f'expected {self.expected}, got {describe(value)}.'))
+            return value
+        return [self.item.check(each, (*key, index), problems) for index, each in enumerate(value)]
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it."""
+        length = {'minItems': self.length, 'maxItems': self.length} if self.length is not None else {}
+        return {
+            'type': 'array',
+            'items': self.item.json_schema(define),
+            **({'minItems': self.minimum} if self.minimum else {}),
+            **length,
+        }
+
+
+@dataclass(frozen=True)
+class OneOf(ValueType):
+    """A value of one of several types.
+
+    Attributes:
+        types: These; the first that accepts a value converts it.
+    """
+
+    types: tuple[ValueType, ...]
+
+    @property
+    def expected(self) -> str:
+        """List what is expected."""
+        return ' or '.join(each.expected for each in self.types)
+
+    def check(self, value: Any, key: KeyPath, problems: list[Problem]) -> Any:
+        """Check by each type; where none accepts a section or list, name what is wrong inside."""
+        for each in self.types:
+            found: list[Problem] = []
+            converted = each.check(value, key, found)
+            if not found:
+                return converted
+            if any(len(problem.key) > len(key) for problem in found):
+                problems += found
+                return converted
+        hint = ''.join(each.hint(value) for each in self.types)
+        if isinstance(value, str) and value.lower() == 'none':
+            hint = ' Write ~ for nothing.'
+        problems.append(Problem(key, f'expected {self.expected}, got {describe(value)}.{hint}'))
+        return value
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it; simple types side by side."""
+        schemas = [each.json_schema(define) for each in self.types]
+        if all(set(schema) == {'type'} for schema in schemas):
+            return {'type': [schema['type'] for schema in schemas]}
+        return {'anyOf': schemas}
+
+
+def nullable(value_type: ValueType) -> OneOf:
+    """Return the type of a value that may be ``~``."""
+    return OneOf((value_type, Null()))
+
+
+def describe(value: Any) -> str:
+    """Return a value for an error."""
+    if value is None:
+        return '~ (nothing)'
+    if isinstance(value, bool):
+        return f'{str(value).lower()} (a truth value)'
+    if isinstance(value, str):
+        return f'{_shorten(repr(value))} (text)'
+    if isinstance(value, Mapping):
+        return 'a section (' + _shorten(', '.join(map(str, value)) or 'empty') + ')'
+    if isinstance(value, Sequence):
+        return f'{_shorten(repr(list(value)))} (a list)'
+    if isinstance(value, datetime.date):
+        return f'{value} (a date)'
+    return f'{value} (a number)'
+
+
+def number_hint(value: Any) -> str:
+    """Explain what YAML takes for text although it looks like a number, such as 1e-4."""
+    if not isinstance(value, str):
+        return ''
+    try:
+        float(value)
+    except ValueError:
+        return ''
+    if 'e' not in value.lower():
+        return ' Write it without quotes.'
+    mantissa, exponent = value.strip().lower().split('e')
+    mantissa += '' if '.' in mantissa else '.0'
+    sign = '' if exponent[:1] in '+-' else '+'
+    return f' Write {mantissa}e{sign}{exponent} or !!float {value}.'
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else f'{text[:57]}...'

@@ -1,0 +1,311 @@
+"""One training step of EDVR-M: pixel loss alone, ours, the plain way of ours, and adversarial training, side by side.
+
+a  the framework's EDVRModel with a pixel loss
+b  ours: T and EDVR in alternation, the step of ``DiscriminativeSpaceModel``
+c  the same losses as GAN code has them: T in 3-D, one pass for the step of EDVR, another one for that of T
+d  adversarial training: T as the discriminator of sequences, and the framework's perceptual loss (random VGG19)
+
+All run in one process, in turn; the memory of each is measured in a process of its own.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import dlvr_plugin  # noqa: F401  makes the framework importable
+
+# isort: split
+from basicsr.archs import vgg_arch
+from basicsr.losses import build_loss
+from basicsr.models import build_model
+from basicsr.models.edvr_model import EDVRModel
+
+from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.archs.loss_net_arch import fake_windows
+from dlvr_plugin.losses import FeatureMatching
+from dlvr_plugin.training.precision import Precision
+from dlvr_plugin.training.updates import GuardedUpdates
+
+NETWORK_G = {
+    'type': 'EDVR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 64, 'num_frame': 5, 'deformable_groups': 8,
+    'num_extract_block': 5, 'num_reconstruct_block': 10, 'with_tsa': True,
+}  # fmt: skip
+NAMES = ('a', 'b', 'c', 'd')
+Step = Callable[[], dict[str, float]]
+
+
+def options(network_g: dict[str, Any], *, device: str, is_ours: bool, **discriminative_opt: Any) -> dict[str, Any]:
+    """Return the options of a model; the framework's has the framework's optimizer."""
+    optimizer = {'type': 'Adam', 'lr': 1e-5, 'betas': [0.9, 0.99]}
+    opt: dict[str, Any] = {
+        'name': 'benchmark',
+        'model_type': 'EDVRModel',
+        'scale': 4,
+        'num_gpu': int(device == 'cuda'),
+        'dist': False,
+        'is_train': True,
+        'network_g': dict(network_g),
+        'path': {},
+        'train': {
+            'optim_g': dict(optimizer) if is_ours else {**optimizer, 'fused': False},
+            'scheduler': {'type': 'MultiStepLR', 'milestones': [1000000]},
+            'pixel_opt': {'type': 'HuberLoss'},
+        },
+    }
+    if is_ours:
+        opt |= {'model_type': 'DiscriminativeSpaceModel', 'host_model': 'EDVRModel', 'network_t': {'type': 'LossNetT'}}
+        opt['train'] |= {'optim_t': dict(optimizer), 'discriminative_opt': discriminative_opt}
+    return opt
+
+
+class PlainLossNet(nn.Module):
+    """T as the table of the paper has it, in 3-D, with the weights of a ``LossNetT``."""
+
+    def __init__(self, net_t: LossNetT) -> None:
+        super().__init__()
+        self.extractor, self.classifier = net_t.extractor, net_t.classifier
+
+    def forward(self, clip: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return J features and the logits of a clip (B, T, C, H, W)."""
+        value, features = clip.transpose(1, 2), []
+        for index, block in enumerate(self.extractor):
+            value = block.norm(block.conv(F.leaky_relu(value, 0.1) if index else value))
+            features.append(value.transpose(1, 2))
+        return features, self.classifier(value)
+
+
+class TwoStepModel(EDVRModel):
+    """What the two ways of training with T in separate passes share."""
+
+    def __init__(self, opt: dict[str, Any], net_t: nn.Module) -> None:
+        super().__init__(opt)
+        self.net_t = net_t.to(self.device).train()
+        self.optimizer_t = torch.optim.Adam(self.net_t.parameters(), lr=1e-5, betas=(0.9, 0.99))
+
+    def feed_data(self, data: dict[str, Tensor]) -> None:
+        """Keep the window of three frames, too."""
+        self.window = data['gt'][:, 1:4].to(self.device)
+        super().feed_data({'lq': data['lq'], 'gt': data['gt'][:, 2]})
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        """Step G with T held fixed, then T."""
+        self.net_t.requires_grad_(False)
+        self.optimizer_g.zero_grad()
+        self.output = self.net_g(self.lq)
+        fake = fake_windows(self.window, self.output.unsqueeze(1), 1)
+        self.log_dict = {'l_g_pix': self.cri_pix(self.output, self.gt), **self.losses_of_g(fake)}
+        torch.stack(list(self.log_dict.values())).sum().backward()
+        self.optimizer_g.step()
+        self.net_t.requires_grad_(True)
+        self.optimizer_t.zero_grad()
+        self.log_dict |= self.step_t(fake.detach())
+        self.optimizer_t.step()
+        self.log_dict = {name: loss.detach() for name, loss in self.log_dict.items()}
+
+
+class TwoPassModel(TwoStepModel):
+    """The losses of the discriminative space, the plain way."""
+
+    def losses_of_g(self, fake: Tensor) -> dict[str, Tensor]:
+        """Match the features of the restored frame."""
+        real_features, _ = self.net_t(self.window)
+        fake_features, _ = self.net_t(fake)
+        content, relation = FeatureMatching()([feature[:, 1:2] for feature in fake_features], real_features)
+        return {'l_g_content': content, 'l_g_relation': relation}
+
+    def step_t(self, fake: Tensor) -> dict[str, Tensor]:
+        """Tell real from fake, both at once."""
+        (_, real_logits), (_, fake_logits) = self.net_t(self.window), self.net_t(fake)
+        losses = {
+            'l_t_real': F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits)),
+            'l_t_fake': F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits)),
+        }
+        (losses['l_t_real'] + losses['l_t_fake']).backward()
+        return losses
+
+
+class AdversarialModel(TwoStepModel):
+    """Adversarial and perceptual loss, by the framework's classes."""
+
+    def __init__(self, opt: dict[str, Any], net_t: nn.Module) -> None:
+        super().__init__(opt, net_t)
+        self.cri_gan = build_loss(
+            {'type': 'GANLoss', 'gan_type': 'vanilla', 'real_label_val': 1.0, 'fake_label_val': 0.0,
+             'loss_weight': 5e-3}
+        ).to(self.device)  # fmt: skip
+        original = vgg_arch.vgg.vgg19
+        vgg_arch.vgg.vgg19 = lambda pretrained: original(weights=None)  # its weights are a download
+        self.cri_perceptual = build_loss(
+            {'type': 'PerceptualLoss', 'layer_weights': {'conv5_4': 1}, 'vgg_type': 'vgg19', 'criterion': 'l1'}
+        ).to(self.device)
+        vgg_arch.vgg.vgg19 = original
+
+    def classify(self, clip: Tensor) -> Tensor:
+        """Return the logits of a sequence."""
+        return self.net_t.classify(self.net_t.extract(clip)[-1])
+
+    def losses_of_g(self, fake: Tensor) -> dict[str, Tensor]:
+        """Look like the truth to VGG19 and to T."""
+        perceptual, _ = self.cri_perceptual(self.output, self.gt)
+        return {'l_percep': perceptual, 'l_g_gan': self.cri_gan(self.classify(fake), True, is_disc=False)}
+
+    def step_t(self, fake: Tensor) -> dict[str, Tensor]:
+        """Tell real from fake, one after the other."""
+        losses = {}
+        for name, clip, is_real in (('l_d_real', self.window, True), ('l_d_fake', fake, False)):
+            losses[name] = self.cri_gan(self.classify(clip), is_real, is_disc=True)
+            losses[name].backward()
+        return losses
+
+
+def build(name: str, network_g: dict[str, Any], device: str, **discriminative_opt: Any) -> EDVRModel:
+    """Build the model of one of the ways."""
+    opt = options(network_g, device=device, is_ours=name == 'b', **discriminative_opt)
+    if name in 'ab':
+        return build_model(opt)
+    return TwoPassModel(opt, PlainLossNet(LossNetT())) if name == 'c' else AdversarialModel(opt, LossNetT())
+
+
+def make_step(name: str, model: EDVRModel, data: dict[str, Tensor], amp: str | None, compiled: Sequence[str]) -> Step:
+    """Return a function that takes a step, and returns its losses."""
+    if name == 'b':  # as the training loop has it
+        precision = Precision(model, amp=amp, compiled=compiled)
+        GuardedUpdates(model, max_offset=100.0, scalers=precision.scalers)
+    sample = {**data, 'gt': data['gt'][:, 2]} if name == 'a' else data
+
+    def step() -> dict[str, float]:
+        model.feed_data(sample)
+        model.optimize_parameters(1)
+        if model.device.type == 'cuda':
+            torch.cuda.synchronize()
+        return {key: float(value) for key, value in model.log_dict.items()}
+
+    return step
+
+
+def random_batch(batch: int, lq_size: int) -> dict[str, Tensor]:
+    """Return clips of five frames."""
+    torch.manual_seed(0)
+    return {
+        'lq': torch.rand(batch, 5, 3, lq_size, lq_size),
+        'gt': torch.rand(batch, 5, 3, 4 * lq_size, 4 * lq_size),
+    }
+
+
+def largest_difference(network_g: dict[str, Any], data: dict[str, Tensor], device: str) -> float:
+    """Return how far the plain way's losses are from ours of the same weights, relative to their size."""
+    ours = build('b', network_g, device, bn_statistics='per_sequence')
+    plain = build('c', network_g, device)
+    plain.net_g.load_state_dict(ours.net_g.state_dict())
+    plain.net_t.load_state_dict(ours.net_t.state_dict())
+    losses = make_step('b', ours, data, None, ())()
+    return max(
+        abs(value - losses[name]) / abs(losses[name]) for name, value in make_step('c', plain, data, None, ())().items()
+    )
+
+
+def measure_memory(args: argparse.Namespace) -> dict[str, float]:
+    """Return the peak memory of each way, in MiB, over three steps: of its process, or of the GPU."""
+    peaks = {}
+    for name in NAMES:
+        flags = ['--device', args.device, '--batch', str(args.batch), '--lq-size', str(args.lq_size)]
+        command = [sys.executable, __file__, '--memory-of', name, '--threads', str(args.threads), *flags]
+        peaks[name] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+    return peaks
+
+
+def peak_memory(args: argparse.Namespace) -> float:
+    """Take three steps, and return the peak memory in MiB."""
+    step = make_step(
+        args.memory_of, build(args.memory_of, NETWORK_G, args.device), random_batch(args.batch, args.lq_size), None, ()
+    )
+    for _ in range(3):
+        step()
+    if args.device == 'cuda':
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[str, float]:
+    """Return the median seconds of a step, of each way, interleaved in an order that rotates."""
+    steps = {name: make_step(name, build(name, NETWORK_G, args.device), data, None, ()) for name in NAMES}
+    if args.amp:
+        steps[f'b {args.amp}'] = make_step('b', build('b', NETWORK_G, args.device), data, args.amp, ())
+    if args.compile:
+        networks = ('net_g', 'net_t')
+        steps['b compiled'] = make_step('b', build('b', NETWORK_G, args.device), data, args.amp, networks)
+    names = list(steps)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for index in range(args.rounds + 2):
+        for name in names[index % len(names) :] + names[: index % len(names)]:
+            began = time.perf_counter()
+            steps[name]()
+            if index >= 2:  # the first rounds warm up
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def hardware(device: str) -> str:
+    """Return the name of what computes."""
+    if device == 'cuda':
+        return torch.cuda.get_device_name()
+    lines = Path('/proc/cpuinfo').read_text().splitlines() if Path('/proc/cpuinfo').exists() else []
+    return next((line.split(': ')[1] for line in lines if line.startswith('model name')), platform.processor())
+
+
+def main() -> None:
+    """Measure in turn, print a table, and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
+    parser.add_argument('--batch', type=int, help='samples (default: 2, on a GPU 32)')
+    parser.add_argument('--lq-size', type=int, default=32)
+    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument('--amp', choices=('bf16', 'fp16'), help='measure b in 16 bits, too')
+    parser.add_argument('--compile', action='store_true', help='measure b compiled, too')
+    parser.add_argument('--json', type=Path, help='file to write the figures to')
+    parser.add_argument('--memory-of', choices=NAMES, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.batch = args.batch or (32 if args.device == 'cuda' else 2)
+    torch.set_num_threads(args.threads)
+    if args.memory_of:
+        print(peak_memory(args))
+        return
+    data = random_batch(args.batch, args.lq_size)
+    difference = largest_difference(NETWORK_G, data, args.device)
+    if difference > 1e-3:
+        raise SystemExit(f'c does not compute the losses of b: they differ by {difference:.1e} of their size.')
+    memory = measure_memory(args)
+    seconds = measure_seconds(args, data)
+    print(f'{"":14}{"seconds":>10}{"to a":>8}{"MiB":>9}')
+    for name, value in seconds.items():
+        peak = f'{memory[name]:9.0f}' if name in memory else ''
+        print(f'{name:14}{value:10.4f}{value / seconds["a"]:8.3f}{peak}')
+    figures = {
+        'ratio_b_a': seconds['b'] / seconds['a'],
+        'ratio_c_a': seconds['c'] / seconds['a'],
+        'ratio_b_d': seconds['b'] / seconds['d'],
+        'memory_b_d': memory['b'] / memory['d'],
+    }
+    print(', '.join(f'{name} {value:.3f}' for name, value in figures.items()))
+    machine = f'{hardware(args.device)}, {args.threads} threads, torch {torch.__version__}'
+    print(f'{machine}; batch {args.batch}, {args.rounds} rounds; random VGG19; c = b to {difference:.0e}')
+    if args.json:
+        content = {**figures, 'seconds': seconds, 'peak_memory_mib': memory, 'hardware': machine, 'batch': args.batch}
+        args.json.write_text(json.dumps(content, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,294 @@
+"""Options that contradict one another, data and weights that do not fit, all in one report."""
+
+import re
+import shutil
+
+import pytest
+import torch
+from basicsr.archs import build_network
+
+from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.options.check import check_options, find_problems
+from dlvr_plugin.options.checks.findings import Processes
+from dlvr_plugin.options.problems import OptionsError, dotted
+from dlvr_plugin.options.yaml_reader import read_file, read_text
+from tests.helpers import REPOSITORY, as_host_model, make_lmdb, tiny_options, video_test_set, write_options
+
+
+def lines(opt, *, is_train=True, with_files=True, **processes):
+    _, problems = find_problems(
+        opt, is_train=is_train, with_files=with_files, processes=Processes(**processes) if processes else None
+    )
+    return [f'{dotted(problem.key)}: {problem.message}' for problem in problems]
+
+
+def read(name):
+    return read_file(REPOSITORY / 'options' / name).value
+
+
+def set_key(opt, key, value):
+    *sections, name = key.split('.')
+    for section in sections:
+        opt = opt.setdefault(section, {})
+    opt[name] = value
+
+
+SPACE = 'train/EDVR/train_EDVR_M_x4_SR_REDS_DiscriminativeSpace.yml'
+PRETRAIN = 'train/EDVR/pretrain_EDVR_M_x4_SR_REDS.yml'
+EDSR = 'train/EDSR/train_EDSR_M_x4_SR_REDS_DiscriminativeSpace.yml'
+BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
+
+
+@pytest.mark.parametrize(
+    ('file', 'changes', 'line'),
+    [
+        (SPACE, {'datasets.train.gt_size': 130}, 'datasets.train.gt_size: must be a multiple of the scale 4, got 130'),
+        (SPACE, {'datasets.train.num_frame': 7}, 'datasets.train.num_frame: must be 5: network_g.num_frame 5, got 7'),
+        (
+            SPACE,
+            {'train.discriminative_opt.fake': 'generated'},
+            'datasets.train.num_frame: must be 7: network_g.num_frame 5 and 2 more for fake: generated, got 5',
+        ),
+        (SPACE, {'datasets.val.num_frame': 3}, 'datasets.val.num_frame: must be 5: network_g.num_frame 5, got 3'),
+        (SPACE, {'network_g.num_frame': 3}, 'datasets.train.num_frame: must be 3'),
+        (EDSR, {'datasets.train.num_frame': 1}, 'datasets.train.num_frame: must be at least 3, the window of T'),
+        (BASICVSR, {'train.discriminative_opt.radius': 8}, 'datasets.train.num_frame: must be at least 17'),
+        (EDSR, {'datasets.train.gt_size': 16}, 'datasets.train.gt_size: must be above 16: T halves frames 4 times'),
+        (BASICVSR, {'datasets.train.gt_size': 128}, 'datasets.train.gt_size: must be at least 132, because BasicVSR'),
+        (PRETRAIN, {'datasets.train.num_frame': 4}, 'datasets.train.num_frame: must be odd for a REDSDataset, got 4'),
+        (PRETRAIN, {'datasets.train.interval_list': [1, 25]}, 'datasets.train.num_frame: 5 frames at interval 25'),
+        (BASICVSR, {'datasets.train.num_frame': 101}, 'datasets.train.num_frame: 101 frames at interval 1'),
+        (PRETRAIN, {'datasets.train.prefetch_mode': 'cuda'}, 'datasets.train.pin_memory: must be true'),
+        (PRETRAIN, {'datasets.val.name': 'mine'}, 'datasets.val.name: must be one of vid4, reds4, redsofficial'),
+        (PRETRAIN, {'train.scheduler.restart_weights': [1]}, 'train.scheduler.restart_weights: must have as many'),
+        (PRETRAIN, {'train.total_iter': 10**6}, 'train.scheduler.periods: end at iteration 600000, before the last'),
+        (PRETRAIN, {'train.pixel_opt': None}, 'train.pixel_opt: is missing: there is no loss'),
+        (PRETRAIN, {'logger.use_tb_logger': False, 'logger.wandb.project': 'x'}, 'logger.use_tb_logger: must be true'),
+        (PRETRAIN, {'val.keep_best': 'lpips'}, 'val.keep_best: must be one of the metrics psnr, ssim, tof'),
+        (
+            SPACE,
+            {'val.keep_best': 'Vid4/tof'},
+            'val.keep_best: must be one of .* SET/METRIC with a set of REDSofficial',
+        ),
+        (SPACE, {'train.pixel_opt.delta': 0}, 'train.pixel_opt.delta: must be above 0'),
+        (SPACE, {'network_t.num_feat': []}, 'network_t: num_in_ch, num_feat and num_feat_classifier must be positive'),
+        (SPACE, {'network_t.num_feat': [8, 8]}, 'train.discriminative_opt.layers: must be some of the layers'),
+        (SPACE, {'train.perceptual_opt': {'type': 'L1Loss'}}, 'train.perceptual_opt: is taken'),
+        (SPACE, {'network_t.norm': 'sync', 'num_gpu': 0}, 'network_t.norm: sync works on GPUs only'),
+        (SPACE, {'host_model': 'StyleGAN2Model'}, 'host_model: expected one of'),
+    ],
+)
+def test_contradictions(file, changes, line):
+    opt = read(file)
+    for key, value in changes.items():
+        set_key(opt, key, value)
+    found = lines(opt, with_files=False)
+    assert any(re.match(line, each) for each in found), found
+
+
+def test_a_scale_that_a_dataset_reads():
+    opt = read(PRETRAIN)
+    del opt['scale']
+    assert lines(opt, with_files=False) == [
+        'scale: is missing (datasets.train, a REDSDataset, reads it). Expected a whole number of at least 1.'
+    ]
+
+
+def test_one_report_says_all(clip_root, tmp_path):
+    opt = tiny_options(clip_root)
+    opt['train']['optim_g']['lr'] = '1e-4'
+    opt['train']['warmup_itr'] = opt['train'].pop('warmup_iter')
+    opt['network_g']['with_tsa'] = 1
+    del opt['logger']['print_freq']
+    opt['datasets']['train']['dataroot_lq'] = 'nowhere'
+    opt['path']['pretrain_network_g'] = 'nowhere.pth'
+    opt['train']['discriminative_opt']['layers'] = [5]
+    path = write_options(opt, tmp_path / 'x.yml')
+    document = read_file(path)
+    with pytest.raises(OptionsError) as caught:
+        check_options(document, is_train=True)
+    title, *rest = str(caught.value).split('\n')
+    assert title == f'7 problems in {path}:'
+    text = path.read_text().split('\n')
+    places = [line.split(': ')[0] for line in rest]
+    assert places == sorted(places, key=lambda place: int(place.rpartition(':')[2]))
+    for line in rest:
+        number, key = int(line.split(': ')[0].rpartition(':')[2]), line.split(': ')[1].split('.')[-1]
+        assert key in text[number - 1] or key == 'print_freq'
+    found = '\n'.join(line.partition(': ')[2] for line in rest)
+    assert found.splitlines() == [
+        'datasets.train.dataroot_lq: nowhere does not exist.',
+        'network_g.with_tsa: expected true or false, got 1 (a number).',
+        'path.pretrain_network_g: nowhere.pth is not a file.',
+        "train.optim_g.lr: expected a number of at least 0, got '1e-4' (text). Write 1.0e-4 or !!float 1e-4.",
+        'train.discriminative_opt.layers: must be some of the layers [1, 2, 3, 4], each once, got [5].',
+        'train.warmup_itr: is no option here. Did you mean warmup_iter?',
+        'logger.print_freq: is missing (iterations between two lines of the log). Expected a whole number of at '
+        'least 1.',
+    ]
+
+
+def test_a_report_has_one_screen():
+    text = '\n'.join(f'unknown_{index}: 1' for index in range(100))
+    with pytest.raises(OptionsError) as caught:
+        check_options(read_text(text, 'x.yml'), is_train=True)
+    shown = str(caught.value).split('\n')
+    assert len(shown) == 22
+    assert shown[-1] == f'... and {len(caught.value.problems) - 20} more.'
+
+
+@pytest.mark.parametrize(
+    ('train', 'dataset', 'processes', 'needed'),
+    [
+        ({}, {'batch_size_per_gpu': 22}, {}, 22),
+        ({'accum_iter': 4}, {'batch_size_per_gpu': 6}, {}, 24),
+        ({}, {'batch_size_per_gpu': 3}, {'world_size': 8, 'is_distributed': True}, 24),
+        ({'accum_iter': 2}, {'dataset_enlarge_ratio': 2}, {'world_size': 11, 'is_distributed': True}, 44),
+        ({}, {'batch_size_per_gpu': 21}, {}, None),
+        ({}, {'batch_size_per_gpu': 21, 'dataset_enlarge_ratio': 8}, {'world_size': 8, 'is_distributed': True}, None),
+    ],
+)
+def test_samples_for_a_batch(clip_root, train, dataset, processes, needed):
+    opt = tiny_options(clip_root)  # 21 samples
+    opt['train'].update(train)
+    opt['datasets']['train'].update(dataset)
+    found = lines(opt, **processes)
+    assert len(found) == (needed is not None), found
+    if needed is not None:
+        assert f'fewer than an iteration takes, {needed} (' in found[0]
+
+
+def reds_options(clip_root, meta):
+    opt = as_host_model(tiny_options(clip_root))
+    train = opt['datasets']['train']
+    del train['exclude_clips']
+    path = clip_root / 'meta.txt'
+    path.write_text(meta)
+    train.update(type='REDSDataset', dataroot_flow=None, meta_info_file=str(path), val_partition='REDS4')
+    return opt
+
+
+def test_samples_of_the_hosts_datasets(clip_root):
+    opt = reds_options(clip_root, '000 100 (64,80,3)\n001 100 (64,80,3)\n')
+    assert lines(opt) == []
+    opt['datasets']['train']['batch_size_per_gpu'] = 101  # clip 000 is for validation
+    assert 'has 100 samples an epoch, fewer than an iteration takes, 101' in lines(opt)[0]
+    opt['datasets']['train']['dataset_enlarge_ratio'] = 2
+    assert lines(opt) == []
+    opt = reds_options(clip_root, '001 7 (64,80,3)\n')
+    assert 'Clip 001 has 7 frames, but a REDSDataset takes clips of 100' in lines(opt)[0]
+    opt = reds_options(clip_root, '001 seven\n')
+    assert 'meta.txt, line 1: expected "clip frames (h,w,c)"' in lines(opt)[0]
+
+
+def test_data_that_is_missing_or_cut_off(clip_root):
+    opt = tiny_options(clip_root)
+    opt['datasets']['train']['meta_info_file'] = 'nowhere.txt'
+    assert lines(opt) == ['datasets.train.meta_info_file: nowhere.txt does not exist.']
+    make_lmdb(clip_root / 'GT', clip_root / 'GT.lmdb')
+    make_lmdb(clip_root / 'X4', clip_root / 'X4.lmdb')
+    opt = tiny_options(clip_root)
+    opt['datasets']['train'].update(
+        dataroot_gt=str(clip_root / 'GT.lmdb'), dataroot_lq=str(clip_root / 'X4.lmdb'), io_backend={'type': 'lmdb'}
+    )
+    assert lines(opt) == []
+    data = clip_root / 'X4.lmdb' / 'data.mdb'
+    data.write_bytes(data.read_bytes()[:5000])
+    (line,) = lines(opt)
+    assert line.startswith(f'datasets.train.dataroot_lq: {data} is cut off')
+    shutil.rmtree(clip_root / 'X4' / '002')
+    opt = tiny_options(clip_root)
+    assert 'Clip 002 is missing in' in lines(opt)[0]
+
+
+def test_sets_must_pair_and_be_long_enough(clip_root):
+    opt = as_host_model(tiny_options(clip_root))
+    opt['datasets']['train']['gt_frames'] = 'middle'
+    opt['datasets']['val'] = video_test_set(clip_root, num_frame=3)
+    opt['val'] = {'val_freq': 1, 'save_img': False, 'skip_frames': 3, 'metrics': {'tof': {'type': 'calculate_tof'}}}
+    assert 'Clip 000 of Vid4 has 7 frames; val.metrics with val.skip_frames 3 need 8' in lines(opt)[0]
+    opt['val']['skip_frames'] = 2
+    assert lines(opt) == []
+    (clip_root / 'GT' / '001' / '00000003.png').unlink()
+    assert all('001' in line for line in lines(opt)) and len(lines(opt)) == 2  # of both sets
+
+
+@pytest.fixture
+def weights(clip_root, tmp_path):
+    """Options that start from weights of their own generator."""
+    opt = tiny_options(clip_root)
+    path = tmp_path / 'net_g.pth'
+    torch.save({'params': build_network(opt['network_g']).state_dict()}, path)
+    opt['path']['pretrain_network_g'] = str(path)
+    return opt
+
+
+def test_weights_that_fit(weights, tmp_path):
+    assert lines(weights) == []
+    state = torch.load(weights['path']['pretrain_network_g'], weights_only=True)['params']
+    named = {f'module.{name}': value for name, value in state.items()}
+    for content, key in (({'params': named}, 'params_ema'), (state, None), ({'params_ema': state}, 'params_ema')):
+        torch.save(content, tmp_path / 'net_g.pth', _use_new_zipfile_serialization=key is not None)
+        weights['path']['param_key_g'] = key
+        assert lines(weights) == []
+
+
+def test_weights_of_another_network(weights):
+    weights['network_g']['num_feat'] = 16
+    (line,) = lines(weights)
+    assert line.startswith('path.pretrain_network_g: ') and 'holds another network than network_g, a EDVR' in line
+    assert 'conv_first.weight is (8, 3, 3, 3) in the file and (16, 3, 3, 3) in the network' in line
+    assert len(line) < 500
+    weights['path']['strict_load_g'] = False
+    assert lines(weights) == []  # the host leaves out what does not fit
+    weights['network_g'] = {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3}
+    weights['host_model'] = 'SRModel'
+    assert lines(weights) == []  # conv_first fits
+    weights['path']['strict_load_g'] = True
+    weights['path']['resume_state'] = 'run.state'  # whose networks are loaded instead
+    assert lines(weights) == []
+
+
+def test_weights_that_cannot_be_read(weights, tmp_path):
+    path = tmp_path / 'net_g.pth'
+    content = path.read_bytes()
+    path.write_bytes(content[:1000])
+    assert 'cannot be read as a checkpoint' in lines(weights)[0]
+    path.write_bytes(content)
+    weights['path']['param_key_g'] = 'weights'
+    assert lines(weights) == []  # the host takes params then
+    torch.save({'net': {}}, path)
+    assert "has no key 'weights'; it begins with net" in lines(weights)[0]
+    marker = tmp_path / 'marker'
+
+    class Bomb:
+        def __reduce__(self):
+            return (type(marker).touch, (marker,))
+
+    torch.save({'params': Bomb()}, path)
+    assert 'cannot be read as a checkpoint' in lines(weights)[0]
+    assert not marker.exists()
+
+
+def test_a_network_that_cannot_be_built_without_memory_is_left_to_itself(weights):
+    weights['network_g'] = {'type': 'SwinIR', 'depths': [2], 'num_heads': [2], 'embed_dim': 12}
+    weights['host_model'] = 'SwinIRModel'
+    found = lines(weights)
+    assert found == [] or 'holds another network' in found[0]
+
+
+def test_weights_of_t(clip_root, tmp_path):
+    opt = tiny_options(clip_root)
+    path = tmp_path / 'net_t.pth'
+    opt['path']['pretrain_network_t'] = str(path)
+    assert lines(opt) == [f'path.pretrain_network_t: {path} is not a file.']
+    torch.save({'params': LossNetT().state_dict()}, path)
+    assert lines(opt) == []
+    opt['network_t']['num_feat_classifier'] = 128
+    assert 'net_t.pth holds another network than LossNetT' in lines(opt)[0]
+
+
+def test_files_that_networks_load_themselves():
+    opt = read('test/BasicVSR/test_BasicVSR_x4_SR_REDS.yml')
+    found = lines(opt, is_train=False)
+    assert any(line.startswith('network_g.spynet_path: experiments/') and 'not a file' in line for line in found)

@@ -1,0 +1,164 @@
+"""Every key of every shipped option file, misspelt, with a wrong type, or left out, is refused by its name."""
+
+import re
+from copy import deepcopy
+
+import pytest
+
+from dlvr_plugin.options.check import find_problems
+from dlvr_plugin.options.yaml_reader import read_file
+from tests.helpers import REPOSITORY
+
+FILES = sorted(REPOSITORY.glob('options/**/*.yml'))
+
+# Keys that training, tests and the classes that the files name read without a default, as the host's source has it.
+REQUIRED = [
+    r'name|model_type|host_model|num_gpu|datasets|path|network_g',
+    r'(datasets\.(train|test)|network_t|train|logger)',
+    r'datasets\.\w+\.(name|type|dataroot_gt|num_frame|io_backend(\.type)?)',
+    r'datasets\.train\.(gt_size|num_worker_per_gpu|batch_size_per_gpu)',
+    r'datasets\.(val|test)\.(dataroot_lq|cache_data)',
+    r'network_[gt]\.type',
+    r'train\.(total_iter|scheduler|scheduler\.(type|milestones|periods)|optim_[gt](\.(type|lr))?)',
+    r'train\.(pixel|perceptual)_opt\.type|train\.perceptual_opt\.path',
+    r'val\.save_img|val\.metrics\.\w+\.type',
+    r'logger\.(print_freq|save_checkpoint_freq|use_tb_logger)',
+]
+REQUIRED_BY_DATASET = {
+    'REDSDataset': r'scale|datasets\.train\.(dataroot_(lq|flow)|meta_info_file|val_partition|use_hflip|use_rot|'
+    r'interval_list|random_reverse)',
+    'REDSRecurrentDataset': r'scale|datasets\.train\.(dataroot_lq|meta_info_file|val_partition|use_hflip|use_rot|'
+    r'test_mode)',
+    'VideoTestDataset': r'datasets\.(val|test)\.padding',
+}
+REQUIRED_BY_NETWORK = {'EDSR': r'network_g\.(num_in_ch|num_out_ch)'}
+
+
+def keys_of(section, path=()):
+    for name, value in section.items():
+        yield (*path, name)
+        if isinstance(value, dict):
+            yield from keys_of(value, (*path, name))
+
+
+def section_of(opt, key):
+    for name in key[:-1]:
+        opt = opt[name]
+    return opt
+
+
+def is_free(key):
+    """Tell whether the user chooses the name."""
+    return key[:2] == ('val', 'metrics') and len(key) == 3
+
+
+def is_required(key, opt):
+    patterns = list(REQUIRED)
+    patterns.append(r'val\.val_freq' if 'train' in opt else 'val')
+    patterns += [REQUIRED_BY_DATASET.get(dataset['type'], '-') for dataset in opt['datasets'].values()]
+    patterns.append(REQUIRED_BY_NETWORK.get(opt['network_g']['type'], '-'))
+    if 'train' in opt:
+        if opt['model_type'] == 'EDVRModel' and 'perceptual_opt' not in opt['train']:
+            patterns.append(r'train\.pixel_opt')
+        if len(opt['train']['scheduler'].get('periods', [])) > 1:  # the default is for one
+            patterns.append(r'train\.scheduler\.restart_weights')
+    return any(re.fullmatch(pattern, '.'.join(map(str, key))) for pattern in patterns)
+
+
+def misspellings(name):
+    return {name + name[-1], name[:-1], name[:-2] + name[-1] + name[-2]} - {name}
+
+
+def wrong_values(value):
+    if isinstance(value, bool):
+        return ['perhaps', 1, [value]]
+    if isinstance(value, (int, float)):
+        return ['1e-4', True, [value]]
+    if isinstance(value, str):
+        return [-1.5, True, {'wrong': value}]
+    if isinstance(value, list):
+        return ['text', 3, {'wrong': value}]
+    return [-1.5, 'text', [1]] if isinstance(value, dict) else [-1.5, {'wrong': 1}, [{'wrong': 1}]]
+
+
+@pytest.fixture(scope='module')
+def figures():
+    """How many cases of each kind were refused, and how many there were; printed by ``pytest -s``."""
+    counted = {}
+    yield counted
+    print('\n' + '\n'.join(f'{kind}: {refused} of {number}' for kind, (refused, number) in counted.items()))  # noqa: T201
+
+
+def check(opt, is_train):
+    return find_problems(opt, is_train=is_train, with_files=False)[1]
+
+
+def refused(cases, figures, kind):
+    """Count, and return the cases that are not refused by the right key."""
+    number, failed = 0, []
+    for file, key, opt, is_train, expected in cases:
+        number += 1
+        if not any(expected(problem) for problem in check(opt, is_train)):
+            failed.append((file.name, key))
+    figures[kind] = (number - len(failed), number)
+    assert number > 500 if kind != 'left out' else number > 300
+    return failed
+
+
+def cases_of(change):
+    """Yield a case for each change of each key; ``change`` yields changed options and what is expected of a problem."""
+    for file in FILES:
+        opt = read_file(file).value
+        for key in keys_of(opt):
+            for changed, expected in change(opt, key):
+                yield file, key, changed, 'train' in opt, expected
+
+
+def test_there_are_files_and_they_are_right():
+    assert len(FILES) >= 27
+    for file in FILES:
+        opt = read_file(file).value
+        assert check(opt, 'train' in opt) == [], file
+
+
+def test_misspelt_keys(figures):
+    def misspell(opt, key):
+        for name in () if is_free(key) else misspellings(key[-1]):
+            changed = deepcopy(opt)
+            section = section_of(changed, key)
+            assert name not in section
+            section[name] = section.pop(key[-1])
+            yield changed, lambda problem, name=name: problem.key == (*key[:-1], name) and key[-1] in problem.message
+
+    assert refused(cases_of(misspell), figures, 'misspelt') == []
+
+
+def test_wrong_types(figures):
+    def mistype(opt, key):
+        for value in () if is_free(key) else wrong_values(section_of(opt, key)[key[-1]]):
+            changed = deepcopy(opt)
+            section_of(changed, key)[key[-1]] = value
+            yield changed, lambda problem: problem.key[: len(key)] == key
+
+    assert refused(cases_of(mistype), figures, 'wrong type') == []
+
+
+def test_left_out_keys(figures):
+    def leave_out(opt, key):
+        if is_required(key, opt):
+            changed = deepcopy(opt)
+            del section_of(changed, key)[key[-1]]
+            yield changed, lambda problem: problem.key == key
+
+    assert refused(cases_of(leave_out), figures, 'left out') == []
+
+
+def test_other_keys_can_be_left_out():
+    def leave_out(opt, key):
+        if not is_required(key, opt):
+            changed = deepcopy(opt)
+            del section_of(changed, key)[key[-1]]
+            yield changed, None
+
+    for file, key, opt, is_train, _ in cases_of(leave_out):
+        assert check(opt, is_train) == [], (file.name, key)

@@ -1,0 +1,106 @@
+"""Training runs in processes of their own, which may be killed, and their results to compare."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.helpers import write_options
+
+# Its server imports everything once and starts each run in a moment.
+_CONTEXT = multiprocessing.get_context('forkserver')
+_CONTEXT.set_forkserver_preload(['tests.training.runs', 'dlvr_plugin.train'])
+TIMEOUT = 120  # seconds; no run of a test takes longer, unless it hangs
+
+
+def start(opt: dict[str, Any], root: Path, *flags: str, **faults: int) -> BaseProcess:
+    """Start a run; its log goes to ``run.log`` in the root of the experiments.
+
+    Args:
+        opt: Options.
+        root: Root of the experiments.
+        *flags: Of the train command.
+        **faults: ``kill_at_sync``: number of the file whose writing is cut off by SIGKILL, from 1; ``largest_file``:
+            bytes that a file may have.
+    """
+    root.mkdir(exist_ok=True)
+    path = write_options(opt, root / 'options.yml')
+    process = _CONTEXT.Process(target=_run, args=(root, ['-opt', str(path), *flags], faults))
+    process.start()
+    return process
+
+
+def finish(process: BaseProcess) -> int:
+    """Wait for a run, and return its exit code."""
+    process.join(TIMEOUT)
+    assert not process.is_alive(), 'the run hangs'
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _run(root: Path, argv: list[str], faults: dict[str, int]) -> None:
+    from dlvr_plugin import train
+
+    os.environ['DLVR_ROOT'] = str(root)
+    torch.set_num_threads(1)
+    log = os.open(root / 'run.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    if 'largest_file' in faults:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (faults['largest_file'], -1))
+    if 'kill_at_sync' in faults:
+        _kill_at_sync(faults['kill_at_sync'])
+    sys.exit(train.main(argv))
+
+
+def _kill_at_sync(number: int) -> None:
+    """Kill this process while it writes a file that has not got its name yet."""
+    sync, left = os.fsync, [number]
+
+    def sync_or_die(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        sync(descriptor)
+
+    os.fsync = sync_or_die
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a file is there."""
+    deadline = time.monotonic() + TIMEOUT
+    while not path.exists():
+        assert time.monotonic() < deadline, f'{path} does not come'
+        time.sleep(0.01)
+
+
+def everything(root: Path, name: str, iteration: int) -> dict[str, Any]:
+    """Return all networks and the training state of an iteration."""
+    folder = root / 'experiments' / name
+    files = [*folder.glob(f'models/net_*_{iteration}.pth'), folder / f'training_states/{iteration}.state']
+    content = {path.name: torch.load(path, weights_only=True) for path in sorted(files)}
+    content[f'{iteration}.state'].pop('networks')  # hashes of files
+    return content
+
+
+def assert_equal(one: Any, other: Any, where: str = '') -> None:
+    """Compare nested containers bit for bit."""
+    if torch.is_tensor(one):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert list(one) == list(other), where
+        for key in one:
+            assert_equal(one[key], other[key], f'{where}.{key}')
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), where
+        for index, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_equal(a, b, f'{where}[{index}]')
+    else:
+        assert one == other, where

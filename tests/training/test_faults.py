@@ -1,0 +1,169 @@
+"""Whatever happens to a run: nothing hangs, the exit code says so, and no more is lost than what was not saved."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import REPOSITORY, tiny_options, write_options
+from tests.training.runs import TIMEOUT, assert_equal, everything, finish, start, wait_for
+
+pytestmark = pytest.mark.slow
+
+TOTAL = 12
+NUM_KILLS = 20
+
+
+@pytest.fixture
+def opt(clip_root):
+    """A run of 12 iterations, six checkpoints, and both phases, with a worker."""
+    opt = tiny_options(clip_root, init_t_iters=3, total_iter=TOTAL)
+    opt['network_t']['num_feat'] = [8, 16, 32, 64]
+    opt['datasets']['train']['num_worker_per_gpu'] = 1
+    opt['train']['ema_decay'] = 0.9
+    opt['logger']['save_checkpoint_freq'] = 2
+    return opt
+
+
+@pytest.fixture
+def undisturbed(opt, tmp_path):
+    """What the run gives when nothing happens to it, and how long it takes."""
+    began = time.monotonic()
+    assert finish(start(opt, tmp_path / 'undisturbed')) == 0
+    return everything(tmp_path / 'undisturbed', 'tiny', TOTAL), time.monotonic() - began
+
+
+def assert_goes_on(opt, root, undisturbed):
+    assert finish(start(opt, root, '--auto_resume')) == 0, (root / 'run.log').read_text()[-3000:]
+    assert_equal(undisturbed[0], everything(root, 'tiny', TOTAL))
+
+
+def states(root):
+    return sorted(int(path.stem) for path in (root / 'experiments/tiny/training_states').glob('*.state'))
+
+
+def test_killed_at_twenty_moments(opt, tmp_path, undisturbed):
+    """Half of the kills fall anywhere, half of them into the writing of a file."""
+    rng = random.Random(0)
+    resumed_from = []
+    for index in range(NUM_KILLS):
+        root = tmp_path / str(index)
+        if index % 2:
+            process = start(opt, root, '--auto_resume', kill_at_sync=rng.randint(1, 18))
+        else:
+            process = start(opt, root, '--auto_resume')
+            time.sleep(rng.uniform(0.3, 1) * undisturbed[1])
+            process.kill()
+        assert finish(process) in (-signal.SIGKILL, 0)
+        resumed_from.append(max(states(root), default=0))
+        assert_goes_on(opt, root, undisturbed)
+    sys.stdout.write(f'{NUM_KILLS} of {NUM_KILLS} bit-equal; resumed from iterations {resumed_from}\n')
+    assert len(set(resumed_from)) > 3
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signal_saves_and_ends(opt, tmp_path, undisturbed, number):
+    opt['logger']['save_checkpoint_freq'] = 1000
+    root = tmp_path / 'root'
+    process = start(opt, root)
+    wait_for_iteration(root, 2)
+    os.kill(process.pid, number)
+    assert finish(process) == 128 + number
+    (saved,) = states(root)
+    assert 2 <= saved < TOTAL
+    assert f'Stopped and saved at iteration {saved}' in (root / 'run.log').read_text()
+    assert_goes_on(opt, root, undisturbed)
+
+
+def test_second_interrupt_leaves_at_once(opt, tmp_path):
+    opt['train']['total_iter'] = 100_000
+    opt['datasets']['train']['batch_size_per_gpu'] = 21  # a long iteration
+    opt['network_g']['num_feat'] = 64
+    root = tmp_path / 'root'
+    process = start(opt, root)
+    wait_for_iteration(root, 1)
+    time.sleep(0.2)
+    for _ in range(2):
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+    assert finish(process) == 130
+    assert 'Stopped and saved' not in (root / 'run.log').read_text()
+
+
+def wait_for_iteration(root: Path, iteration: int) -> None:
+    wait_for(root / 'run.log')
+    deadline = time.monotonic() + TIMEOUT
+    while not re.search(rf'iter: +{iteration}, lr', (root / 'run.log').read_text()):
+        assert time.monotonic() < deadline, (root / 'run.log').read_text()[-2000:]
+        time.sleep(0.01)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+
+
+def test_full_disk(opt, tmp_path, undisturbed):
+    """The limit stands for a disk that has room for one network, but not for the next."""
+    root = tmp_path / 'root'
+    first = {**opt, 'train': {**opt['train'], 'total_iter': 2}}
+    assert finish(start(first, root)) == 0
+    kept = {path: path.read_bytes() for path in (root / 'experiments/tiny').rglob('*_2.*')}
+    sizes = [path.stat().st_size for path in (root / 'experiments/tiny/models').glob('*_2.pth')]
+    assert finish(start(opt, root, '--auto_resume', largest_file=max(sizes) - 1)) == 1
+    log = (root / 'run.log').read_text()
+    assert re.search(r'net_\w_4.pth cannot be written: File too large. The checkpoints before it are intact', log)
+    assert states(root) == [2]
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    assert not [path for path in root.rglob('*') if 'partial' in path.name]
+    assert_goes_on(opt, root, undisturbed)
+
+
+def test_killed_worker(opt, tmp_path, undisturbed):
+    root = tmp_path / 'root'
+    process = start(opt, root)
+    wait_for_iteration(root, 2)
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    assert finish(process) == 1
+    assert re.search(
+        r'A process that reads training data has died: .*num_worker_per_gpu', (root / 'run.log').read_text()
+    )
+    assert_goes_on(opt, root, undisturbed)
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+def test_one_of_two_processes_killed(opt, tmp_path, rank, request):
+    root = tmp_path / 'root'
+    root.mkdir()
+    opt['datasets']['train']['num_worker_per_gpu'] = 0
+    path = write_options(opt, root / 'options.yml')
+    command = ['bash', 'scripts/dist_train.sh', '2', str(path)]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, 'DLVR_ROOT': str(root)}
+
+    def run(*flags, name):
+        opt['name'] = name
+        write_options(opt, path)
+        with (root / 'run.log').open('w') as log:
+            process = subprocess.Popen([*command, *flags], cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
+        request.addfinalizer(process.kill)
+        return process
+
+    assert run(name='whole').wait(TIMEOUT) == 0
+    opt['train']['total_iter'] = 10_000
+    process = run(name='tiny')
+    wait_for_iteration(root, 5)
+    environments = {pid: Path(f'/proc/{pid}/environ').read_text().split('\0') for pid in children(process.pid)}
+    (victim,) = (pid for pid, values in environments.items() if f'RANK={rank}' in values)
+    os.kill(victim, signal.SIGKILL)
+    assert process.wait(TIMEOUT) == 1
+    assert states(root)[-1] >= 4
+    for state in states(root)[2:]:  # the run was told to be longer: go back to iteration 4
+        (root / f'experiments/tiny/training_states/{state}.state').unlink()
+    opt['train']['total_iter'] = TOTAL
+    assert run('--auto_resume', name='tiny').wait(TIMEOUT) == 0
+    assert_equal(everything(root, 'whole', TOTAL), everything(root, 'tiny', TOTAL))
