@@ -9,7 +9,7 @@ from typing import Any
 from basicsr import train
 from basicsr.models.edvr_model import EDVRModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
-from basicsr.utils import check_resume, get_root_logger
+from basicsr.utils import check_resume
 
 from dlvr_plugin.host.adaptation import Adaptation, source_has
 from dlvr_plugin.host.checkpoints import read_checkpoint, states_in
@@ -50,7 +50,8 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
         opt: Parsed options.
 
     Returns:
-        The state on the CPU, or None where training starts anew.
+        The state on the CPU, or None where training starts anew. ``left_out`` in it says which newer states are not
+        complete; it is for the log, which does not exist yet.
 
     Raises:
         ValueError: There are states, but none is complete; or the one that is named is not.
@@ -74,19 +75,19 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _newest_complete(opt: dict[str, Any], models: Path) -> dict[str, Any] | None:
-    paths = states_in(Path(opt['path']['training_states']))
+    paths, left_out = states_in(Path(opt['path']['training_states'])), []
     for path in paths:
         try:
             state = read_complete_state(path, models)
         except ValueError as error:
-            get_root_logger().warning(f'{path.name} is left out: {error}')
+            left_out.append(f'{path.name} is left out: {error}')
             continue
         opt['path']['resume_state'] = str(path)
-        return state
+        return {**state, 'left_out': left_out}
     if paths:
         raise ValueError(
-            f'--auto_resume: none of the {len(paths)} states in {paths[0].parent} is complete. Start anew without '
-            '--auto_resume; the folder is then kept under another name.'
+            f'--auto_resume: none of the {len(paths)} states in {paths[0].parent} is complete. {left_out[0]} Start '
+            'anew without --auto_resume; the folder is then kept under another name.'
         )
     return None
 

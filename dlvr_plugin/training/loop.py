@@ -164,7 +164,7 @@ class Training:
             num_samples=len(dataset),
             enlarge_ratio=options.get('dataset_enlarge_ratio', 1),
             samples_per_iter=options['batch_size_per_gpu'] * num_gpus * self.options.accum_iter,
-            seed=opt['manual_seed'],
+            seed=self.seed,
             variant=self.rollbacks,
             rank=opt['rank'],
             world_size=opt['world_size'],
@@ -185,6 +185,8 @@ class Training:
         self.model: BaseModel = build_model(self.opt)
         if state:
             self.model.resume_training(state)
+            for message in state.get('left_out', ()):
+                self.logger.warning(message)
             self.logger.info(f'Resuming training from iteration {state["iter"]}.')
         self.precision = Precision(
             self.model, amp=options.amp, channels_last=options.channels_last, compiled=options.compile
@@ -200,6 +202,7 @@ class Training:
             scalers=self.precision.scalers,
         )
         self.model.run_state = lambda: {
+            'seed': self.seed,
             'rollbacks': self.rollbacks,
             'scalers': {letter: scaler.state_dict() for letter, scaler in self.precision.scalers.items()},
         }
@@ -207,6 +210,8 @@ class Training:
     def _train_from(self, state: dict[str, Any] | None) -> None:
         start_iter = self.current_iter = state['iter'] if state else 0
         self.rollbacks = state.get('rollbacks', 0) if state else 0
+        # A seed that the options do not give is drawn once for a run, not again for each part of it.
+        self.seed = state.get('seed', self.opt['manual_seed']) if state else self.opt['manual_seed']
         self.last_saved = self.last_validated = start_iter if state else -1
         self.sample_names = ''
         loader = self._build_train_loader(start_iter)
@@ -228,7 +233,7 @@ class Training:
         """Take the batches of an iteration, and a step."""
         self.current_iter += 1
         self.progress.start_iteration()
-        seed_everything(self.opt['manual_seed'], self.rollbacks, self.current_iter, self.opt['rank'], _ITERATION)
+        seed_everything(self.seed, self.rollbacks, self.current_iter, self.opt['rank'], _ITERATION)
         self.model.update_learning_rate(self.current_iter, warmup_iter=self.opt['train'].get('warmup_iter', -1))
         names: list[str] = []
         for index in range(self.options.accum_iter):

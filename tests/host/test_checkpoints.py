@@ -86,9 +86,7 @@ def test_save_and_load(model, tmp_path):
     torch.save({'weights': net.state_dict()}, tmp_path / 'net.pth')
     with pytest.raises(ValueError, match="net.pth has no key 'params', only weights"):
         model.load_network(loaded, tmp_path / 'net.pth')
-    with pytest.raises(
-        ValueError, match=r'another network than Linear: 1 of 2 .* weight is \(3, 2\) in the file'
-    ):
+    with pytest.raises(ValueError, match=r'another network than Linear: 1 of 2 .* weight is \(3, 2\) in the file'):
         model.load_network(nn.Linear(4, 3), path)
     save_file({'weight': net.weight, 'bias': net.bias}, tmp_path / 'net.safetensors')
     model.load_network(loaded, tmp_path / 'net.safetensors')

@@ -124,6 +124,21 @@ def test_full_disk(opt, tmp_path, undisturbed):
     assert_goes_on(opt, root, undisturbed)
 
 
+def test_damaged_checkpoint(opt, tmp_path):
+    """The run goes on from the one before, with a seed that was drawn, and says so in its log."""
+    root = tmp_path / 'root'
+    del opt['manual_seed']
+    assert finish(start(opt, root)) == 0
+    whole = everything(root, 'tiny', TOTAL)
+    damaged = root / f'experiments/tiny/models/net_t_{TOTAL}.pth'
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert finish(start(opt, root, '--auto_resume')) == 0
+    assert_equal(whole, everything(root, 'tiny', TOTAL))
+    *_, log = sorted(root.glob('experiments/tiny/train_tiny_*.log'))
+    assert f'WARNING: {TOTAL}.state is left out: {damaged} is not what was saved' in log.read_text()
+    assert f'Resuming training from iteration {TOTAL - 2}' in log.read_text()
+
+
 def test_killed_worker(opt, tmp_path, undisturbed):
     root = tmp_path / 'root'
     process = start(opt, root)
