@@ -66,11 +66,6 @@ def section_of(
     return Section(options, is_open=takes_any and package not in _KNOWN_PACKAGES)
 
 
-def docs_of(function: Callable[..., Any]) -> dict[str, str]:
-    """Return the first sentence about each argument, by its name."""
-    return {name: doc for name, (_, doc) in _docs(function).items()}
-
-
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(function.__init__ if inspect.isclass(function) else function)

@@ -100,7 +100,9 @@ class Number(ValueType):
 
     def accepts(self, value: Any) -> bool:
         """Take numbers in range."""
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        if isinstance(value, float) and not math.isfinite(value):
             return False
         return not (
             (self.minimum is not None and value < self.minimum)
@@ -126,7 +128,7 @@ class Integer(Number):
 
     def accepts(self, value: Any) -> bool:
         """Take whole numbers in range."""
-        return super().accepts(value) and float(value).is_integer()
+        return super().accepts(value) and (isinstance(value, int) or value.is_integer())
 
     def convert(self, value: Any) -> int:
         """Return an int for a float without a fraction."""

@@ -63,6 +63,7 @@ def test_values_are_converted():
     assert type(nullable(Integer()).check(1e5, (), problems)) is int
     assert type(OneOf((Bool(), Integer())).check(1.0, (), problems)) is int
     assert type(Number().check(1, (), problems)) is int
+    assert Integer().check(10**400, (), problems) == 10**400  # no float can hold it
     assert not problems
 
 

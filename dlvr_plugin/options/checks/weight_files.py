@@ -47,10 +47,9 @@ def _check_inner_paths(findings: Findings) -> None:
 
 def _check_weights_of_t(findings: Findings, path: str) -> None:
     section = findings.get('network_t')
-    if section and findings.is_train:
-        net_t = construct(findings, ARCH_REGISTRY.get(section['type']), section, 'network_t')
-    else:
-        net_t = None
+    if not section or not findings.is_train:
+        return
+    net_t = construct(findings, ARCH_REGISTRY.get(section['type']), section, 'network_t')
     if net_t is not None:
         with findings.collect('path', 'pretrain_network_t'):
             load_loss_net(net_t, path, param_key=findings.opt['path'].get('param_key_t', 'params'))
