@@ -3,6 +3,7 @@ import random
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from basicsr.utils.matlab_functions import imresize
 from filelock import FileLock
+from tqdm import tqdm
 
 from dlvr_plugin.data import ClipDataset, Degradation, store_writer
 from dlvr_plugin.data import prepare as prepare_module
@@ -253,6 +255,7 @@ def test_a_kill_at_any_moment_loses_nothing(tmp_path, monkeypatch, target):
         place = tmp_path / str(number) / target
         pid = os.fork()
         if pid == 0:
+            tqdm.set_lock(threading.RLock())  # the bars' own lock would stay taken in this process, too
             prepare_store(tmp_path / 'GT', place, num_workers=2)
             os._exit(0)
         time.sleep(random.uniform(0, duration))
