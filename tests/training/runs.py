@@ -48,6 +48,8 @@ def finish(process: BaseProcess) -> int:
 def _run(root: Path, argv: list[str], faults: dict[str, int]) -> None:
     from dlvr_plugin import train
 
+    # As in a process that was not forked by the server: workers are children of the run, and end with it.
+    multiprocessing.set_start_method('fork', force=True)
     os.environ['DLVR_ROOT'] = str(root)
     torch.set_num_threads(1)
     log = os.open(root / 'run.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

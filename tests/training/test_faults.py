@@ -67,6 +67,22 @@ def test_killed_at_twenty_moments(opt, tmp_path, undisturbed):
     assert len(set(resumed_from)) > 3
 
 
+def test_killed_run_leaves_no_process(opt, tmp_path):
+    opt['train']['total_iter'] = 100_000
+    opt['datasets']['train']['num_worker_per_gpu'] = 2
+    root = tmp_path / 'root'
+    process = start(opt, root)
+    wait_for_iteration(root, 2)
+    workers = children(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    assert finish(process) == -signal.SIGKILL
+    deadline = time.monotonic() + TIMEOUT
+    while any(is_running(worker) for worker in workers):
+        assert time.monotonic() < deadline, 'a worker of a killed run goes on'
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_signal_saves_and_ends(opt, tmp_path, undisturbed, number):
     opt['logger']['save_checkpoint_freq'] = 1000
@@ -106,6 +122,14 @@ def wait_for_iteration(root: Path, iteration: int) -> None:
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    status = Path(f'/proc/{pid}/status')
+    try:
+        return 'State:\tZ' not in status.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_full_disk(opt, tmp_path, undisturbed):
