@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dlvr_plugin.archs import JointPass, load_loss_net
-from dlvr_plugin.losses import sequence_loss, total_loss
+from dlvr_plugin.losses import SequenceLoss, sequence_loss, total_loss
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
     check_norm,
@@ -52,7 +52,7 @@ class DiscriminativeSpaceModel(HostModel):
     ``DiscriminativeSpaceModel(opt)`` composes this class with the host's class that ``host_model`` names, and returns
     an instance of the composition. The host's step stays as it is. It finds in its slot for a perceptual loss a
     criterion that runs T once, on a detached copy of the output, and hands back the gradient of content and relation
-    loss; T's own step then ends from the same graph. T's weights do not move in between, so the result is that of two
+    loss; T's own gradients come from the same graph. T's weights do not move in between, so the result is that of two
     separate passes.
 
     The first ``init_t_iters`` iterations train T alone. What the options say about G (schedule, warm-up, frozen
@@ -200,13 +200,11 @@ class DiscriminativeSpaceModel(HostModel):
         if current_iter <= self.options.init_t_iters:
             self.output = self._restore_without_graph(self.lq)
             self._look_at(self._restored(self.output), self.output)
+            self._backward_t()
             self.log_dict = self.reduce_loss_dict(OrderedDict())
         else:
             super().optimize_parameters(current_iter - self.options.init_t_iters)
-        self.optimizer_t.zero_grad()
-        self.sequence_loss.total.backward(inputs=list(self.net_t.parameters()))
         self.optimizer_t.step()
-        del self.sequence_loss  # and with it T's graph
 
     def _match_in_discriminative_space(self, output: Tensor, gt: Tensor) -> tuple[Tensor, None]:
         """Stand in the host's slot for a perceptual loss: return content plus relation loss, and no style loss."""
@@ -215,12 +213,19 @@ class DiscriminativeSpaceModel(HostModel):
         joint = self._look_at(leaf, output)
         content, relation = self.matching(joint.gen_features, joint.gt_features)
         loss = total_loss(content, relation)
-        # Only the gradient of G's output is computed here; the graph stays alive for T's own step.
+        # Only the gradient of G's output is computed here; the graph stays alive for T's own loss.
         (gradient,) = torch.autograd.grad(loss, leaf, retain_graph=True)
-        self.generator_losses = {'l_g_content': content}
+        self._backward_t()
+        self.generator_losses = {'l_g_content': content.detach()}
         if relation is not None:
-            self.generator_losses['l_g_relation'] = relation
+            self.generator_losses['l_g_relation'] = relation.detach()
         return _GradientOfLoss.apply(restored, loss.detach(), gradient), None
+
+    def _backward_t(self) -> None:
+        """Compute T's gradients, which frees its graph before the backward pass of G needs memory."""
+        self.optimizer_t.zero_grad()
+        self.sequence_loss.total.backward(inputs=list(self.net_t.parameters()))
+        self.sequence_loss = SequenceLoss(*(value.detach() for value in self.sequence_loss))
 
     def _look_at(self, restored: Tensor, output: Tensor) -> JointPass:
         """Run T on the window and the restored frames (B, S, C, H, W), and keep its own loss."""

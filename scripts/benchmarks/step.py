@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -178,11 +178,12 @@ def build(name: str, network_g: dict[str, Any], device: str, **discriminative_op
     return TwoPassModel(opt, PlainLossNet(LossNetT())) if name == 'c' else AdversarialModel(opt, LossNetT())
 
 
-def make_step(name: str, model: EDVRModel, data: dict[str, Tensor], amp: str | None, compiled: Sequence[str]) -> Step:
+def make_step(name: str, model: EDVRModel, data: dict[str, Tensor], **precision_options: Any) -> Step:
     """Return a function that takes a step, and returns its losses."""
     if name == 'b':  # as the training loop has it
-        precision = Precision(model, amp=amp, compiled=compiled)
+        precision = Precision(model, **precision_options)
         GuardedUpdates(model, max_offset=100.0, scalers=precision.scalers)
+    data = {key: value.to(model.device) for key, value in data.items()}  # a prefetcher has done this before
     sample = {**data, 'gt': data['gt'][:, 2]} if name == 'a' else data
 
     def step() -> dict[str, float]:
@@ -210,10 +211,8 @@ def largest_difference(network_g: dict[str, Any], data: dict[str, Tensor], devic
     plain = build('c', network_g, device)
     plain.net_g.load_state_dict(ours.net_g.state_dict())
     plain.net_t.load_state_dict(ours.net_t.state_dict())
-    losses = make_step('b', ours, data, None, ())()
-    return max(
-        abs(value - losses[name]) / abs(losses[name]) for name, value in make_step('c', plain, data, None, ())().items()
-    )
+    losses = make_step('b', ours, data)()
+    return max(abs(value - losses[name]) / abs(losses[name]) for name, value in make_step('c', plain, data)().items())
 
 
 def measure_memory(args: argparse.Namespace) -> dict[str, float]:
@@ -228,9 +227,8 @@ def measure_memory(args: argparse.Namespace) -> dict[str, float]:
 
 def peak_memory(args: argparse.Namespace) -> float:
     """Take three steps, and return the peak memory in MiB."""
-    step = make_step(
-        args.memory_of, build(args.memory_of, NETWORK_G, args.device), random_batch(args.batch, args.lq_size), None, ()
-    )
+    model = build(args.memory_of, NETWORK_G, args.device)
+    step = make_step(args.memory_of, model, random_batch(args.batch, args.lq_size))
     for _ in range(3):
         step()
     if args.device == 'cuda':
@@ -240,12 +238,18 @@ def peak_memory(args: argparse.Namespace) -> float:
 
 def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[str, float]:
     """Return the median seconds of a step, of each way, interleaved in an order that rotates."""
-    steps = {name: make_step(name, build(name, NETWORK_G, args.device), data, None, ()) for name in NAMES}
+    ways: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
+    if args.channels_last:
+        ways['b channels_last'] = {'channels_last': True}
     if args.amp:
-        steps[f'b {args.amp}'] = make_step('b', build('b', NETWORK_G, args.device), data, args.amp, ())
+        ways[f'b {args.amp}'] = {'amp': args.amp}
+    if args.amp and args.channels_last:
+        ways[f'b {args.amp} channels_last'] = {'amp': args.amp, 'channels_last': True}
     if args.compile:
-        networks = ('net_g', 'net_t')
-        steps['b compiled'] = make_step('b', build('b', NETWORK_G, args.device), data, args.amp, networks)
+        ways['b compiled'] = {'amp': args.amp, 'compiled': ('net_g', 'net_t')}
+    steps = {
+        way: make_step(way[0], build(way[0], NETWORK_G, args.device), data, **options) for way, options in ways.items()
+    }
     names = list(steps)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for index in range(args.rounds + 2):
@@ -274,12 +278,14 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
     parser.add_argument('--amp', choices=('bf16', 'fp16'), help='measure b in 16 bits, too')
+    parser.add_argument('--channels-last', action='store_true', help='measure b in this memory format, too')
     parser.add_argument('--compile', action='store_true', help='measure b compiled, too')
     parser.add_argument('--json', type=Path, help='file to write the figures to')
     parser.add_argument('--memory-of', choices=NAMES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.batch = args.batch or (32 if args.device == 'cuda' else 2)
     torch.set_num_threads(args.threads)
+    torch.backends.cudnn.benchmark = True  # as both training loops have it
     if args.memory_of:
         print(peak_memory(args))
         return
@@ -289,10 +295,10 @@ def main() -> None:
         raise SystemExit(f'c does not compute the losses of b: they differ by {difference:.1e} of their size.')
     memory = measure_memory(args)
     seconds = measure_seconds(args, data)
-    print(f'{"":14}{"seconds":>10}{"to a":>8}{"MiB":>9}')
+    print(f'{"":22}{"seconds":>10}{"to a":>8}{"MiB":>9}')
     for name, value in seconds.items():
         peak = f'{memory[name]:9.0f}' if name in memory else ''
-        print(f'{name:14}{value:10.4f}{value / seconds["a"]:8.3f}{peak}')
+        print(f'{name:22}{value:10.4f}{value / seconds["a"]:8.3f}{peak}')
     figures = {
         'ratio_b_a': seconds['b'] / seconds['a'],
         'ratio_c_a': seconds['c'] / seconds['a'],

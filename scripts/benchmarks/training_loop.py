@@ -1,0 +1,170 @@
+"""Seconds an iteration of whole training loops: the framework's with a pixel loss, and ours in alternation.
+
+The framework trains its EDVRModel by its own script, without the plugin, in float32, on its REDS dataset from an LMDB
+of PNG frames. Ours trains G and T in alternation on the raw store of the same frames. Each run is a process of its own;
+rounds alternate between them. Times are taken from the log, between its lines.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from loader import make_data
+
+STOCK = 'framework'
+# What ours differ in: options of the section train.
+RUNS: dict[str, dict[str, Any]] = {
+    STOCK: {},
+    'ours': {},
+    'ours, bf16': {'amp': 'bf16'},
+    'ours, bf16, channels_last': {'amp': 'bf16', 'channels_last': True},
+    'ours, bf16, compiled': {'amp': 'bf16', 'compile': ['net_g', 'net_t']},
+}
+NETWORK_G = {
+    'type': 'EDVR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 64, 'num_frame': 5, 'deformable_groups': 8,
+    'num_extract_block': 5, 'num_reconstruct_block': 10, 'with_tsa': True,
+}  # fmt: skip
+
+
+def make_options(run: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a run."""
+    codec = 'png' if run == STOCK else 'raw'
+    dataset = {
+        'name': 'benchmark',
+        'dataroot_gt': str(args.data / f'gt_{codec}.lmdb'),
+        'dataroot_lq': str(args.data / f'lq_{codec}.lmdb'),
+        'io_backend': {'type': 'lmdb'},
+        'num_frame': 5,
+        'gt_size': 4 * args.lq_size,
+        'interval_list': [1],
+        'random_reverse': False,
+        'use_hflip': True,
+        'use_rot': True,
+        'num_worker_per_gpu': args.workers,
+        'batch_size_per_gpu': args.batch,
+        'dataset_enlarge_ratio': 1000,
+    }
+    if args.device == 'cuda':
+        dataset |= {'prefetch_mode': 'cuda', 'pin_memory': True}
+    optimizer = {'type': 'Adam', 'lr': 1e-5, 'betas': [0.9, 0.99]}
+    train: dict[str, Any] = {
+        'optim_g': optimizer,
+        'scheduler': {'type': 'MultiStepLR', 'milestones': [1000000]},
+        'total_iter': args.iterations,
+        'warmup_iter': -1,
+        'pixel_opt': {'type': 'CharbonnierLoss', 'loss_weight': 1.0, 'reduction': 'mean'},
+    }
+    opt: dict[str, Any] = {
+        'name': re.sub(r'\W+', '_', run),
+        'model_type': 'EDVRModel',
+        'scale': 4,
+        'num_gpu': int(args.device == 'cuda'),
+        'manual_seed': 0,
+        'datasets': {'train': dataset},
+        'network_g': NETWORK_G,
+        'path': {'pretrain_network_g': None, 'strict_load_g': True, 'resume_state': None},
+        'train': train,
+        'logger': {'print_freq': args.print_freq, 'save_checkpoint_freq': 10**9, 'use_tb_logger': False},
+        'dist_params': {'backend': 'nccl', 'port': 29500},
+    }
+    if run == STOCK:
+        meta_file = str(args.data / 'gt_png.lmdb' / 'meta_info_clips.txt')
+        dataset |= {'type': 'REDSDataset', 'meta_info_file': meta_file, 'val_partition': 'REDS4', 'test_mode': False}
+        dataset |= {'dataroot_flow': None, 'use_shuffle': True}
+        return opt
+    dataset |= {'type': 'ClipDataset'}
+    opt |= {'model_type': 'DiscriminativeSpaceModel', 'host_model': 'EDVRModel', 'network_t': {'type': 'LossNetT'}}
+    train |= {'optim_t': optimizer, 'init_t_iters': 0, 'discriminative_opt': {}, **RUNS[run]}
+    return opt
+
+
+def train(run: str, option_file: str, root: Path) -> None:
+    """Train, by the framework's own pipeline or by ours."""
+    if run != STOCK:
+        from dlvr_plugin.train import main as train_ours
+
+        os.environ['DLVR_ROOT'] = str(root)
+        sys.exit(train_ours(['-opt', option_file]))
+    import torchvision.transforms.functional as functional
+
+    # The framework imports this module, which torchvision has no longer, for one function that is not used here.
+    sys.modules.setdefault('torchvision.transforms.functional_tensor', functional)
+    from basicsr.train import train_pipeline
+
+    sys.argv = [sys.argv[0], '-opt', option_file]
+    train_pipeline(str(root))
+
+
+def seconds_between_lines(log: str, print_freq: int, skip: int) -> list[float]:
+    """Return the seconds an iteration between the lines of a log, behind its first iterations."""
+    found = re.findall(r'^(\S+ \S+) INFO: \[.*?iter:\s*([\d,]+), lr', log, re.MULTILINE)
+    lines = [(datetime.strptime(when, '%Y-%m-%d %H:%M:%S,%f'), int(number.replace(',', ''))) for when, number in found]
+    times = [when for when, number in lines if number >= skip]
+    return [(b - a).total_seconds() / print_freq for a, b in zip(times, times[1:], strict=False)]
+
+
+def measure(run: str, args: argparse.Namespace, number: int) -> list[float]:
+    """Train in a process of its own, and return seconds an iteration."""
+    root = args.data / 'runs' / f'{number}'
+    root.mkdir(parents=True, exist_ok=True)
+    opt = make_options(run, args)
+    option_file = root / f'{opt["name"]}.yml'
+    option_file.write_text(yaml.safe_dump(opt))
+    command = [sys.executable, __file__, '--run', run, '--option-file', str(option_file), '--data', str(root)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f'{run}: exit code {done.returncode}\n{(done.stdout + done.stderr)[-4000:]}')
+    seconds = seconds_between_lines(done.stdout + done.stderr, args.print_freq, args.skip)
+    print(f'round {number + 1}: {run}: {statistics.median(seconds):.4f} s an iteration', file=sys.stderr)
+    return seconds
+
+
+def main() -> None:
+    """Measure in turn, print a table, and write the figures."""
+    project = Path(__file__).resolve().parents[2]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--source', type=Path, default=project.parent / 'shared/data/mini/GT', help='folder of clips')
+    parser.add_argument('--data', type=Path, default=project / 'datasets/benchmark_loader', help='where LMDBs are kept')
+    parser.add_argument('--clips', type=int, default=3, help='of 100 frames (default: 3)')
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda')
+    parser.add_argument('--batch', type=int, default=32)
+    parser.add_argument('--lq-size', type=int, default=32)
+    parser.add_argument('--workers', type=int, default=8)
+    parser.add_argument('--iterations', type=int, default=300)
+    parser.add_argument('--skip', type=int, default=100, help='iterations that warm up')
+    parser.add_argument('--print-freq', type=int, default=20)
+    parser.add_argument('--rounds', type=int, default=1)
+    parser.add_argument('--runs', nargs='+', choices=RUNS, default=list(RUNS))
+    parser.add_argument('--json', type=Path, help='file to write the figures to')
+    parser.add_argument('--run', choices=RUNS, help=argparse.SUPPRESS)
+    parser.add_argument('--option-file', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.run:
+        train(args.run, args.option_file, args.data)
+        return
+    if not args.source.is_dir():
+        parser.error(f'{args.source} is not here; --source takes a folder of clips.')
+    make_data(args.data, args.source, args.clips)
+    seconds: dict[str, list[float]] = {run: [] for run in args.runs}
+    for number in range(args.rounds):
+        for run in args.runs:
+            seconds[run] += measure(run, args, number)
+    medians = {run: statistics.median(values) for run, values in seconds.items()}
+    print(f'{"":28}{"s/iter":>10}{"samples/s":>12}{"speed":>8}')
+    for run, value in medians.items():
+        speed = f'{medians[STOCK] / value:8.2f}' if STOCK in medians else ''
+        print(f'{run:28}{value:10.4f}{args.batch / value:12.1f}{speed}')
+    if args.json:
+        args.json.write_text(json.dumps({'seconds': medians, 'batch': args.batch, 'rounds': args.rounds}, indent=2))
+
+
+if __name__ == '__main__':
+    main()
