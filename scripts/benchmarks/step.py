@@ -11,7 +11,6 @@ All run in one process, in turn; the memory of each is measured in a process of 
 import argparse
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -233,7 +232,9 @@ def peak_memory(args: argparse.Namespace) -> float:
         step()
     if args.device == 'cuda':
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    (peak,) = (line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM:'))
+    return int(peak.split()[1]) / 1024
 
 
 def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[str, float]:
