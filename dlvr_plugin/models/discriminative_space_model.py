@@ -64,6 +64,8 @@ class DiscriminativeSpaceModel(HostModel):
     Source: Sections 3.1 and 3.2 of the paper; equations 1 to 6.
     """
 
+    sequence_loss: SequenceLoss  # T's, of the last iteration
+
     def __new__(cls, opt: dict[str, Any]) -> 'DiscriminativeSpaceModel':
         """Compose this class with the host's class that ``host_model`` names."""
         host_model = find_host_model(opt)

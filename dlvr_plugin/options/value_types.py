@@ -2,6 +2,7 @@
 
 import datetime
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,42 +12,50 @@ from dlvr_plugin.options.problems import KeyPath, Problem, nearest
 JsonSchema = dict[str, Any]
 
 
-class ValueType:
-    """A type of values. Subclasses with entries of their own replace ``check``, the others ``accepts``."""
+class ValueType(ABC):
+    """A type of values."""
 
     @property
+    @abstractmethod
     def expected(self) -> str:
         """What the value must be, in words."""
-        raise NotImplementedError
 
-    def accepts(self, value: Any) -> bool:
-        """Tell whether a value is of this type."""
-        raise NotImplementedError
+    @abstractmethod
+    def check(self, value: Any, key: KeyPath, problems: list[Problem]) -> Any:
+        """Return the value, converted, and append what is wrong with it to the problems."""
 
-    def convert(self, value: Any) -> Any:
-        """Return an accepted value as the code behind the options wants it."""
-        return value
+    @abstractmethod
+    def json_schema(self, define: 'Define') -> JsonSchema:
+        """Return the JSON Schema; ``define`` turns a schema that is used in several places into a reference."""
 
     def hint(self, value: Any) -> str:
         """Return how to mend a value that is not accepted."""
         return ''
 
+
+class SimpleType(ValueType):
+    """A type of values without entries of their own."""
+
+    @abstractmethod
+    def accepts(self, value: Any) -> bool:
+        """Tell whether a value is of this type."""
+
+    def convert(self, value: Any) -> Any:
+        """Return an accepted value as the code behind the options wants it."""
+        return value
+
     def check(self, value: Any, key: KeyPath, problems: list[Problem]) -> Any:
-        """Return the value, converted, and append what is wrong with it to the problems."""
+        """Convert the value, or say what was expected."""
         if self.accepts(value):
             return self.convert(value)
         problems.append(Problem(key, f'expected {self.expected}, got {describe(value)}.{self.hint(value)}'))
         return value
 
-    def json_schema(self, define: 'Define') -> JsonSchema:
-        """Return the JSON Schema; ``define`` turns a schema that is used in several places into a reference."""
-        raise NotImplementedError
-
 
 Define = Callable[[str, Callable[[], JsonSchema]], JsonSchema]
 
 
-class Anything(ValueType):
+class Anything(SimpleType):
     """A value of which nothing is known."""
 
     expected = 'any value'
@@ -60,7 +69,7 @@ class Anything(ValueType):
         return {}
 
 
-class Bool(ValueType):
+class Bool(SimpleType):
     """``true`` or ``false``."""
 
     expected = 'true or false'
@@ -75,7 +84,7 @@ class Bool(ValueType):
 
 
 @dataclass(frozen=True)
-class Number(ValueType):
+class Number(SimpleType):
     """A finite number.
 
     Attributes:
@@ -140,7 +149,7 @@ class Integer(Number):
 
 
 @dataclass(frozen=True)
-class Text(ValueType):
+class Text(SimpleType):
     """Text.
 
     Attributes:
@@ -164,7 +173,7 @@ class Text(ValueType):
         return {'type': 'string'} if self.may_be_empty else {'type': 'string', 'minLength': 1}
 
 
-class Null(ValueType):
+class Null(SimpleType):
     """``~``, nothing."""
 
     expected = '~'
@@ -179,7 +188,7 @@ class Null(ValueType):
 
 
 @dataclass(frozen=True)
-class Choice(ValueType):
+class Choice(SimpleType):
     """One of some values.
 
     Attributes:
@@ -226,12 +235,6 @@ class ListOf(ValueType):
         number = f' of {self.length}' if self.length is not None else ''
         filled = ' that is not empty' if self.minimum else ''
         return f'a list{number}, each entry {self.item.expected}{filled}'
-
-    def accepts(self, value: Any) -> bool:
-        """Take lists of accepted entries."""
-        problems: list[Problem] = []
-        self.check(value, (), problems)
-        return not problems
 
     def check(self, value: Any, key: KeyPath, problems: list[Problem]) -> Any:
         """Check the list, then its entries."""
