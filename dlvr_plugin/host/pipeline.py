@@ -11,7 +11,7 @@ from types import ModuleType
 import torch.distributed as dist
 from basicsr.utils import get_root_logger
 
-from dlvr_plugin.errors import DivergenceError, StopRequested
+from dlvr_plugin.errors import DataError, DivergenceError, StopRequested
 from dlvr_plugin.options.parse import parse_options
 
 # What a person can mend. Anything else is a defect, and is shown with its traceback.
@@ -50,6 +50,13 @@ def run_pipeline(module: ModuleType, pipeline: Callable[[str], None], argv: Sequ
         try:
             with _arguments(argv), _own_parser(module):
                 pipeline(str(project_root()))
+        except RuntimeError as error:  # raised wherever the run is when the worker dies
+            if 'DataLoader worker' not in str(error):
+                raise
+            raise DataError(
+                f'A process that reads data has died: {error} Most often the memory is short: lower num_worker_per_gpu '
+                'or batch_size_per_gpu. Training goes on with --auto_resume.'
+            ) from error
         finally:
             if dist.is_initialized():
                 dist.destroy_process_group()

@@ -25,7 +25,7 @@ from basicsr.utils.options import copy_opt_file, dict2str, parse_options
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from dlvr_plugin.errors import DataError, DivergenceError, StopRequested
+from dlvr_plugin.errors import DivergenceError, StopRequested
 from dlvr_plugin.host.checkpoints import remove_old_checkpoints
 from dlvr_plugin.host.resume import load_resume_state
 from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset, seed_everything
@@ -297,23 +297,11 @@ class Training:
 
 
 def _prefetch(loader: DataLoader, opt: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the batches, by the prefetcher that ``prefetch_mode`` names.
-
-    Raises:
-        DataError: A worker process has died.
-    """
+    """Yield the batches, by the prefetcher that ``prefetch_mode`` names."""
     on_gpu = opt['datasets']['train'].get('prefetch_mode') == 'cuda'
-    try:
-        prefetcher = CUDAPrefetcher(loader, opt) if on_gpu else CPUPrefetcher(loader)
-        while (batch := prefetcher.next()) is not None:
-            yield batch
-    except RuntimeError as error:
-        if 'DataLoader worker' not in str(error):
-            raise
-        raise DataError(
-            f'A process that reads training data has died: {error} Most often the memory is short: lower '
-            'num_worker_per_gpu, or batch_size_per_gpu. Go on with --auto_resume.'
-        ) from error
+    prefetcher = CUDAPrefetcher(loader, opt) if on_gpu else CPUPrefetcher(loader)
+    while (batch := prefetcher.next()) is not None:
+        yield batch
 
 
 def _start_worker(host_worker_init: Callable[[int], None] | None, worker_id: int) -> None:

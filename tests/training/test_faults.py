@@ -169,9 +169,7 @@ def test_killed_worker(opt, tmp_path, undisturbed):
     wait_for_iteration(root, 2)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     assert finish(process) == 1
-    assert re.search(
-        r'A process that reads training data has died: .*num_worker_per_gpu', (root / 'run.log').read_text()
-    )
+    assert re.search(r'A process that reads data has died: .*num_worker_per_gpu', (root / 'run.log').read_text())
     assert_goes_on(opt, root, undisturbed)
 
 

@@ -1,6 +1,5 @@
 """The paths that only a GPU takes."""
 
-import json
 import os
 import re
 import subprocess
@@ -91,7 +90,7 @@ def test_goes_on_where_it_stopped(opt, tmp_path, monkeypatch, host_log, exact_fl
     assert set(scalers) == ({'g', 't'} if precision == 'fp16' else set())
 
 
-def test_updates_are_fused(opt, tmp_path, monkeypatch):
+def test_updates_are_fused():
     model = build_model({**model_options(), 'num_gpu': 1})
     assert model.optimizer_g.defaults['fused'] and model.optimizer_t.defaults['fused']
     assert {p.device.type for p in [*model.net_g.parameters(), *model.net_t.parameters()]} == {'cuda'}
@@ -124,8 +123,9 @@ def test_distributed_by_nccl(opt, tmp_path, monkeypatch, host_log, exact_float32
             assert distributed[0][key] == pytest.approx(value, rel=5e-3), key
 
 
-def test_framework_model_with_our_losses(opt, tmp_path, monkeypatch, host_log):
+def test_framework_model(opt, tmp_path, monkeypatch, host_log):
     opt = as_host_model(opt)
     opt['datasets']['train']['gt_frames'] = 'middle'
-    (*_, last) = run(opt, tmp_path, monkeypatch, host_log, 'stock')
-    assert json.dumps(last) != '{}'
+    losses = run(opt, tmp_path, monkeypatch, host_log, 'stock')
+    assert len(losses) == 4
+    assert all(0 < each['l_pix'] < 1 for each in losses)
