@@ -237,8 +237,8 @@ def peak_memory(args: argparse.Namespace) -> float:
     return int(peak.split()[1]) / 1024
 
 
-def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[str, float]:
-    """Return the median seconds of a step, of each way, interleaved in an order that rotates."""
+def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[str, list[float]]:
+    """Return the seconds of a step in each round, of each way, interleaved in an order that rotates."""
     ways: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
     if args.channels_last:
         ways['b channels_last'] = {'channels_last': True}
@@ -259,7 +259,12 @@ def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[s
             steps[name]()
             if index >= 2:  # the first rounds warm up
                 seconds[name].append(time.perf_counter() - began)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return seconds
+
+
+def median_ratio(values: list[float], reference: list[float]) -> float:
+    """Return the median over rounds of the ratio within a round, which changes of the machine's speed leave alone."""
+    return statistics.median(value / other for value, other in zip(values, reference, strict=True))
 
 
 def hardware(device: str) -> str:
@@ -276,7 +281,7 @@ def main() -> None:
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     parser.add_argument('--batch', type=int, help='samples (default: 2, on a GPU 32)')
     parser.add_argument('--lq-size', type=int, default=32)
-    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--rounds', type=int, default=15)
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
     parser.add_argument('--amp', choices=('bf16', 'fp16'), help='measure b in 16 bits, too')
     parser.add_argument('--channels-last', action='store_true', help='measure b in this memory format, too')
@@ -297,13 +302,13 @@ def main() -> None:
     memory = measure_memory(args)
     seconds = measure_seconds(args, data)
     print(f'{"":22}{"seconds":>10}{"to a":>8}{"MiB":>9}')
-    for name, value in seconds.items():
+    for name, values in seconds.items():
         peak = f'{memory[name]:9.0f}' if name in memory else ''
-        print(f'{name:22}{value:10.4f}{value / seconds["a"]:8.3f}{peak}')
+        print(f'{name:22}{statistics.median(values):10.4f}{median_ratio(values, seconds["a"]):8.3f}{peak}')
     figures = {
-        'ratio_b_a': seconds['b'] / seconds['a'],
-        'ratio_c_a': seconds['c'] / seconds['a'],
-        'ratio_b_d': seconds['b'] / seconds['d'],
+        'ratio_b_a': median_ratio(seconds['b'], seconds['a']),
+        'ratio_c_a': median_ratio(seconds['c'], seconds['a']),
+        'ratio_b_d': median_ratio(seconds['b'], seconds['d']),
         'memory_b_d': memory['b'] / memory['d'],
     }
     print(', '.join(f'{name} {value:.3f}' for name, value in figures.items()))
