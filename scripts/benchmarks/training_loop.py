@@ -28,14 +28,12 @@ RUNS: dict[str, dict[str, Any]] = {
     'ours, bf16, channels_last': {'amp': 'bf16', 'channels_last': True},
     'ours, bf16, compiled': {'amp': 'bf16', 'compile': ['net_g', 'net_t']},
 }
-NETWORK_G = {
-    'type': 'EDVR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 64, 'num_frame': 5, 'deformable_groups': 8,
-    'num_extract_block': 5, 'num_reconstruct_block': 10, 'with_tsa': True,
-}  # fmt: skip
 
 
 def make_options(run: str, args: argparse.Namespace) -> dict[str, Any]:
     """Return the options of a run."""
+    from step import NETWORK_G  # brings the plugin, which the framework's own run must not see
+
     codec = 'png' if run == STOCK else 'raw'
     dataset = {
         'name': 'benchmark',
@@ -69,7 +67,7 @@ def make_options(run: str, args: argparse.Namespace) -> dict[str, Any]:
         'num_gpu': int(args.device == 'cuda'),
         'manual_seed': 0,
         'datasets': {'train': dataset},
-        'network_g': NETWORK_G,
+        'network_g': dict(NETWORK_G),
         'path': {'pretrain_network_g': None, 'strict_load_g': True, 'resume_state': None},
         'train': train,
         'logger': {'print_freq': args.print_freq, 'save_checkpoint_freq': 10**9, 'use_tb_logger': False},
@@ -152,18 +150,26 @@ def main() -> None:
         return
     if not args.source.is_dir():
         parser.error(f'{args.source} is not here; --source takes a folder of clips.')
+    if args.iterations < args.skip + 3 * args.print_freq:
+        parser.error(f'--iterations must be at least {args.skip + 3 * args.print_freq}, for two lines behind --skip.')
+    from step import hardware
+
     make_data(args.data, args.source, args.clips)
     seconds: dict[str, list[float]] = {run: [] for run in args.runs}
     for number in range(args.rounds):
         for run in args.runs:
             seconds[run] += measure(run, args, number)
     medians = {run: statistics.median(values) for run, values in seconds.items()}
+    speeds = {run: medians[STOCK] / value for run, value in medians.items()} if STOCK in medians else {}
     print(f'{"":28}{"s/iter":>10}{"samples/s":>12}{"speed":>8}')
     for run, value in medians.items():
-        speed = f'{medians[STOCK] / value:8.2f}' if STOCK in medians else ''
+        speed = f'{speeds[run]:8.2f}' if run in speeds else ''
         print(f'{run:28}{value:10.4f}{args.batch / value:12.1f}{speed}')
+    figures = {'seconds': medians, 'speeds': speeds, 'batch': args.batch, 'rounds': args.rounds}
+    figures |= {'workers': args.workers, 'hardware': hardware(args.device)}
+    print(f'{figures["hardware"]}; batch {args.batch}, {args.workers} data workers, {args.rounds} rounds')
     if args.json:
-        args.json.write_text(json.dumps({'seconds': medians, 'batch': args.batch, 'rounds': args.rounds}, indent=2))
+        args.json.write_text(json.dumps(figures, indent=2) + '\n')
 
 
 if __name__ == '__main__':
