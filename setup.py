@@ -35,6 +35,7 @@ setup(
     extras_require={
         'mmcv': ['mmcv-lite'],  # colours of optical flow as papers have them
         'vmaf': ['imageio-ffmpeg'],  # an ffmpeg with libvmaf
+        'wandb': ['wandb'],  # curves at Weights & Biases
         'test': ['imageio-ffmpeg', 'jsonschema', 'mmcv-lite', 'mypy', 'playwright', 'pytest', 'ruff', 'types-PyYAML'],
     },
 )

@@ -17,7 +17,6 @@ from basicsr.utils import (
     get_env_info,
     get_root_logger,
     get_time_str,
-    init_wandb_logger,
     make_exp_dirs,
     mkdir_and_rename,
 )
@@ -35,6 +34,7 @@ from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.progress import Progress
 from dlvr_plugin.training.stop_request import StopRequest, ignore_stop_signals
 from dlvr_plugin.training.updates import GuardedUpdates
+from dlvr_plugin.training.wandb_logger import init_wandb_logger
 
 _ITERATION = 1  # tells the seeds of iterations from those of samples
 

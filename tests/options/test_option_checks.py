@@ -9,6 +9,7 @@ from basicsr.archs import build_network
 
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.options.check import check_options, find_problems
+from dlvr_plugin.options.checks import combinations
 from dlvr_plugin.options.checks.findings import Processes
 from dlvr_plugin.options.problems import OptionsError, dotted
 from dlvr_plugin.options.yaml_reader import read_file, read_text
@@ -84,6 +85,14 @@ def test_contradictions(file, changes, line):
         set_key(opt, key, value)
     found = lines(opt, with_files=False)
     assert any(re.match(line, each) for each in found), found
+
+
+def test_wandb_that_is_not_installed(monkeypatch):
+    opt = read(PRETRAIN)
+    set_key(opt, 'logger.wandb.project', 'x')
+    monkeypatch.setattr(combinations, 'find_spec', lambda name: None)
+    (found,) = lines(opt, with_files=False)
+    assert found.startswith('logger.wandb.project: needs the package wandb: pip install wandb.')
 
 
 def test_a_scale_that_a_dataset_reads():

@@ -1,5 +1,6 @@
 """Options that contradict one another, as far as no file is needed to see it."""
 
+from importlib.util import find_spec
 from typing import Any
 
 from basicsr.models.sr_model import SRModel
@@ -153,7 +154,11 @@ def _check_losses(findings: Findings) -> None:
 
 def _check_logger(findings: Findings) -> None:
     wandb = findings.get('logger', 'wandb') or {}
-    if wandb.get('project') and findings.get('logger', 'use_tb_logger') is False:
+    if not wandb.get('project'):
+        return
+    if find_spec('wandb') is None:
+        findings.add(('logger', 'wandb', 'project'), 'needs the package wandb: pip install wandb. Or set it to ~.')
+    if findings.get('logger', 'use_tb_logger') is False:
         findings.add(('logger', 'use_tb_logger'), 'must be true with wandb.project, which reads what TensorBoard gets.')
 
 
