@@ -1,15 +1,17 @@
-"""Test with the host's pipeline and the plugin: ``python -m dlvr_plugin.test -opt FILE``."""
+"""Test with BasicSR and the plugin: ``python -m dlvr_plugin.test -opt FILE``."""
 
 import sys
 from collections.abc import Sequence
 
-from basicsr import test as host_test
-
-from dlvr_plugin.host.pipeline import run_pipeline
+from dlvr_plugin import host
+from dlvr_plugin.core.command import exit_code_of, project_root
+from dlvr_plugin.data import framework_datasets
+from dlvr_plugin.evaluation.test_run import test
+from dlvr_plugin.options.parse import parse_options, process_group
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Test as the option file says; takes the flags of the host's test script.
+    """Test as the option file says; takes the flags of the framework's test script.
 
     Args:
         argv: Arguments; None for those of the command line.
@@ -17,7 +19,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code.
     """
-    return run_pipeline(host_test, host_test.test_pipeline, argv)
+    return exit_code_of(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    host.apply()
+    framework_datasets.install()
+    with process_group():
+        opt, _ = parse_options(project_root(), is_train=False, argv=argv)
+        test(opt)
 
 
 if __name__ == '__main__':

@@ -1,14 +1,18 @@
-"""Train with the host's pipeline and the plugin: ``python -m dlvr_plugin.train -opt FILE``."""
+"""Train with BasicSR and the plugin: ``python -m dlvr_plugin.train -opt FILE``."""
 
 import sys
 from collections.abc import Sequence
 
-from dlvr_plugin.host.pipeline import run_pipeline
-from dlvr_plugin.training import loop
+from dlvr_plugin import host
+from dlvr_plugin.core.command import exit_code_of, project_root
+from dlvr_plugin.data import framework_datasets
+from dlvr_plugin.options.parse import parse_options, process_group
+from dlvr_plugin.training import step_features
+from dlvr_plugin.training.loop import train
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train as the option file says; takes the flags of the host's train script.
+    """Train as the option file says; takes the flags of the framework's train script.
 
     Args:
         argv: Arguments; None for those of the command line.
@@ -16,7 +20,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit code.
     """
-    return run_pipeline(loop, loop.train_pipeline, argv)
+    return exit_code_of(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    host.apply()
+    framework_datasets.install()
+    step_features.install()
+    with process_group():
+        root = project_root()
+        opt, args = parse_options(root, is_train=True, argv=argv)
+        train({**opt, 'root_path': str(root)}, args.opt)
 
 
 if __name__ == '__main__':

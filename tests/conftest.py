@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-import dlvr_plugin  # noqa: F401  makes the host importable
+from dlvr_plugin import host
+from dlvr_plugin.data import framework_datasets
+from dlvr_plugin.training import step_features
+
+host.apply()  # as the commands do
+framework_datasets.install()
+step_features.install()
 
 
 @pytest.fixture(autouse=True)

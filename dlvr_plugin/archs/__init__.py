@@ -1,5 +1,5 @@
 """Registered network architectures."""
 
-from dlvr_plugin.archs.loss_net_arch import JointPass, LossNetT, load_loss_net
+from dlvr_plugin.archs.loss_net_arch import JointPass, LossNetT
 
-__all__ = ['JointPass', 'LossNetT', 'load_loss_net']
+__all__ = ['JointPass', 'LossNetT']

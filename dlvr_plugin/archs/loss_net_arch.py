@@ -5,7 +5,6 @@ S = T - 2N sequences, C_j channels and h_j, w_j size of feature j (h_j = H / 2^j
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
-from dlvr_plugin.checks import check_weights
+from dlvr_plugin.core.errors import InvalidValueError
 
 Norm = Literal['batch', 'frozen', 'sync']
 BNStatistics = Literal['joint', 'per_sequence']
@@ -80,7 +79,7 @@ class LossNetT(nn.Module):
             all processes (on GPUs only).
 
     Raises:
-        ValueError: Unknown ``norm``, or a count that is not positive.
+        InvalidValueError: Unknown ``norm``, or a count that is not positive.
 
     Source: Table 1 of the paper.
     """
@@ -96,9 +95,9 @@ class LossNetT(nn.Module):
     ) -> None:
         super().__init__()
         if norm not in get_args(Norm):
-            raise ValueError(f'norm must be one of {", ".join(get_args(Norm))}, got {norm!r}.')
+            raise InvalidValueError(f'norm must be one of {", ".join(get_args(Norm))}, got {norm!r}.')
         if not num_feat or min(num_in_ch, num_feat_classifier, *num_feat) < 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f'num_in_ch, num_feat and num_feat_classifier must be positive, got {num_in_ch}, {list(num_feat)} '
                 f'and {num_feat_classifier}.'
             )
@@ -148,23 +147,25 @@ class LossNetT(nn.Module):
             J features (B, T, C_j, h_j, w_j), each taken behind its norm and before the next LeakyReLU.
 
         Raises:
-            ValueError: Wrong rank or channel count, or frames too small to be halved J times.
+            InvalidValueError: Wrong rank or channel count, or frames too small to be halved J times.
         """
         if clip.dim() != 5:
-            raise ValueError(f'LossNetT takes clips (B, T, C, H, W), got {clip.dim()} dimensions: {tuple(clip.shape)}.')
+            raise InvalidValueError(
+                f'LossNetT takes clips (B, T, C, H, W), got {clip.dim()} dimensions: {tuple(clip.shape)}.'
+            )
         batch, time, channels, height, width = clip.shape
         if channels != self.num_in_ch:
-            raise ValueError(
+            raise InvalidValueError(
                 f'LossNetT takes frames of {self.num_in_ch} channels, got {channels}: {tuple(clip.shape)}.'
             )
         smallest = 2**self.num_layers
         if min(height, width) < smallest:
-            raise ValueError(
+            raise InvalidValueError(
                 f'LossNetT halves frames {self.num_layers} times and needs at least {smallest}x{smallest} pixels, got '
                 f'{height}x{width}. Raise gt_size.'
             )
         if self.norm == 'sync' and not clip.is_cuda:
-            raise ValueError('norm: sync works on GPUs only. On a CPU use norm: batch or frozen.')
+            raise InvalidValueError('norm: sync works on GPUs only. On a CPU use norm: batch or frozen.')
         features = []
         frames = clip.flatten(0, 1)  # (B, T, C, H, W) -> (B*T, C, H, W)
         for block in self.extractor:
@@ -182,10 +183,10 @@ class LossNetT(nn.Module):
             Map of logits (B, 1, T, h, w); above 0 means real.
 
         Raises:
-            ValueError: The feature is too small to be halved once more.
+            InvalidValueError: The feature is too small to be halved once more.
         """
         if min(deepest.shape[-2:]) < 2:
-            raise ValueError(
+            raise InvalidValueError(
                 f'The classifier halves features once more and needs at least 2x2 of them, got '
                 f'{deepest.shape[-2]}x{deepest.shape[-1]}. Use frames of more than {2**self.num_layers} pixels.'
             )
@@ -211,13 +212,13 @@ class LossNetT(nn.Module):
             Features and logits.
 
         Raises:
-            ValueError: The numbers of frames do not fit together, or as in ``extract`` and ``classify``.
+            InvalidValueError: The numbers of frames do not fit together, or as in ``extract`` and ``classify``.
 
         Source: Section 3.1 of the paper.
         """
         num_gt, num_gen = ground_truth.shape[1], generated.shape[1]
         if radius < 0 or num_gt < 2 * radius + 1 or num_gen not in (num_gt, num_gt - 2 * radius):
-            raise ValueError(
+            raise InvalidValueError(
                 f'With radius {radius}, {num_gt} ground-truth frames need {num_gt - 2 * radius} (mixed) or {num_gt} '
                 f'generated frames and a full window of {2 * radius + 1}, got {num_gen} generated frames.'
             )
@@ -227,7 +228,7 @@ class LossNetT(nn.Module):
             middle = tuple(feature[:, radius : radius + 1] for feature in fake)
             return JointPass(real, middle, *self._classify_pair(real[-1], fake[-1]))
         if bn_statistics != 'joint':
-            raise ValueError(f'bn_statistics must be joint or per_sequence, got {bn_statistics!r}.')
+            raise InvalidValueError(f'bn_statistics must be joint or per_sequence, got {bn_statistics!r}.')
         features = self.extract(torch.cat((ground_truth, generated), dim=1))
         gt_features = tuple(feature[:, :num_gt] for feature in features)
         gen_features = tuple(feature[:, num_gt:] for feature in features)
@@ -258,28 +259,3 @@ def fake_windows(ground_truth: Tensor, generated: Tensor, radius: int) -> Tensor
     around = windows(ground_truth, radius)
     middle = generated.flatten(0, 1).unsqueeze(1)  # (B, S, ...) -> (B*S, 1, ...)
     return torch.cat((around[:, :radius], middle, around[:, radius + 1 :]), dim=1)
-
-
-def load_loss_net(net: nn.Module, path: str | Path, *, param_key: str | None = 'params') -> None:
-    """Load a trained T from a file.
-
-    Args:
-        net: Network to fill.
-        path: Checkpoint as the framework saves it (``net_t_*.pth``).
-        param_key: Key of the weights in the file; None where the file is the state dict itself.
-
-    Raises:
-        ValueError: The file is missing, cannot be read, or holds another network.
-    """
-    if not Path(path).is_file():
-        raise ValueError(f'Checkpoint of T: {path} is not a file. Train T first: it is saved as models/net_t_*.pth.')
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise ValueError(f'Checkpoint of T: {path} cannot be read ({type(error).__name__}): is it cut off?') from error
-    if param_key is not None:
-        if param_key not in content:
-            raise ValueError(f'Checkpoint of T: {path} has no key {param_key!r}, only {", ".join(map(str, content))}.')
-        content = content[param_key]
-    check_weights(content, net.state_dict(), where=f'Checkpoint of T: {path}', network=type(net).__name__)
-    net.load_state_dict(content)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dlvr_plugin.data.clip_store import ClipStore, format_meta_line, read_meta_info
-from dlvr_plugin.data.option_datasets import read_datasets
-from dlvr_plugin.data.store_check import Finding, StoreReport, check_meta_info, check_pairs, check_store
-from dlvr_plugin.errors import DataError
-from dlvr_plugin.files import write_whole
+from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line, read_meta_info
+from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.data.store_integrity import Finding, StoreReport, check_meta_info, check_pairs, check_store
+from dlvr_plugin.options.dataset_sections import read_datasets
 from dlvr_plugin.report.text_table import format_table
 
 _LEVELS = ('error', 'warning', 'note')
@@ -42,12 +42,12 @@ def run(args: argparse.Namespace) -> int:
     """Check, print one table, and return 1 where there are errors.
 
     Raises:
-        ValueError: Arguments that cannot be used. OSError: FILE of ``--fix`` exists.
+        InvalidValueError: Arguments that cannot be used. OSError: FILE of ``--fix`` exists.
     """
     if args.fix and args.fix.exists():
         raise FileExistsError(f'--fix: {args.fix} exists already. Choose another name.')
     if args.scale is not None and args.scale < 1:
-        raise ValueError(f'--scale must be at least 1, got {args.scale}.')
+        raise InvalidValueError(f'--scale must be at least 1, got {args.scale}.')
     if not args.source.exists():
         raise DataError(f'{args.source} does not exist.')
     checks = _Checks(args.jobs if args.jobs > 1 else 0)
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     _print_findings(checks.findings, list(checks.reports.values()))
     if args.fix:
         if args.source.is_file():
-            raise ValueError('--fix takes a store or a folder, not an option file.')
+            raise InvalidValueError('--fix takes a store or a folder, not an option file.')
         _write_usable(args.fix, checks.check_once(args.source), checks.findings)
     return int(any(finding.level == 'error' for finding in checks.findings))
 
@@ -143,5 +143,5 @@ def _write_usable(path: Path, report: StoreReport, findings: list[Finding]) -> N
     usable = [clip for name, clip in report.store.clips.items() if name not in broken]
     sizes = [clip.size or report.store.read(clip, 0).shape for clip in usable]
     lines = [format_meta_line(clip.name, len(clip.frames), size) for clip, size in zip(usable, sizes, strict=True)]
-    write_whole(path, ''.join(lines).encode())
+    write_atomic(path, ''.join(lines).encode())
     sys.stdout.write(f'{path}: {len(usable)} of {len(report.store.clips)} clips are usable.\n')

@@ -7,11 +7,12 @@ from typing import Any, get_args
 
 from basicsr.utils import get_root_logger
 
-from dlvr_plugin.data.clip_store import ClipStore, check_pair
+from dlvr_plugin.clips.clip_store import ClipStore, check_pair
+from dlvr_plugin.clips.store_writer import CODECS, StoreWriter
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.data.degradations import Degradation, DegradationType
 from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import describe_store, prepare_store
-from dlvr_plugin.data.store_writer import CODECS, StoreWriter
 
 _EPILOG = """
 A TARGET named NAME.lmdb becomes an LMDB with its meta files (meta_info_clips.txt is what meta_info_file takes); any
@@ -72,11 +73,13 @@ def run(args: argparse.Namespace) -> None:
     """Make the stores.
 
     Raises:
-        ValueError: Arguments or data that cannot be used. OSError: A target exists, or cannot be written.
+        InvalidValueError: Arguments or data that cannot be used. OSError: A target exists, or cannot be written.
     """
     for name, minimum in (('downscale', 1), ('jobs', 1), ('min_frames', 1), ('scale', 1)):
         if getattr(args, name) < minimum:
-            raise ValueError(f'--{name.replace("_", "-")} must be at least {minimum}, got {getattr(args, name)}.')
+            raise InvalidValueError(
+                f'--{name.replace("_", "-")} must be at least {minimum}, got {getattr(args, name)}.'
+            )
     jobs = [_gt_job(args), *_lq_jobs(args)]
     finished = [] if args.force else [job for job in jobs if job[1].exists()]
     for root, target, processing, selection in finished:
@@ -117,12 +120,14 @@ def _gt_job(args: argparse.Namespace) -> _Job:
 
 def _lq_jobs(args: argparse.Namespace) -> list[_Job]:
     if args.lq_source and args.degradation:
-        raise ValueError('--lq-source gives the low-quality frames that --degradation would make. Use one of both.')
+        raise InvalidValueError(
+            '--lq-source gives the low-quality frames that --degradation would make. Use one of both.'
+        )
     if args.lq_source:
         if not args.lq_target:
-            raise ValueError('--lq-source needs --lq-target.')
+            raise InvalidValueError('--lq-source needs --lq-target.')
         if args.downscale > 1:
-            raise ValueError('--downscale would change the ground truth alone, not what --lq-source gives.')
+            raise InvalidValueError('--downscale would change the ground truth alone, not what --lq-source gives.')
         subfolder = args.subfolder if args.lq_subfolder is None else args.lq_subfolder
         _check_pairs(args, subfolder)
         selection = {**_gt_job(args)[3], 'subfolder': subfolder}
@@ -141,7 +146,7 @@ def _lq_jobs(args: argparse.Namespace) -> list[_Job]:
         processing = Processing(codec=_codec(args, target), degradation=degradation)
         return [(args.target, target, processing, {})]  # made of the store that was just made
     if args.lq_target:
-        raise ValueError('--lq-target needs --lq-source or --degradation.')
+        raise InvalidValueError('--lq-target needs --lq-source or --degradation.')
     return []
 
 

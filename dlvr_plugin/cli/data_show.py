@@ -8,11 +8,11 @@ from typing import Any
 from basicsr.data import build_dataset
 from basicsr.utils import get_root_logger
 
+from dlvr_plugin.clips.clip_store import ClipStore
+from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.images import write_image
 from dlvr_plugin.data import ClipDataset
-from dlvr_plugin.data.clip_store import ClipStore
-from dlvr_plugin.data.option_datasets import read_datasets
-from dlvr_plugin.data.prepare import write_image
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.options.dataset_sections import read_datasets
 from dlvr_plugin.report.contact_sheet import draw_contact_sheet
 
 
@@ -41,10 +41,10 @@ def run(args: argparse.Namespace) -> None:
     """Write the contact sheet.
 
     Raises:
-        ValueError: Arguments, options or data that cannot be used. OSError: The picture cannot be written.
+        InvalidValueError: Arguments, options or data that cannot be used. OSError: The picture cannot be written.
     """
     if args.samples < 1:
-        raise ValueError(f'--samples must be at least 1, got {args.samples}.')
+        raise InvalidValueError(f'--samples must be at least 1, got {args.samples}.')
     dataset: Any = _build_from_file(args.source) if args.source.is_file() else _build_from_store(args)
     random.seed(args.seed)
     indices = random.sample(range(len(dataset)), min(args.samples, len(dataset)))

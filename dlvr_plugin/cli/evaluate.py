@@ -10,13 +10,14 @@ import torch
 from basicsr.utils import get_root_logger
 
 from dlvr_plugin.cli.named_folders import parse_results
-from dlvr_plugin.data.restored_clips import RestoredClips
-from dlvr_plugin.files import write_whole
+from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.evaluation.evaluation_file import FILE_NAME, Evaluation, format_json
+from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
+from dlvr_plugin.evaluation.protocol import Average, Protocol
 from dlvr_plugin.metrics.catalogue import LPIPS_METRICS, METRICS
-from dlvr_plugin.metrics.evaluation import EvaluationRun
-from dlvr_plugin.metrics.evaluation_file import FILE_NAME, Evaluation, format_json
 from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance
-from dlvr_plugin.metrics.protocol import Average, Protocol
 from dlvr_plugin.metrics.psnr_ssim import ColorSpace
 from dlvr_plugin.metrics.tof import Crop, FlowNorm
 from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
@@ -77,14 +78,14 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print the table, and write the files.
 
     Raises:
-        ValueError: Arguments or data that cannot be used. OSError: The folder of ``--out`` cannot be written.
+        InvalidValueError: Arguments or data that cannot be used. OSError: The folder of ``--out`` cannot be written.
     """
     if args.jobs < 1:
-        raise ValueError(f'--jobs must be at least 1, got {args.jobs}.')
+        raise InvalidValueError(f'--jobs must be at least 1, got {args.jobs}.')
     device = _find_device(args.device)
     protocol = Protocol(**{name: getattr(args, name) for name in Protocol.__dataclass_fields__})
-    results = {name: RestoredClips(folder) for name, folder in parse_results(args.results).items()}
-    gt = RestoredClips(args.gt)
+    results = {name: ClipReader(folder) for name, folder in parse_results(args.results).items()}
+    gt = ClipReader(args.gt)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / _JOURNAL).touch()  # what cannot be written is found before the work, not behind it
@@ -117,9 +118,9 @@ def run(args: argparse.Namespace) -> None:
 def _find_device(name: str | None) -> torch.device | None:
     """Return the GPU to use, None for the CPU."""
     if name not in (None, 'cpu', 'cuda'):
-        raise ValueError(f'--device must be cpu or cuda, got {name!r}.')
+        raise InvalidValueError(f'--device must be cpu or cuda, got {name!r}.')
     if name == 'cuda' and not torch.cuda.is_available():
-        raise ValueError('--device cuda: no GPU can be used here. Leave it out for the CPU.')
+        raise InvalidValueError('--device cuda: no GPU can be used here. Leave it out for the CPU.')
     return torch.device('cuda') if name != 'cpu' and torch.cuda.is_available() else None
 
 
@@ -130,5 +131,5 @@ def _write(folder: Path, evaluation: Evaluation) -> None:
         ('table.tex', format_latex(evaluation)),
         (FILE_NAME, format_json(evaluation)),
     ):
-        write_whole(folder / name, text.encode())
+        write_atomic(folder / name, text.encode())
     get_root_logger().info(f'{folder}: {FILE_NAME}, metrics.csv, table.md, table.tex. Next: dlvr report {folder}')

@@ -8,6 +8,7 @@ from typing import Any
 from basicsr.utils import get_root_logger
 
 from dlvr_plugin.cli import figure_curves, figure_frames
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.report.figure_style import check_suffix, save_figure
 
 
@@ -31,10 +32,10 @@ def run(args: argparse.Namespace) -> None:
     """Draw and write the figure of a kind, whose parser names its function ``draw``.
 
     Raises:
-        ValueError: Arguments or data that cannot be used. OSError: A file cannot be written.
+        InvalidValueError: Arguments or data that cannot be used. OSError: A file cannot be written.
     """
     if args.dpi < 1:
-        raise ValueError(f'--dpi must be at least 1, got {args.dpi}.')
+        raise InvalidValueError(f'--dpi must be at least 1, got {args.dpi}.')
     if args.out:
         check_suffix(args.out)  # before the work
     default_name, figure = args.draw(args)

@@ -9,8 +9,8 @@ from typing import Any
 from basicsr.utils import get_root_logger
 from matplotlib.figure import Figure
 
-from dlvr_plugin.errors import DataError
-from dlvr_plugin.metrics.evaluation_file import Evaluation, read_evaluation
+from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.evaluation.evaluation_file import Evaluation, read_evaluation
 from dlvr_plugin.report.curve_figures import draw_curves, draw_tradeoff
 from dlvr_plugin.report.training_log import find_tags, read_scalars
 
@@ -50,18 +50,18 @@ def add_parsers(kinds: Any) -> list[argparse.ArgumentParser]:
 
 def _draw_curves(args: argparse.Namespace) -> tuple[str, Figure]:
     if not 0 <= args.smooth < 1:
-        raise ValueError(f'--smooth must be in [0, 1), got {args.smooth}.')
+        raise InvalidValueError(f'--smooth must be in [0, 1), got {args.smooth}.')
     labels = args.labels or [folder.resolve().name for folder in args.runs]
     if len(labels) != len(args.runs):
-        raise ValueError(f'--labels must name every run: {len(args.runs)} runs, {len(labels)} names.')
+        raise InvalidValueError(f'--labels must name every run: {len(args.runs)} runs, {len(labels)} names.')
     if len(set(labels)) < len(labels):
-        raise ValueError(f'The runs need different names, got {", ".join(labels)}. Give others with --labels.')
+        raise InvalidValueError(f'The runs need different names, got {", ".join(labels)}. Give others with --labels.')
     runs = {label: read_scalars(folder) for label, folder in zip(labels, args.runs, strict=True)}
     known = sorted({tag for run in runs.values() for tag in run})
     try:
         tags = find_tags(known, args.tags)
     except ValueError as error:
-        raise ValueError(f'--tags: {error}') from error
+        raise InvalidValueError(f'--tags: {error}') from error
     for label, run in runs.items():
         if not any(tag in run for tag in tags):
             get_root_logger().warning(f'Run {label} has none of {", ".join(tags)}, and is not drawn.')

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlvr_plugin.cli.named_folders import parse_results
-from dlvr_plugin.data.restored_clips import RestoredClips
-from dlvr_plugin.errors import DataError
-from dlvr_plugin.metrics.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
+from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.frame_figures import Box, Line, draw_crops, draw_flow_maps, draw_profiles, temporal_profile
 
 _NOTED_METRICS = ('psnr', 'lpips')
@@ -71,8 +71,8 @@ class _ClipSet:
             roots = roots or {name: Path(method['root']) for name, method in evaluation['methods'].items()}
             gt_root = gt_root or Path(evaluation['gt_root'])
         if not roots or not gt_root:
-            raise ValueError('Give --gt DIR and --results NAME=DIR ..., or --evaluation DIR.')
-        self.sources = {name: RestoredClips(root) for name, root in {**roots, GROUND_TRUTH: gt_root}.items()}
+            raise InvalidValueError('Give --gt DIR and --results NAME=DIR ..., or --evaluation DIR.')
+        self.sources = {name: ClipReader(root) for name, root in {**roots, GROUND_TRUTH: gt_root}.items()}
         gt = self.sources[GROUND_TRUTH]
         for source in (gt, *self.sources.values()):
             if self.clip not in source.names:
@@ -104,12 +104,16 @@ class _ClipSet:
     def check_frame(self, index: int, first: int = 0) -> None:
         """Raise ValueError where there is no such frame, or it is before ``first``."""
         if not first <= index < self.num_frames:
-            raise ValueError(f'--frame must be {first} to {self.num_frames - 1} in clip {self.clip}, got {index}.')
+            raise InvalidValueError(
+                f'--frame must be {first} to {self.num_frames - 1} in clip {self.clip}, got {index}.'
+            )
 
     def check_position(self, argument: str, position: int, axis: int) -> None:
         """Raise ValueError where a row (axis 0) or a column (1) is not in the frames."""
         if not 0 <= position < self.size[axis]:
-            raise ValueError(f'{argument} must be 0 to {self.size[axis] - 1} in clip {self.clip}, got {position}.')
+            raise InvalidValueError(
+                f'{argument} must be 0 to {self.size[axis] - 1} in clip {self.clip}, got {position}.'
+            )
 
 
 def _read_evaluation(args: argparse.Namespace) -> Evaluation | None:
@@ -123,7 +127,7 @@ def _draw_crops(args: argparse.Namespace) -> tuple[str, Figure]:
     boxes = [Box(*numbers) for numbers in args.box]
     for box in boxes:
         if min(box.top, box.left) < 0 or min(box.height, box.width) < 1 or _exceeds(box, clips.size):
-            raise ValueError(
+            raise InvalidValueError(
                 f'--box {" ".join(map(str, box))} (top, left, height, width) does not lie in the frames of '
                 f'{clips.clip}, which are {clips.size} (h, w).'
             )
@@ -131,7 +135,7 @@ def _draw_crops(args: argparse.Namespace) -> tuple[str, Figure]:
     if args.profile_row is not None:
         clips.check_position('--profile-row', args.profile_row, 0)
         if not any(box.top <= args.profile_row < box.top + box.height for box in boxes):
-            raise ValueError(f'--profile-row {args.profile_row} lies in none of the boxes. Choose a row of one.')
+            raise InvalidValueError(f'--profile-row {args.profile_row} lies in none of the boxes. Choose a row of one.')
         line = Line('row', args.profile_row, 0, clips.size[1])
         profiles = {name: temporal_profile(clips.read(name), line) for name in clips.sources}
     figure = draw_crops(
@@ -193,7 +197,9 @@ def _draw_profile(args: argparse.Namespace) -> tuple[str, Figure]:
     length = clips.size[1 if is_row else 0]
     start, stop = args.range or (0, length)
     if not 0 <= start < stop <= length:
-        raise ValueError(f'--range must be within 0 to {length}, the first number the smaller, got {start} {stop}.')
+        raise InvalidValueError(
+            f'--range must be within 0 to {length}, the first number the smaller, got {start} {stop}.'
+        )
     line = Line('row' if is_row else 'column', position, start, stop)
     figure = draw_profiles(
         clips.read_frame(GROUND_TRUTH, 0),
@@ -208,7 +214,7 @@ def _draw_flow(args: argparse.Namespace) -> tuple[str, Figure]:
     clips = _ClipSet(args, _read_evaluation(args))
     clips.check_frame(args.frame, first=1)
     if args.max_length is not None and not args.max_length > 0:
-        raise ValueError(f'--max-length must be above 0, got {args.max_length}.')
+        raise InvalidValueError(f'--max-length must be above 0, got {args.max_length}.')
     pairs = {}
     for name in clips.sources:
         previous, current = clips.read(name, args.frame - 1, args.frame + 1)

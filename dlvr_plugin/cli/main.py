@@ -17,7 +17,7 @@ from dlvr_plugin.cli import (
     options_schema,
     report,
 )
-from dlvr_plugin.host.pipeline import exit_code_of
+from dlvr_plugin.core.command import exit_code_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:

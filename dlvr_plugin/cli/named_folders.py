@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlvr_plugin.metrics.evaluation_file import GROUND_TRUTH
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH
 
 
 def parse_results(items: Sequence[str]) -> dict[str, Path]:
@@ -16,19 +17,21 @@ def parse_results(items: Sequence[str]) -> dict[str, Path]:
         Folders by name, in the given order. Whether they exist is not checked.
 
     Raises:
-        ValueError: An item without ``=``, a name or folder that is empty, two items of one name, or that of the
+        InvalidValueError: An item without ``=``, a name or folder that is empty, two items of one name, or that of the
             ground truth.
     """
     folders: dict[str, Path] = {}
     for item in items:
         name, equals, folder = item.partition('=')
         if not equals:
-            raise ValueError(f'--results: expected NAME=DIR, such as ours=results/ours, got {item!r}.')
+            raise InvalidValueError(f'--results: expected NAME=DIR, such as ours=results/ours, got {item!r}.')
         if not name.strip() or not folder:
-            raise ValueError(f'--results: the {"folder" if name.strip() else "name"} is empty in {item!r}.')
+            raise InvalidValueError(f'--results: the {"folder" if name.strip() else "name"} is empty in {item!r}.')
         if name.strip() in folders:
-            raise ValueError(f'--results: two folders have the name {name.strip()!r}. Give each its own.')
+            raise InvalidValueError(f'--results: two folders have the name {name.strip()!r}. Give each its own.')
         if name.strip() == GROUND_TRUTH:
-            raise ValueError(f'--results: the name {GROUND_TRUTH} stands for the ground truth. Choose another one.')
+            raise InvalidValueError(
+                f'--results: the name {GROUND_TRUTH} stands for the ground truth. Choose another one.'
+            )
         folders[name.strip()] = Path(folder)
     return folders

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from dlvr_plugin.options.check import check_options
-from dlvr_plugin.options.checks.findings import Processes
+from dlvr_plugin.options.consistency.findings import Processes
+from dlvr_plugin.options.find_problems import check_options
 from dlvr_plugin.options.problems import OptionsError
 from dlvr_plugin.options.yaml_reader import force, read_file
 

@@ -15,11 +15,11 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dlvr_plugin.checks import check_choice, check_integer
-from dlvr_plugin.data.clip_store import Clip, ClipStore, check_pair, missing_frames, read_meta_info
+from dlvr_plugin.clips.clip_store import Clip, ClipStore, check_pair, missing_frames, read_meta_info
+from dlvr_plugin.core.arguments import check_choice, check_integer
+from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.lmdb_file import prefetch
 from dlvr_plugin.data.degradations import Degradation
-from dlvr_plugin.errors import DataError
-from dlvr_plugin.host.lmdb_reader import prefetch
 
 GTFrames = Literal['all', 'middle']
 
@@ -54,14 +54,14 @@ class ClipDataset(Dataset):
 
     Raises:
         DataError: A clip or a frame that is missing, too short, too small or damaged; the message names it.
-        ValueError: An option out of range. TypeError: of the wrong type.
+        InvalidValueError: An option out of range. InvalidTypeError: of the wrong type.
     """
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
         self.opt = opt
         for key in ('dataroot_gt', 'io_backend', 'num_frame', 'gt_size'):
             if opt.get(key) is None:
-                raise ValueError(f'{self._name}.{key} is missing.')
+                raise InvalidValueError(f'{self._name}.{key} is missing.')
         self.scale = check_integer('scale', opt.get('scale', 1), minimum=1)
         self.num_frame = check_integer(f'{self._name}.num_frame', opt['num_frame'], minimum=1)
         self.gt_size = check_integer(f'{self._name}.gt_size', opt['gt_size'], minimum=1)
@@ -70,13 +70,13 @@ class ClipDataset(Dataset):
         ]
         if self.gt_size % self.scale:
             below = self.gt_size // self.scale * self.scale
-            raise ValueError(
+            raise InvalidValueError(
                 f'{self._name}.gt_size must be a multiple of the scale {self.scale}, got {self.gt_size}. Use '
                 f'{below or self.scale} or {below + self.scale}.'
             )
         self.gt_frames = check_choice(f'{self._name}.gt_frames', opt.get('gt_frames', 'all'), GTFrames)
         if self.gt_frames == 'middle' and self.num_frame % 2 == 0:
-            raise ValueError(f'{self._name}.num_frame must be odd with gt_frames: middle, got {self.num_frame}.')
+            raise InvalidValueError(f'{self._name}.num_frame must be odd with gt_frames: middle, got {self.num_frame}.')
         is_lmdb = opt['io_backend'].get('type') == 'lmdb'
         self.gt_store = ClipStore(opt['dataroot_gt'], is_lmdb=is_lmdb)
         self.lq_store = ClipStore(opt['dataroot_lq'], is_lmdb=is_lmdb) if opt.get('dataroot_lq') else None
@@ -94,7 +94,7 @@ class ClipDataset(Dataset):
             default = 'motion_blur' if self.scale == 1 else 'BI'
             return Degradation.from_options(options or default, scale=self.scale, name=f'{self._name}.degradation')
         if options:
-            raise ValueError(
+            raise InvalidValueError(
                 f'{self._name}.degradation makes the frames that dataroot_lq holds already. Set one of both.'
             )
         return None

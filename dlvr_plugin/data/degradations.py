@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlvr_plugin.checks import check_choice, check_integer, check_number
+from dlvr_plugin.core.arguments import check_choice, check_integer, check_number
+from dlvr_plugin.core.errors import InvalidTypeError, InvalidValueError
 
 DegradationType = Literal['BI', 'BD', 'motion_blur']
 
@@ -29,7 +30,7 @@ def bicubic_downsample(frames: Tensor, scale: int = 4) -> Tensor:
         Frames (..., C, H / scale, W / scale), neither clamped nor rounded.
 
     Raises:
-        ValueError: H or W is no multiple of the scale, or the frame is smaller than the kernel reaches.
+        InvalidValueError: H or W is no multiple of the scale, or the frame is smaller than the kernel reaches.
 
     Source: the degradation called BI in video super-resolution; the kernel is that of the host's ``imresize``.
     """
@@ -69,7 +70,7 @@ def gaussian_downsample(frames: Tensor, scale: int = 4, *, sigma: float = 1.5) -
         borders the frame is reflected, the border pixel not repeated.
 
     Raises:
-        ValueError: H or W is no multiple of the scale, or the frame is smaller than the kernel.
+        InvalidValueError: H or W is no multiple of the scale, or the frame is smaller than the kernel.
 
     Source: the degradation called BD in video super-resolution, as TecoGAN and its PyTorch port make it.
     """
@@ -128,22 +129,22 @@ class Degradation:
         """Read an option: the type alone, or a section with ``type`` and what belongs to it.
 
         Raises:
-            ValueError: An unknown key, or a value out of range. TypeError: a value of the wrong type.
+            InvalidValueError: An unknown key, or a value out of range. InvalidTypeError: a value of the wrong type.
         """
         section = {'type': options} if isinstance(options, str) else dict(options)
         kind = check_choice(f'{name}.type', section.pop('type', None), DegradationType)
         known = {'BI': (), 'BD': ('sigma',), 'motion_blur': ('num_frame', 'linear_light')}[kind]
         for key in section:
             if key not in known:
-                raise ValueError(f'{name}: {kind} takes {", ".join(known) or "no options"}, got {key}.')
+                raise InvalidValueError(f'{name}: {kind} takes {", ".join(known) or "no options"}, got {key}.')
         degradation = cls(type=kind, scale=scale, **section)
         check_number(f'{name}.sigma', degradation.sigma, above=0)
         if check_integer(f'{name}.num_frame', degradation.num_frame, minimum=1) % 2 == 0:
-            raise ValueError(f'{name}.num_frame must be odd, got {degradation.num_frame}.')
+            raise InvalidValueError(f'{name}.num_frame must be odd, got {degradation.num_frame}.')
         if not isinstance(degradation.linear_light, bool):
-            raise TypeError(f'{name}.linear_light must be true or false, got {degradation.linear_light!r}.')
+            raise InvalidTypeError(f'{name}.linear_light must be true or false, got {degradation.linear_light!r}.')
         if kind == 'motion_blur' and scale != 1:
-            raise ValueError(f'{name}: motion_blur keeps the size of frames, so scale must be 1, got {scale}.')
+            raise InvalidValueError(f'{name}: motion_blur keeps the size of frames, so scale must be 1, got {scale}.')
         return degradation
 
     @property
@@ -203,7 +204,7 @@ def degrade_images(images: list[np.ndarray], degradation: Degradation) -> np.nda
 def _check_size(frames: Tensor, scale: int, minimum: int) -> None:
     height, width = frames.shape[-2:]
     if height % scale or width % scale or min(height, width) < minimum:
-        raise ValueError(
+        raise InvalidValueError(
             f'Downsampling by {scale} needs frames of at least {minimum}x{minimum} pixels, sides multiples of {scale}, '
             f'got {height}x{width}.'
         )

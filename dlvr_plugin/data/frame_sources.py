@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from dlvr_plugin.data.clip_store import Clip, ClipStore, missing_frames
+from dlvr_plugin.clips.clip_store import Clip, ClipStore, missing_frames
+from dlvr_plugin.clips.store_writer import Codec, EncodedFrame, encode_frame
+from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_frames, read_video, split_scenes
+from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.data.degradations import Degradation, degrade_images
-from dlvr_plugin.data.store_writer import Codec, EncodedFrame, encode_frame
-from dlvr_plugin.data.video_frames import VIDEO_SUFFIXES, count_frames, read_video, split_scenes
-from dlvr_plugin.errors import DataError
 
 _SAMPLED_FRAMES = 5  # that tell how much PNG compresses
 

@@ -13,13 +13,15 @@ import numpy as np
 from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
-from dlvr_plugin.data.clip_store import ClipStore, format_meta_line
+from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line
+from dlvr_plugin.clips.store_writer import StoreWriter
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.files import atomic_folder, write_atomic
+from dlvr_plugin.core.images import write_image
+from dlvr_plugin.core.workers import load_items
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.demo_clips import DEMO_CLIPS, load_photograph, render_clip
 from dlvr_plugin.data.frame_sources import ClipFrames, Processing, SourceEnd, VideoFrames, find_source
-from dlvr_plugin.data.item_loader import load_items
-from dlvr_plugin.data.store_writer import StoreWriter, complete_folder
-from dlvr_plugin.files import write_whole
 
 
 def prepare_store(
@@ -50,7 +52,7 @@ def prepare_store(
     """
     processing = processing or Processing(codec='raw' if target.suffix == '.lmdb' else 'png')
     if processing.codec == 'raw' and target.suffix != '.lmdb':
-        raise ValueError(f'{target}: raw records need an LMDB, a target named NAME.lmdb.')
+        raise InvalidValueError(f'{target}: raw records need an LMDB, a target named NAME.lmdb.')
     source = find_source(root, processing, **selection)
     description = describe_store(root, target, processing, **selection)
     with closing(StoreWriter(target, description, force=force)) as writer:
@@ -125,18 +127,6 @@ def write_clip(folder: Path, frames: Iterable[np.ndarray]) -> None:
         write_image(folder / f'{index:08d}.png', frame)
 
 
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write an image (h, w, 3), BGR, uint8.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    partial = path.with_name(f'.{path.name}')
-    if not cv2.imwrite(str(partial), image):
-        raise OSError(f'{path} cannot be written.')
-    partial.rename(path)
-
-
 def make_demo_clips(root: Path, *, num_frames: int = 100, size: tuple[int, int] = (192, 256)) -> None:
     """Make the demo clips in the layout of REDS: ``train_sharp``, ``train_sharp_bicubic/X4`` and meta files.
 
@@ -146,11 +136,11 @@ def make_demo_clips(root: Path, *, num_frames: int = 100, size: tuple[int, int] 
         size: Height and width, multiples of 4.
 
     Raises:
-        ValueError: Another size. FileExistsError: The folder exists.
+        InvalidValueError: Another size. FileExistsError: The folder exists.
     """
     if size[0] % 4 or size[1] % 4:
-        raise ValueError(f'size must be multiples of 4, got {size[0]}x{size[1]}.')
-    with complete_folder(root) as partial:
+        raise InvalidValueError(f'size must be multiples of 4, got {size[0]}x{size[1]}.')
+    with atomic_folder(root) as partial:
         for name, (photograph, motion) in tqdm(DEMO_CLIPS.items(), desc='Demo clips', unit='clip'):
             photo = cv2.cvtColor(load_photograph(photograph), cv2.COLOR_RGB2BGR)
             write_clip(partial / 'train_sharp' / name, render_clip(photo, motion, num_frames=num_frames, size=size))
@@ -175,4 +165,4 @@ def make_meta_info(root: Path, target: Path) -> None:
     if target.exists():
         raise FileExistsError(f'{target} exists already. Remove it, or choose another name.')
     lines = [format_meta_line(name, len(clip.frames), store.read(clip, 0).shape) for name, clip in store.clips.items()]
-    write_whole(target, ''.join(lines).encode())
+    write_atomic(target, ''.join(lines).encode())

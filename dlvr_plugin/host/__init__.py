@@ -1,31 +1,33 @@
-"""Everything the host (BasicSR) needs to run safely: imports, devices, processes, resuming, readable data errors."""
+"""Repairs of BasicSR 1.4.2, one defect each, and nothing else.
 
-from dlvr_plugin.host.adaptation import Adaptation
-from dlvr_plugin.host.imports import ADAPTATIONS as _IMPORTS
+``repair_imports`` makes BasicSR importable; ``import dlvr_plugin`` does that alone. ``apply`` makes it right on CPUs,
+in several processes, on damaged files and after a stop; the plugin's commands call it.
+"""
+
+from dlvr_plugin.host import imports
+from dlvr_plugin.host.repair import Repair
 
 
-def adapt() -> list[Adaptation]:
-    """Adapt the installed host and return what was needed.
+def repair_imports() -> None:
+    """Make ``import basicsr`` work, if it does not."""
+    imports.provide_moved_module()
 
-    Each adaptation looks first whether the installed host has the defect, and does nothing where it has not.
+
+def repairs() -> tuple[Repair, ...]:
+    """Return all repairs, in the order in which they are made."""
+    repair_imports()
+    # These import basicsr.
+    from dlvr_plugin.host import data_errors, devices, numerics, resuming, saving
+
+    return (*data_errors.REPAIRS, *devices.REPAIRS, *numerics.REPAIRS, *saving.REPAIRS, *resuming.REPAIRS)
+
+
+def apply() -> list[Repair]:
+    """Repair the installed BasicSR, and return what was needed; a second call changes nothing.
+
+    A function that is neither the broken one of BasicSR 1.4.2 nor repaired already is left as it is, with a warning.
     """
-    applied = [adaptation for adaptation in _IMPORTS if adaptation.apply_if_needed()]
-    # These modules import basicsr, which only works from here on.
-    from dlvr_plugin.host import (
-        checkpoints,
-        data_errors,
-        distributed,
-        lmdb_reader,
-        optimization,
-        raw_records,
-        resume,
-        validation,
-    )
-
-    modules = (lmdb_reader, data_errors, raw_records, distributed, optimization, checkpoints, resume, validation)
-    for module in modules:
-        applied += [adaptation for adaptation in module.ADAPTATIONS if adaptation.apply_if_needed()]
-    return applied
+    return [repair for repair in repairs() if repair.apply()]
 
 
-__all__ = ['Adaptation', 'adapt']
+__all__ = ['Repair', 'apply', 'repair_imports', 'repairs']

@@ -1,23 +1,23 @@
-"""Errors of the host's datasets that name the file or the LMDB key, and that end the run."""
+"""Errors of BasicSR's datasets that name the file or the LMDB key, and that end the run."""
 
-import functools
-import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
+import lmdb
 import numpy as np
 import torch
 from basicsr.data import data_util, reds_dataset
 from basicsr.data.prefetch_dataloader import PrefetchGenerator
 from basicsr.utils import FileClient, img_util
+from basicsr.utils.file_client import LmdbBackend
 
-from dlvr_plugin.errors import DataError
-from dlvr_plugin.host.adaptation import Adaptation, source_has
-from dlvr_plugin.host.lmdb_reader import prefetch
-from dlvr_plugin.host.raw_records import RawRecord, is_raw
-
-_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.images import decode_image
+from dlvr_plugin.core.lmdb_file import find_cut
+from dlvr_plugin.core.replacing import replace_everywhere
+from dlvr_plugin.host.repair import Repair
 
 
 class SourcedBytes(bytes):
@@ -26,11 +26,8 @@ class SourcedBytes(bytes):
     source: str = ''
 
 
-def _repair_get() -> None:
-    host_get = FileClient.get
-
-    @functools.wraps(host_get)
-    def get(self: FileClient, filepath: Any, client_key: str = 'default') -> SourcedBytes | RawRecord:
+def _name_source(host_get: Callable[..., Any]) -> Callable[..., Any]:
+    def get(self: FileClient, filepath: Any, client_key: str = 'default') -> Any:
         source = str(filepath)
         if self.backend == 'lmdb':
             folder = dict(zip(self.client._client, self.client.db_paths, strict=True))[client_key]
@@ -41,49 +38,37 @@ def _repair_get() -> None:
             raise DataError(f'{source} cannot be read: {error.strerror}.') from error
         if not content:
             raise DataError(f'{source} is {"missing" if content is None else "empty"}.')
-        if is_raw(content):
-            return RawRecord(content, source)
-        if isinstance(content, memoryview):  # in the map of an LMDB, and soon read whole
-            prefetch([np.frombuffer(content, np.uint8)])
+        if not isinstance(content, (bytes, memoryview)):  # it knows its source
+            return content
         sourced = SourcedBytes(content)
         sourced.source = source
         return sourced
 
-    FileClient.get = get
+    return get
 
 
-def _replace_everywhere(name: str, old: Callable[..., Any], new: Callable[..., Any]) -> None:
-    """Replace a host function in every host module that imported it by name."""
-    for module_name, module in list(sys.modules.items()):
-        if module_name.startswith('basicsr') and getattr(module, name, None) is old:
-            setattr(module, name, new)
+def _refuse_cut_off(host_init: Callable[..., Any]) -> Callable[..., Any]:
+    def init(self: LmdbBackend, *args: Any, **kwargs: Any) -> None:
+        try:
+            host_init(self, *args, **kwargs)
+        except lmdb.Error as error:
+            raise DataError(f'An LMDB cannot be opened: {error}.') from error
+        for env in self._client.values():
+            if problem := find_cut(env, Path(env.path()) / 'data.mdb'):
+                raise DataError(problem)
+
+    return init
 
 
-def _repair_imfrombytes() -> None:
-    host_imfrombytes = img_util.imfrombytes
-
-    @functools.wraps(host_imfrombytes)
-    def imfrombytes(content: bytes | RawRecord, flag: str = 'color', float32: bool = False) -> np.ndarray:
-        source = getattr(content, 'source', 'the image')
-        if isinstance(content, RawRecord):
-            if flag == 'grayscale':
-                raise DataError(f'{source} is a raw record, a frame in colour; expected one in {flag}.')
-            image = content.decode()
-        else:
-            if content[:2] == _JPEG_START and content.rfind(_JPEG_END, -4096) < 0:
-                raise DataError(f'{source} is cut off: a JPEG without its end ({len(content)} bytes).')
-            image = host_imfrombytes(content, flag=flag, float32=False)
-        if image is None:
-            raise DataError(f'{source} cannot be decoded: it is cut off or damaged ({len(content)} bytes).')
+def _name_undecodable(host_imfrombytes: Callable[..., Any]) -> Callable[..., Any]:
+    def imfrombytes(content: bytes, flag: Any = 'color', float32: bool = False) -> np.ndarray:
+        image = decode_image(content, getattr(content, 'source', 'the image'), flag=flag)
         return image.astype(np.float32) / 255.0 if float32 else image
 
-    _replace_everywhere('imfrombytes', host_imfrombytes, imfrombytes)
+    return imfrombytes
 
 
-def _repair_read_img_seq() -> None:
-    host_read = data_util.read_img_seq
-
-    @functools.wraps(host_read)
+def _name_odd_frame(host_read: Callable[..., Any]) -> Callable[..., Any]:
     def read_img_seq(path: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         try:
             return host_read(path, *args, **kwargs)
@@ -100,13 +85,10 @@ def _repair_read_img_seq() -> None:
                 raise
             raise DataError(f'{odd} is {sizes[odd]} (h, w), but {paths[0]} is {sizes[paths[0]]}.') from error
 
-    _replace_everywhere('read_img_seq', host_read, read_img_seq)
+    return read_img_seq
 
 
-def _repair_paired_random_crop() -> None:
-    host_crop = reds_dataset.paired_random_crop
-
-    @functools.wraps(host_crop)
+def _check_all_sizes(host_crop: Callable[..., Any]) -> Callable[..., Any]:
     def paired_random_crop(img_gts: Any, img_lqs: Any, gt_patch_size: int, scale: int, gt_path: Any = None) -> Any:
         for name, images in (('GT', img_gts), ('LQ', img_lqs)):
             sizes = [image.shape[:2] for image in images] if isinstance(images, list) else []
@@ -117,13 +99,10 @@ def _repair_paired_random_crop() -> None:
         except ValueError as error:
             raise DataError(f'{gt_path}: {" ".join(str(part) for part in error.args)}') from error
 
-    reds_dataset.paired_random_crop = paired_random_crop
+    return paired_random_crop
 
 
-def _repair_prefetch() -> None:
-    host_run, host_next = PrefetchGenerator.run, PrefetchGenerator.__next__
-
-    @functools.wraps(host_run)
+def _hand_error_over(host_run: Callable[..., Any]) -> Callable[..., Any]:
     def run(self: PrefetchGenerator) -> None:
         self.error = None
         try:
@@ -132,7 +111,10 @@ def _repair_prefetch() -> None:
             self.error = error
             self.queue.put(None)
 
-    @functools.wraps(host_next)
+    return run
+
+
+def _raise_error(host_next: Callable[..., Any]) -> Callable[..., Any]:
     def next_item(self: PrefetchGenerator) -> Any:
         try:
             return host_next(self)
@@ -141,34 +123,59 @@ def _repair_prefetch() -> None:
                 raise self.error from None
             raise
 
-    PrefetchGenerator.run = run
-    PrefetchGenerator.__next__ = next_item
+    return next_item
 
 
-ADAPTATIONS = (
-    Adaptation(
+REPAIRS = (
+    Repair(
         defect='a missing LMDB key or an empty file becomes None or no bytes, without a name',
-        is_present=lambda: source_has(FileClient.get, 'return self.client.get(filepath, client_key)'),
-        repair=_repair_get,
+        owner=FileClient,
+        name='get',
+        source='699abf60eca3d966',
+        build=_name_source,
     ),
-    Adaptation(
+    Repair(
+        defect='reading an LMDB that was cut off kills the process',
+        owner=LmdbBackend,
+        name='__init__',
+        source='f6528f3e83539f88',
+        build=_refuse_cut_off,
+    ),
+    Repair(
         defect='an image that cannot be decoded fails on a None, without a name',
-        is_present=lambda: source_has(img_util.imfrombytes, 'img = cv2.imdecode(img_np, imread_flags[flag])\n    if f'),
-        repair=_repair_imfrombytes,
+        owner=img_util,
+        name='imfrombytes',
+        source='e8db1443d58385a5',
+        build=_name_undecodable,
+        install=replace_everywhere,
     ),
-    Adaptation(
+    Repair(
         defect='the test datasets fail on an undecodable or odd-sized frame without a name',
-        is_present=lambda: source_has(data_util.read_img_seq, 'cv2.imread(v).astype(np.float32)'),
-        repair=_repair_read_img_seq,
+        owner=data_util,
+        name='read_img_seq',
+        source='8ffb859667f313e4',
+        build=_name_odd_frame,
+        install=replace_everywhere,
     ),
-    Adaptation(
+    Repair(
         defect='the REDS datasets check the size of the first frame only',
-        is_present=lambda: source_has(reds_dataset.paired_random_crop, 'h_lq, w_lq = img_lqs[0].shape[0:2]'),
-        repair=_repair_paired_random_crop,
+        owner=reds_dataset,
+        name='paired_random_crop',
+        source='459dc574dc48749f',
+        build=_check_all_sizes,
     ),
-    Adaptation(
+    Repair(
         defect='with prefetch_mode cpu the reading thread dies of an error and training waits for ever',
-        is_present=lambda: source_has(PrefetchGenerator.run, 'for item in self.generator:\n            self.queue.put'),
-        repair=_repair_prefetch,
+        owner=PrefetchGenerator,
+        name='run',
+        source='faae2c8597aa922a',
+        build=_hand_error_over,
+    ),
+    Repair(
+        defect='with prefetch_mode cpu the error of the reading thread is lost',
+        owner=PrefetchGenerator,
+        name='__next__',
+        source='aca1781714747df5',
+        build=_raise_error,
     ),
 )

@@ -8,7 +8,7 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
 from torch import Tensor, nn
 
-from dlvr_plugin.archs import load_loss_net
+from dlvr_plugin.core.checkpoints import load_weights
 from dlvr_plugin.losses.feature_matching import FeatureMatching, RelationDistance, total_loss
 
 
@@ -51,7 +51,7 @@ class DiscriminativeSpaceLoss(nn.Module):
         super().__init__()
         arguments = dict(network_t or {'type': 'LossNetT'})
         self.net_t = ARCH_REGISTRY.get(arguments.pop('type'))(**arguments)
-        load_loss_net(self.net_t, path, param_key=param_key)
+        load_weights(self.net_t, path, param_key=param_key)
         self.net_t.requires_grad_(False).eval()
         self.matching = FeatureMatching(
             content_weight=content_weight,

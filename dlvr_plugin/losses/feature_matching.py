@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dlvr_plugin.checks import check_choice, check_integer, check_layers, check_number
+from dlvr_plugin.core.arguments import check_choice, check_integer, check_layers, check_number
 from dlvr_plugin.losses.huber_loss import huber, huber_loss
 
 RelationDistance = Literal['elementwise', 'mean']

@@ -7,7 +7,7 @@ from basicsr.losses.loss_util import weight_reduce_loss
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 
-from dlvr_plugin.checks import check_choice, check_number
+from dlvr_plugin.core.arguments import check_choice, check_number
 
 Reduction = Literal['none', 'mean', 'sum']
 

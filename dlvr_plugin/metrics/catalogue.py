@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-from dlvr_plugin.metrics.evaluation_file import Direction
+from dlvr_plugin.core.errors import InvalidValueError
+
+Direction = Literal['higher', 'lower']
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +51,11 @@ def check_metrics(names: Iterable[str]) -> None:
     """Demand known metrics, each once.
 
     Raises:
-        ValueError: One is unknown or named twice, or there is none.
+        InvalidValueError: One is unknown or named twice, or there is none.
     """
     names = list(names)
     for name in names:
         if name not in METRICS:
-            raise ValueError(f'metrics must be some of {", ".join(METRICS)}, got {name!r}.')
+            raise InvalidValueError(f'metrics must be some of {", ".join(METRICS)}, got {name!r}.')
     if not names or len(set(names)) < len(names):
-        raise ValueError(f'metrics must name at least one, each once, got {" ".join(names) or "none"}.')
+        raise InvalidValueError(f'metrics must name at least one, each once, got {" ".join(names) or "none"}.')

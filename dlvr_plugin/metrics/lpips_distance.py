@@ -14,7 +14,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 
 LpipsNet = Literal['alex', 'vgg', 'squeeze']
 LPIPS_NETS: tuple[LpipsNet, ...] = get_args(LpipsNet)
@@ -61,9 +61,9 @@ class LpipsDistance:
         device: str | torch.device = 'cpu',
     ) -> None:
         if net not in LPIPS_NETS:
-            raise ValueError(f'The net of LPIPS must be one of {", ".join(LPIPS_NETS)}, got {net!r}.')
+            raise InvalidValueError(f'The net of LPIPS must be one of {", ".join(LPIPS_NETS)}, got {net!r}.')
         if weights and random_weights:
-            raise ValueError('Give LPIPS a file of weights or ask for random ones, not both.')
+            raise InvalidValueError('Give LPIPS a file of weights or ask for random ones, not both.')
         with torch.random.fork_rng(), warnings.catch_warnings():
             torch.manual_seed(0)
             # The package builds its trunk by a parameter that torchvision has renamed.
@@ -88,10 +88,12 @@ class LpipsDistance:
             Normalised feature maps (1, C, h_layer, w_layer) of each layer.
 
         Raises:
-            ValueError: The image is smaller than the trunk can see.
+            InvalidValueError: The image is smaller than the trunk can see.
         """
         if min(image.shape[:2]) < _MIN_SIDE:
-            raise ValueError(f'LPIPS needs at least {_MIN_SIDE}x{_MIN_SIDE} pixels, got {image.shape[:2]} (h, w).')
+            raise InvalidValueError(
+                f'LPIPS needs at least {_MIN_SIDE}x{_MIN_SIDE} pixels, got {image.shape[:2]} (h, w).'
+            )
         rgb = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).to(self.device)
         # (h, w, 3), 0 to 255 -> (1, 3, h, w), -1 to 1
         frame = rgb.permute(2, 0, 1).unsqueeze(0).float() / 127.5 - 1

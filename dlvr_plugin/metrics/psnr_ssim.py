@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dlvr_plugin.core.errors import InvalidValueError
+
 ColorSpace = Literal['rgb', 'y']
 
 _Y_FROM_BGR = np.array([[24.966, 128.553, 65.481]]) / 255  # ITU-R BT.601, as MATLAB's rgb2ycbcr
@@ -29,7 +31,7 @@ def psnr(img: np.ndarray, img2: np.ndarray, *, crop_border: int = 8, color_space
         color_space: 'rgb': the mean over all three channels; 'y': the luma of BT.601, not rounded.
 
     Raises:
-        ValueError: Images of different sizes, or of another type.
+        InvalidValueError: Images of different sizes, or of another type.
 
     Source: ``calculate_psnr`` of the host.
     """
@@ -85,7 +87,7 @@ def _crop(img: np.ndarray, img2: np.ndarray, crop_border: int, at_least: int = 1
     check_images(img, img2)
     height, width = img.shape[:2]
     if min(height, width) - 2 * crop_border < at_least:
-        raise ValueError(f'Images of {height}x{width} pixels are too small for crop_border {crop_border}.')
+        raise InvalidValueError(f'Images of {height}x{width} pixels are too small for crop_border {crop_border}.')
     inside = (slice(crop_border, height - crop_border), slice(crop_border, width - crop_border))
     return img[inside], img2[inside]
 
@@ -94,13 +96,13 @@ def check_images(img: np.ndarray, img2: np.ndarray) -> None:
     """Demand two images (h, w, 3), uint8, of one size.
 
     Raises:
-        ValueError: They are not.
+        InvalidValueError: They are not.
     """
     for image in (img, img2):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f'Expected images (h, w, 3) of uint8, got {image.shape} of {image.dtype}.')
+            raise InvalidValueError(f'Expected images (h, w, 3) of uint8, got {image.shape} of {image.dtype}.')
     if img.shape != img2.shape:
-        raise ValueError(f'Images are of different sizes: {img.shape[:2]} and {img2.shape[:2]} (h, w).')
+        raise InvalidValueError(f'Images are of different sizes: {img.shape[:2]} and {img2.shape[:2]} (h, w).')
 
 
 def _to_y(image: np.ndarray) -> np.ndarray:

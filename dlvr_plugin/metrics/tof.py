@@ -5,6 +5,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.metrics.optical_flow import farneback_flow
 from dlvr_plugin.metrics.psnr_ssim import check_images
 
@@ -34,7 +35,7 @@ def tof(
         crop_border: See ``flow_distance``.
 
     Raises:
-        ValueError: Images of different sizes, or of another type.
+        InvalidValueError: Images of different sizes, or of another type.
 
     Source: Chu et al., Learning temporal coherence via self-supervision for GAN-based video generation (TecoGAN),
         with Farneback's flow on grey frames of 8 bits.
@@ -63,7 +64,7 @@ def flow_distance(
         crop_border: Pixels that 'border' leaves out.
 
     Raises:
-        ValueError: Nothing is left of the frame.
+        InvalidValueError: Nothing is left of the frame.
     """
     inside = crop_slices(flow.shape[:2], crop, crop_border)
     difference = flow[inside] - flow2[inside]
@@ -82,7 +83,7 @@ def crop_slices(size: tuple[int, ...], crop: Crop, crop_border: int) -> tuple[sl
         if crop == 'tecogan':
             kept = (side - 16) // 32 * 32
         if kept <= 0:
-            raise ValueError(f'Frames of {size[0]}x{size[1]} pixels are too small for the crop {crop}.')
+            raise InvalidValueError(f'Frames of {size[0]}x{size[1]} pixels are too small for the crop {crop}.')
         start = (side - kept) // 2
         slices.append(slice(start, start + kept))
     return slices[0], slices[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 
 
 def vmaf(restored: Iterable[np.ndarray], ground_truth: Iterable[np.ndarray], *, num_threads: int = 1) -> list[float]:
@@ -23,7 +23,7 @@ def vmaf(restored: Iterable[np.ndarray], ground_truth: Iterable[np.ndarray], *, 
 
     Raises:
         DataError: No ffmpeg with libvmaf is there, or it fails.
-        ValueError: Fewer than two frames, different numbers or sizes.
+        InvalidValueError: Fewer than two frames, different numbers or sizes.
 
     Source: Netflix's libvmaf with its default model, over ffmpeg; RGB is turned into YUV 4:2:0 of BT.709 by ffmpeg.
     """
@@ -35,7 +35,7 @@ def vmaf(restored: Iterable[np.ndarray], ground_truth: Iterable[np.ndarray], *, 
             sides.append((path, *_write_raw(path, frames)))
         (path, count, size), (path2, count2, size2) = sides
         if (count, size) != (count2, size2) or count < 2:
-            raise ValueError(
+            raise InvalidValueError(
                 'VMAF compares two clips of one length and size and of at least two frames, got '
                 f'{count} frames of {size} and {count2} of {size2} (h, w).'
             )
@@ -60,7 +60,7 @@ def _write_raw(path: Path, frames: Iterable[np.ndarray]) -> tuple[int, tuple[int
     with path.open('wb') as file:
         for frame in frames:
             if count and frame.shape[:2] != size:
-                raise ValueError(f'VMAF compares frames of one size, got {size} and {frame.shape[:2]} (h, w).')
+                raise InvalidValueError(f'VMAF compares frames of one size, got {size} and {frame.shape[:2]} (h, w).')
             count, size = count + 1, frame.shape[:2]
             file.write(np.ascontiguousarray(frame).tobytes())
     return count, size

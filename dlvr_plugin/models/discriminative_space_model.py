@@ -16,7 +16,9 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from dlvr_plugin.archs import JointPass, load_loss_net
+from dlvr_plugin.archs import JointPass
+from dlvr_plugin.core.checkpoints import load_weights
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.losses import SequenceLoss, sequence_loss, total_loss
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
@@ -59,7 +61,7 @@ class DiscriminativeSpaceModel(HostModel):
     parts) counts from the iteration behind them.
 
     Raises:
-        ValueError: An option or a checkpoint that cannot be used. TypeError: a value of the wrong type.
+        InvalidValueError: An option or a checkpoint that cannot be used. InvalidTypeError: a value of the wrong type.
 
     Source: Sections 3.1 and 3.2 of the paper; equations 1 to 6.
     """
@@ -92,7 +94,7 @@ class DiscriminativeSpaceModel(HostModel):
         check_norm(net_t.norm, on_gpu=self.device.type == 'cuda')
         path = self.opt['path']
         if path.get('pretrain_network_t'):
-            load_loss_net(net_t, path['pretrain_network_t'], param_key=path.get('param_key_t', 'params'))
+            load_weights(net_t, path['pretrain_network_t'], param_key=path.get('param_key_t', 'params'))
             get_root_logger().info(f'T is loaded from {path["pretrain_network_t"]}.')
         net_t.train()
         self.net_t = self.model_to_device(net_t)
@@ -143,7 +145,7 @@ class DiscriminativeSpaceModel(HostModel):
             data: ``lq`` (B, C, h, w) or (B, T, C, h, w), and ``gt`` (B, C, H, W) or (B, T, C, H, W).
 
         Raises:
-            ValueError: Fewer frames than a window needs.
+            InvalidValueError: Fewer frames than a window needs.
         """
         tensors = {name: value for name, value in data.items() if torch.is_tensor(value)}
         data = {**data, **{name: value.to(self.device, non_blocking=True) for name, value in tensors.items()}}
@@ -170,7 +172,7 @@ class DiscriminativeSpaceModel(HostModel):
             return
         num_frame = gt.shape[1]
         if num_frame < 2 * radius + 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f'radius {radius} needs windows of {2 * radius + 1} frames, but a sample has {num_frame}. Raise '
                 'datasets.train.num_frame or lower train.discriminative_opt.radius.'
             )

@@ -11,7 +11,8 @@ from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from dlvr_plugin.archs.loss_net_arch import BNStatistics
-from dlvr_plugin.checks import check_choice, check_integer
+from dlvr_plugin.core.arguments import check_choice, check_integer
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.losses import FeatureMatching
 
 Fake = Literal['mixed', 'generated']
@@ -47,14 +48,15 @@ class DiscriminativeSpaceOptions:
             opt: All options.
 
         Raises:
-            ValueError: A key or a value that is not known, or a section that is missing. TypeError: not a number.
+            InvalidValueError: A key or a value that is not known, or a section that is missing.
+            InvalidTypeError: Not a number.
         """
         train = opt['train']
         for section, key in (('the options', 'network_t'), ('train', 'optim_t')):
             if key not in (opt if section == 'the options' else train):
-                raise ValueError(f'{key} is missing in {section}. The loss network T needs it: see the README.')
+                raise InvalidValueError(f'{key} is missing in {section}. The loss network T needs it: see the README.')
         if train.get('perceptual_opt'):
-            raise ValueError(
+            raise InvalidValueError(
                 'train.perceptual_opt is taken: DiscriminativeSpaceModel fills it with its own losses. Remove it, or '
                 'keep it and set model_type to the host model.'
             )
@@ -65,7 +67,7 @@ class DiscriminativeSpaceOptions:
             if name not in known:
                 near = get_close_matches(name, [*known, 'fake', 'bn_statistics'], n=1)
                 hint = f' Did you mean {near[0]}?' if near else ''
-                raise ValueError(f'train.discriminative_opt.{name} is not an option.{hint}')
+                raise InvalidValueError(f'train.discriminative_opt.{name} is not an option.{hint}')
         num_layers = len(opt['network_t'].get('num_feat', (64, 128, 256, 512)))
         given.setdefault('layers', tuple(range(1, num_layers + 1)))
         try:
@@ -79,7 +81,7 @@ def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
     """Return the class of the host's model registry that ``host_model`` names.
 
     Raises:
-        ValueError: No or an unknown name, or a class that does not train one generator with two losses.
+        InvalidValueError: No or an unknown name, or a class that does not train one generator with two losses.
     """
     name = opt.get('host_model')
     known = sorted(
@@ -90,7 +92,7 @@ def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
     if name not in known:
         near = get_close_matches(str(name), known, n=1)
         hint = f' Did you mean {near[0]}?' if near else ''
-        raise ValueError(f'host_model must be one of {", ".join(known)}, got {name!r}.{hint}')
+        raise InvalidValueError(f'host_model must be one of {", ".join(known)}, got {name!r}.{hint}')
     return MODEL_REGISTRY.get(name)
 
 
@@ -100,7 +102,7 @@ def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> Ge
     It follows from the class of the host model; the option ``generator_type`` says otherwise.
 
     Raises:
-        ValueError: Unknown ``generator_type``.
+        InvalidValueError: Unknown ``generator_type``.
     """
     given = opt.get('generator_type')
     if given is not None:
@@ -114,7 +116,7 @@ def check_norm(norm: str, *, on_gpu: bool) -> None:
     """Refuse synchronised norms on a CPU.
 
     Raises:
-        ValueError: ``norm`` is 'sync' and there is no GPU.
+        InvalidValueError: ``norm`` is 'sync' and there is no GPU.
     """
     if norm == 'sync' and not on_gpu:
-        raise ValueError('network_t.norm: sync works on GPUs only. On a CPU use batch or frozen.')
+        raise InvalidValueError('network_t.norm: sync works on GPUs only. On a CPU use batch or frozen.')

@@ -3,7 +3,8 @@
 import argparse
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,17 @@ import torch
 import torch.distributed as dist
 from basicsr.utils import dist_util, set_random_seed
 
-from dlvr_plugin.options.check import check_options
-from dlvr_plugin.options.checks.findings import Processes
+from dlvr_plugin.options.consistency.findings import Processes
+from dlvr_plugin.options.find_problems import check_options
 from dlvr_plugin.options.yaml_reader import force, read_file
 
 _DEBUG_FREQ = 8
 
 
 def parse_options(
-    root_path: str, is_train: bool = True, argv: Sequence[str] | None = None
+    root_path: str | Path, is_train: bool = True, argv: Sequence[str] | None = None
 ) -> tuple[dict[str, Any], argparse.Namespace]:
-    """Read, check and complete the options of a run; takes the place of the host's function of this name.
+    """Read, check and complete the options of a run, as the framework's function of this name does.
 
     Nothing is created on disk, and nothing that a file or an argument says is executed.
 
@@ -53,6 +54,16 @@ def parse_options(
             dataset['scale'] = opt['scale']
     _set_folders(opt, Path(root_path), is_train)
     return opt, args
+
+
+@contextmanager
+def process_group() -> Iterator[None]:
+    """Leave the group of processes that ``parse_options`` joined, however the run ends."""
+    try:
+        yield
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,16 +1,17 @@
 """What is wrong with options, and the report of it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher, get_close_matches
+
+from dlvr_plugin.core.errors import UserError
 
 KeyPath = tuple[str | int, ...]
 
 _MOST_SHOWN = 20
 
 
-class OptionsError(ValueError):
+class OptionsError(UserError, ValueError):
     """Options that cannot be used; the message is a report of one line a problem.
 
     Attributes:
@@ -53,16 +54,6 @@ def dotted(key: KeyPath) -> str:
     for part in key:
         text += f'[{part}]' if isinstance(part, int) else f'.{part}'
     return text.removeprefix('.')
-
-
-def nearest(name: object, known: Iterable[object]) -> str:
-    """Return a hint with the known names that are nearest to a misspelt one; empty where none is near."""
-    by_text = {str(each): each for each in known}
-    text = str(name)
-    near = get_close_matches(text, by_text) or [each for each in by_text if each.lower() == text.lower()]
-    ratios = [SequenceMatcher(a=each, b=text).ratio() for each in near]
-    near = [each for each, ratio in zip(near, ratios, strict=True) if ratio == ratios[0]]
-    return f' Did you mean {" or ".join(near)}?' if near else ''
 
 
 def format_report(title: str, lines: Sequence[str]) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from dlvr_plugin.options.problems import KeyPath, Problem, nearest
+from dlvr_plugin.core.names import nearest
+from dlvr_plugin.options.problems import KeyPath, Problem
 from dlvr_plugin.options.value_types import Anything, Choice, Define, JsonSchema, ValueType, describe
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlvr_plugin.options.problems import KeyPath, Problem, nearest
+from dlvr_plugin.core.names import nearest
+from dlvr_plugin.options.problems import KeyPath, Problem
 
 JsonSchema = dict[str, Any]
 

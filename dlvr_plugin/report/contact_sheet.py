@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from dlvr_plugin.core.images import line_up
+
 _GAP, _LABEL_HEIGHT = 6, 20
 _PAPER, _INK = 255, (40, 40, 40)
 
@@ -51,12 +53,6 @@ def _draw_label(text: str) -> np.ndarray:
     label = np.full((_LABEL_HEIGHT, width + 2, 3), _PAPER, np.uint8)
     cv2.putText(label, text, (1, _LABEL_HEIGHT - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
     return label
-
-
-def line_up(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Place images (h, w, 3), BGR, uint8, of one height side by side."""
-    gap = np.full((images[0].shape[0], _GAP, 3), _PAPER, np.uint8)
-    return np.hstack([part for image in images for part in (image, gap)][:-1])
 
 
 def _stack(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from dlvr_plugin.metrics.evaluation_file import MetricEntry
+from dlvr_plugin.evaluation.evaluation_file import MetricEntry
 from dlvr_plugin.report.figure_style import (
     COLORS,
     MARKERS,

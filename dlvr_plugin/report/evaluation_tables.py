@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 
-from dlvr_plugin.metrics.evaluation_file import Evaluation, MetricEntry
+from dlvr_plugin.evaluation.evaluation_file import Evaluation, MetricEntry
 from dlvr_plugin.report.text_table import format_table
 
 _BOLD, _UNDERLINE, _RESET = '\033[1m', '\033[4m', '\033[0m'

@@ -13,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from dlvr_plugin.files import write_whole
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.files import write_atomic
 
 WIDTH = 7.0
 """Width of a figure in inches: both columns of a paper."""
@@ -125,12 +126,12 @@ def check_suffix(path: Path) -> list[Path]:
     """Return the files that are written for a path: itself, or a PNG and a PDF where it has no extension.
 
     Raises:
-        ValueError: Another extension.
+        InvalidValueError: Another extension.
     """
     if not path.suffix:
         return [path.with_name(path.name + suffix) for suffix in SUFFIXES]
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(
+        raise InvalidValueError(
             f'{path} has the extension {path.suffix}; expected {" or ".join(SUFFIXES)}, or none for both of them.'
         )
     return [path]
@@ -148,7 +149,7 @@ def save_figure(figure: Figure, path: Path, dpi: int = 300) -> list[Path]:
         The files written.
 
     Raises:
-        ValueError: Another extension. OSError: A file cannot be written.
+        InvalidValueError: Another extension. OSError: A file cannot be written.
     """
     paths = check_suffix(path)
     for target in paths:
@@ -158,7 +159,7 @@ def save_figure(figure: Figure, path: Path, dpi: int = 300) -> list[Path]:
             metadata = {'CreationDate': None} if suffix == '.pdf' else None
             figure.savefig(content, format=suffix[1:], dpi=dpi, metadata=metadata)  # type: ignore[arg-type]
         try:
-            write_whole(target, content.getvalue())
+            write_atomic(target, content.getvalue())
         except OSError as error:
             raise OSError(f'{target} cannot be written: {error.strerror}.') from error
     return paths

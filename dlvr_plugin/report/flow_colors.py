@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from dlvr_plugin.core.errors import InvalidValueError
+
 
 def color_flow(flow: np.ndarray, max_length: float) -> np.ndarray:
     """Turn flow into colours: those of ``mmcv.flow2rgb`` where mmcv is installed, else those of an HSV wheel.
@@ -15,10 +17,10 @@ def color_flow(flow: np.ndarray, max_length: float) -> np.ndarray:
         Image (h, w, 3), RGB, uint8; white where nothing moves.
 
     Raises:
-        ValueError: ``max_length`` is not above 0.
+        InvalidValueError: ``max_length`` is not above 0.
     """
     if not max_length > 0:
-        raise ValueError(f'max_length must be above 0, got {max_length}.')
+        raise InvalidValueError(f'max_length must be above 0, got {max_length}.')
     length = np.linalg.norm(flow, axis=-1, keepdims=True)
     unit = flow / np.maximum(length, max_length)
     try:

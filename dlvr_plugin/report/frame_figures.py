@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.metrics.optical_flow import farneback_flow
 from dlvr_plugin.metrics.tof import to_grey
 from dlvr_plugin.report.figure_style import (
@@ -128,7 +129,7 @@ class _CropGrid:
             grids.append(cls(num_columns, crop, block, label_height, (width, width * frame_aspect)))
         usable = [grid for grid in grids if grid.crop_width > 0]
         if not usable:
-            raise ValueError('The boxes are too many or too high for one figure. Take fewer, or wider ones.')
+            raise InvalidValueError('The boxes are too many or too high for one figure. Take fewer, or wider ones.')
         return min(usable, key=lambda grid: abs(grid.reference_size[0] / WIDTH - _REFERENCE_SHARE))
 
     def corner(self, index: int) -> tuple[float, float]:
@@ -160,7 +161,7 @@ def draw_crops(
         zoom: Interpolation of the crops.
 
     Raises:
-        ValueError: The boxes do not fit on one figure.
+        InvalidValueError: The boxes do not fit on one figure.
     """
     reference = list(frames.values())[-1]
     panels = _plan_panels(boxes, len(next(iter(profiles.values()))) if profiles else 0, profile_row)
@@ -292,7 +293,7 @@ def draw_flow_maps(
         max_length: Length of flow that gets full colours, in pixels; None for the 99th percentile of the ground truth.
 
     Raises:
-        ValueError: ``max_length`` is not above 0.
+        InvalidValueError: ``max_length`` is not above 0.
     """
     flows = {name: flow_of(pair) for name, pair in pairs.items()}
     gt_flow = flows.pop(list(flows)[-1])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from dlvr_plugin.metrics.evaluation_file import Evaluation, format_json
+from dlvr_plugin.evaluation.evaluation_file import Evaluation, format_json
 
 ImageFormat = Literal['png', 'jpg', 'webp']
 MARK = '<meta name="generator" content="dlvr report">'

@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dlvr_plugin.data.restored_clips import RestoredClips
-from dlvr_plugin.data.store_writer import partial_path
-from dlvr_plugin.errors import DataError
-from dlvr_plugin.files import write_whole
-from dlvr_plugin.metrics.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
+from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.files import partial_path, write_atomic
+from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.page_template import MARK, ImageFormat, build_page, collect_data, describe_frames
 
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
@@ -41,7 +40,7 @@ class ReportOptions:
         title: Of the page, None for one made of the evaluation's name.
 
     Raises:
-        ValueError: A value out of range.
+        InvalidValueError: A value out of range.
     """
 
     embed: bool = False
@@ -53,16 +52,18 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         if self.image_format not in IMAGE_FORMATS:
-            raise ValueError(f'image_format must be one of {", ".join(IMAGE_FORMATS)}, got {self.image_format!r}.')
+            raise InvalidValueError(
+                f'image_format must be one of {", ".join(IMAGE_FORMATS)}, got {self.image_format!r}.'
+            )
         if not 1 <= self.quality <= 100:
-            raise ValueError(f'quality must be 1 to 100, got {self.quality}.')
+            raise InvalidValueError(f'quality must be 1 to 100, got {self.quality}.')
         if not 0 < self.frame_rate <= 1000:
-            raise ValueError(f'frame_rate must be above 0 and at most 1000, got {self.frame_rate}.')
+            raise InvalidValueError(f'frame_rate must be above 0 and at most 1000, got {self.frame_rate}.')
 
 
 class _Method(NamedTuple):
     name: str
-    clips: RestoredClips
+    clips: ClipReader
 
 
 class _Picture(NamedTuple):
@@ -96,7 +97,7 @@ def write_report(source: Path, out: Path, options: ReportOptions | None = None) 
 
     Raises:
         FileExistsError: The folder holds something else. DataError: The evaluation, or frames that it names, cannot be
-        used. ValueError: A clip that the evaluation does not have. OSError: The report cannot be written.
+        used. InvalidValueError: A clip that the evaluation does not have. OSError: The report cannot be written.
     """
     options = options or ReportOptions()
     evaluation = read_evaluation(source)
@@ -125,20 +126,22 @@ def write_report(source: Path, out: Path, options: ReportOptions | None = None) 
     shutil.rmtree(frames, ignore_errors=True)  # of an earlier report
     if not options.embed:
         partial.rename(frames)
-    write_whole(out / _PAGE, page)
+    write_atomic(out / _PAGE, page)
     return Report(out / _PAGE, num_frames, len(page) + (0 if options.embed else num_bytes))
 
 
 def _choose_clips(evaluation: Evaluation, wanted: Sequence[str] | None) -> list[str]:
     clips = list(evaluation['clips'])
     if unknown := [clip for clip in wanted or [] if clip not in clips]:
-        raise ValueError(f'The evaluation has no clip {", ".join(unknown)}; expected some of {", ".join(clips)}.')
+        raise InvalidValueError(
+            f'The evaluation has no clip {", ".join(unknown)}; expected some of {", ".join(clips)}.'
+        )
     return [clip for clip in clips if not wanted or clip in wanted]
 
 
 def _open_method(name: str, root: str) -> _Method:
     try:
-        return _Method(name, RestoredClips(root))
+        return _Method(name, ClipReader(root))
     except DataError as error:
         raise DataError(
             f'The frames of {name} cannot be read from {root} any more: {error} Move them back, or run dlvr evaluate '
@@ -150,7 +153,7 @@ def _prepare_folder(out: Path) -> None:
     """Make the folder, unless it is there and holds nothing but a report, begun or finished."""
     if out.exists():
         names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
-        begun = names <= {partial_path(out / _FRAMES).name, f'.{_PAGE}.partial'}
+        begun = names <= {partial_path(out / _FRAMES).name, partial_path(out / _PAGE).name}
         if not begun and not _is_report(out / _PAGE):
             raise FileExistsError(
                 f'{out} holds something else than a report, and is not replaced. Choose another folder with --out.'
@@ -189,7 +192,7 @@ def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequen
                 yield _Picture(index, clip, f'{method_slugs[index]}/{clip_slug}/{slug}', image)
 
 
-def _check_files(method: str, restored: RestoredClips, clip: str, recorded: Mapping[str, str]) -> None:
+def _check_files(method: str, restored: ClipReader, clip: str, recorded: Mapping[str, str]) -> None:
     """Demand the files that were evaluated: pictures of others would stand beside wrong numbers."""
     for name, digest in restored.hash_files(clip).items():
         if recorded.get(name) != digest:
@@ -218,7 +221,9 @@ def _encode(image: np.ndarray, options: ReportOptions) -> bytes:
     flag = _QUALITY_FLAGS.get(options.image_format)
     done, content = cv2.imencode(f'.{options.image_format}', image, [flag, options.quality] if flag else [])
     if not done:
-        raise ValueError(f'Frames {image.shape[:2]} (h, w) cannot be stored as {options.image_format}; take png.')
+        raise InvalidValueError(
+            f'Frames {image.shape[:2]} (h, w) cannot be stored as {options.image_format}; take png.'
+        )
     return content.tobytes()
 
 

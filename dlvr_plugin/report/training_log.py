@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,19 @@ def find_tags(tags: list[str], wanted: list[str] | None) -> list[str]:
         Tags in the order asked for; losses before accuracies.
 
     Raises:
-        ValueError: There is no such tag, or no loss at all.
+        InvalidValueError: There is no such tag, or no loss at all.
     """
     if wanted is None:
         losses = [tag for tag in tags if short_name(tag).startswith('l_')]
         found = losses + [tag for tag in tags if 'acc' in short_name(tag) and tag not in losses]
         if not found:
-            raise ValueError(f'There are no losses or accuracies in the runs. Choose from {", ".join(tags)}.')
+            raise InvalidValueError(f'There are no losses or accuracies in the runs. Choose from {", ".join(tags)}.')
         return found
     found = []
     for name in wanted:
         matches = [tag for tag in tags if name in (tag, short_name(tag))]
         if not matches:
-            raise ValueError(f'There is no tag {name} in the runs. Choose from {", ".join(tags)}.')
+            raise InvalidValueError(f'There is no tag {name} in the runs. Choose from {", ".join(tags)}.')
         found += [tag for tag in matches if tag not in found]
     return found
 
@@ -107,10 +107,10 @@ def smooth(values: np.ndarray, weight: float) -> np.ndarray:
         Averages (n); NaN where the value is not finite, which the averages behind it leave out.
 
     Raises:
-        ValueError: Another weight.
+        InvalidValueError: Another weight.
     """
     if not 0 <= weight < 1:
-        raise ValueError(f'The weight of smoothing must be in [0, 1), got {weight}.')
+        raise InvalidValueError(f'The weight of smoothing must be in [0, 1), got {weight}.')
     averages = np.full(len(values), np.nan)
     total, count = 0.0, 0
     for index, value in enumerate(values):

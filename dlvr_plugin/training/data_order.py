@@ -3,15 +3,16 @@
 Neither depends on how many workers read, on what a process has drawn before, or on where a run was resumed.
 """
 
-import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
+
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.random_state import cpu_states_kept, mix_seeds, seed_cpu
 
 Place = tuple[int, int]  # epoch, place in the enlarged data set
 
@@ -30,7 +31,7 @@ class DataOrder:
         world_size: Processes that share the samples.
 
     Raises:
-        ValueError: An epoch has fewer samples than an iteration takes.
+        InvalidValueError: An epoch has fewer samples than an iteration takes.
     """
 
     num_samples: int
@@ -43,7 +44,7 @@ class DataOrder:
 
     def __post_init__(self) -> None:
         if self.iters_per_epoch < 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f'datasets.train has {self.num_samples * self.enlarge_ratio} samples an epoch, but an iteration takes '
                 f'{self.samples_per_iter * self.world_size}. Raise dataset_enlarge_ratio or lower batch_size_per_gpu.'
             )
@@ -59,7 +60,7 @@ class DataOrder:
 
     def places(self, epoch: int) -> np.ndarray:
         """Return the places that this process draws in an epoch, in order."""
-        generator = torch.Generator().manual_seed(_mix(self.seed, self.variant, epoch))
+        generator = torch.Generator().manual_seed(mix_seeds(self.seed, self.variant, epoch))
         places = torch.randperm(self.num_samples * self.enlarge_ratio, generator=generator).numpy()
         return places[self.rank :: self.world_size][: self.iters_per_epoch * self.samples_per_iter]
 
@@ -94,7 +95,7 @@ class ResumableSampler(Sampler[Place]):
 class SeededDataset(Dataset):
     """A data set whose random choices for a sample follow from seed, epoch and place.
 
-    Python's, NumPy's and torch's random states are as before after each sample.
+    Python's, NumPy's and torch's random states are as before after each sample; a GPU's is not touched.
 
     Args:
         dataset: Data set that draws from Python's, NumPy's or torch's global generator.
@@ -110,32 +111,6 @@ class SeededDataset(Dataset):
 
     def __getitem__(self, place: Place) -> Any:
         epoch, index = place
-        with _random_states_kept():
-            seed_everything(self.order.seed, self.order.variant, epoch, index)
+        with cpu_states_kept():  # what a dataset draws, it draws on the CPU
+            seed_cpu(self.order.seed, self.order.variant, epoch, index)
             return self.dataset[index % self.order.num_samples]
-
-
-def seed_everything(*numbers: int) -> None:
-    """Seed Python's, NumPy's and torch's generators from some whole numbers, at least 0."""
-    seed = _mix(*numbers)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.random.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(seed)
-
-
-def _mix(*numbers: int) -> int:
-    """Return a seed below 2^63 that differs wherever one of the numbers does."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-@contextmanager
-def _random_states_kept() -> Iterator[None]:
-    states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.random.set_rng_state(states[2])

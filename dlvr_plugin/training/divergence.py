@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dlvr_plugin.checks import check_choice, check_integer, check_number
+from dlvr_plugin.core.arguments import check_choice, check_integer, check_number
 
 Policy = Literal['stop', 'rollback']
 

@@ -1,7 +1,6 @@
 """The training loop: the host's steps in the host's order, which can be stopped, killed and resumed at any moment."""
 
 import gc
-import logging
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,33 +19,26 @@ from basicsr.utils import (
     make_exp_dirs,
     mkdir_and_rename,
 )
-from basicsr.utils.options import copy_opt_file, dict2str, parse_options
+from basicsr.utils.options import copy_opt_file, dict2str
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from dlvr_plugin.errors import DivergenceError, StopRequested
-from dlvr_plugin.host.checkpoints import remove_old_checkpoints
-from dlvr_plugin.host.resume import load_resume_state
-from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset, seed_everything
+from dlvr_plugin.core.errors import DivergenceError, StopRequested
+from dlvr_plugin.core.log import set_up_log
+from dlvr_plugin.core.random_state import seed_everything
+from dlvr_plugin.core.training_states import load_resume_state, remove_old_states
+from dlvr_plugin.core.workers import ignore_stop_signals
+from dlvr_plugin.evaluation.validation import validate
+from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset
 from dlvr_plugin.training.divergence import BalanceMonitor
-from dlvr_plugin.training.options import RunOptions
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.progress import Progress
-from dlvr_plugin.training.stop_request import StopRequest, ignore_stop_signals
+from dlvr_plugin.training.run_options import RunOptions
+from dlvr_plugin.training.stop_request import StopRequest
 from dlvr_plugin.training.updates import GuardedUpdates
 from dlvr_plugin.training.wandb_logger import init_wandb_logger
 
 _ITERATION = 1  # tells the seeds of iterations from those of samples
-
-
-def train_pipeline(root_path: str) -> None:
-    """Read the options of the command line, and train.
-
-    Args:
-        root_path: Folder of experiments.
-    """
-    opt, args = parse_options(root_path, is_train=True)
-    train({**opt, 'root_path': root_path}, args.opt)
 
 
 def train(opt: dict[str, Any], opt_file: str) -> None:
@@ -73,7 +65,7 @@ def train(opt: dict[str, Any], opt_file: str) -> None:
             mkdir_and_rename(str(tb_folder))
     copy_opt_file(opt_file, opt['path']['experiments_root'])
     log_file = Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log'
-    logger = get_root_logger(log_level=logging.INFO, log_file=str(log_file))
+    logger = set_up_log(log_file)
     logger.info(get_env_info())
     logger.info(dict2str(opt))
     if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
@@ -139,6 +131,8 @@ class Training:
             ) from error
         if self.rollbacks >= divergence.max_rollbacks:
             raise DivergenceError(f'{where} It was rolled back {self.rollbacks} times before. {advice}') from error
+        # Its own checkpoints hold every network, those too that the run began without.
+        self.opt['path'].pop('ignore_resume_networks', None)
         state = load_resume_state({**self.opt, 'auto_resume': True})
         if state is None:
             raise DivergenceError(f'{where} There is no checkpoint yet to roll back to. {advice}') from error
@@ -270,14 +264,14 @@ class Training:
         self.last_validated = self.current_iter
         with self.precision.suspended():
             for loader in self.val_loaders:
-                self.model.validation(loader, self.current_iter, self.tb_logger, self.opt['val']['save_img'])
+                validate(self.model, loader, self.current_iter, self.tb_logger, self.opt['val']['save_img'])
 
     def _save(self) -> None:
         self.logger.info('Saving models and training states.')
         self.last_saved = self.current_iter
         self.model.save(self.order.epoch_of(self.current_iter), self.current_iter)
         if self.options.keep_last and self.opt['rank'] == 0:
-            remove_old_checkpoints(self.opt, self.options.keep_last)
+            remove_old_states(self.opt, self.options.keep_last)
 
     def _stop_if_asked(self) -> None:
         if signal_number := self.stop_request.agreed(self.model.device):

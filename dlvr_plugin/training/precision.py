@@ -9,6 +9,8 @@ from basicsr.models.base_model import BaseModel
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
+from dlvr_plugin.core.errors import InvalidValueError
+
 Amp = Literal['bf16', 'fp16']
 _DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 
@@ -43,7 +45,7 @@ class Precision:
         scalers: Scalers of gradients with fp16, by the letter of the network.
 
     Raises:
-        ValueError: Several GPUs in one process.
+        InvalidValueError: Several GPUs in one process.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Precision:
         self.is_active, self.scalers = True, {}
         self._device_type, self._dtype = model.device.type, _DTYPES[amp] if amp else None
         if (amp or compiled) and isinstance(model.net_g, nn.DataParallel):
-            raise ValueError(
+            raise InvalidValueError(
                 'train.amp and train.compile need one process a GPU. Start with scripts/dist_train.sh, or set num_gpu '
                 'to 1.'
             )

@@ -1,7 +1,6 @@
 """What a run says while it goes on, and at its end."""
 
 import datetime
-import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from basicsr.models.base_model import BaseModel
 from basicsr.utils import MessageLogger, get_root_logger
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
+
+from dlvr_plugin.core.memory import peak_memory
 
 
 class Progress:
@@ -92,11 +93,10 @@ class Progress:
                 f'{self._run_iters} iterations in {total}, validation and saving included: {speed:.3f} s an iteration, '
                 f'{self._samples_per_iter / speed:.1f} samples a second'
             )
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        memory = f'Peak memory of this process: {peak:.0f} MiB'
+        if (peak := peak_memory()) is not None:
+            lines.append(f'Peak memory of this process: {peak:.0f} MiB')
         if model.device.type == 'cuda':
-            memory += f', on the GPU {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB'
-        lines.append(memory)
+            lines.append(f'Peak memory on the GPU: {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB')
         for set_name, metrics in getattr(model, 'best_metric_results', {}).items():
             for name, best in metrics.items():
                 lines.append(f'Best {name} of {set_name}: {best["val"]:.4f} at iteration {best["iter"]}')

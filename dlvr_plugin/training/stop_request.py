@@ -1,8 +1,6 @@
 """Ctrl-C and SIGTERM as wishes: the iteration is finished and saved before the run ends."""
 
-import os
 import signal
-import threading
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -44,20 +42,3 @@ class StopRequest:
         seen = torch.tensor(self._signal, device=device)
         dist.all_reduce(seen, dist.ReduceOp.MAX)
         return int(seen)
-
-
-def ignore_stop_signals() -> None:
-    """Let a worker process live until the training loop ends it, though signals reach the whole group.
-
-    Only the SIGTERM of the process that started it ends it: the one that Python sends, and waits for, when it exits.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with_parent(parent: int) -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
-        pass
-    os._exit(0)

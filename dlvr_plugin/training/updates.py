@@ -14,7 +14,7 @@ from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from dlvr_plugin.errors import DivergenceError
+from dlvr_plugin.core.errors import DivergenceError
 
 
 class GuardedUpdates:

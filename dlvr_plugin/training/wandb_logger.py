@@ -5,6 +5,8 @@ from typing import Any
 from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import master_only
 
+from dlvr_plugin.core.errors import InvalidValueError
+
 
 @master_only
 def init_wandb_logger(opt: dict[str, Any]) -> None:
@@ -14,7 +16,7 @@ def init_wandb_logger(opt: dict[str, Any]) -> None:
         opt: Options with ``logger.wandb.project``, and ``logger.wandb.resume_id`` to go on with a run.
 
     Raises:
-        ValueError: wandb refuses, because nobody is logged in, for example.
+        InvalidValueError: wandb refuses, because nobody is logged in, for example.
     """
     import wandb
 
@@ -29,7 +31,7 @@ def init_wandb_logger(opt: dict[str, Any]) -> None:
             sync_tensorboard=True,
         )
     except wandb.Error as error:
-        raise ValueError(
+        raise InvalidValueError(
             f'logger.wandb: {error} Log in by "wandb login", set WANDB_MODE=offline, or set logger.wandb.project to ~.'
         ) from error
     get_root_logger().info(f'Use wandb logger with id={run.id}; project={options["project"]}.')

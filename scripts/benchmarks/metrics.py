@@ -22,9 +22,9 @@ import dlvr_plugin  # noqa: F401  makes the framework importable
 # isort: split
 from basicsr.metrics import calculate_psnr, calculate_ssim
 
-from dlvr_plugin.data.restored_clips import RestoredClips
-from dlvr_plugin.metrics.evaluation import EvaluationRun
-from dlvr_plugin.metrics.protocol import Protocol
+from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
+from dlvr_plugin.evaluation.protocol import Protocol
 
 Means = dict[str, float]
 
@@ -55,8 +55,8 @@ def measure_plainly(gt: Path, results: Path, skip_frames: int, crop_border: int)
 def measure_with_plugin(gt: Path, results: Path, skip_frames: int, crop_border: int, jobs: int) -> Means:
     """Return the means over clips as ``dlvr evaluate`` computes them."""
     run = EvaluationRun(
-        RestoredClips(gt),
-        {'results': RestoredClips(results)},
+        ClipReader(gt),
+        {'results': ClipReader(results)},
         metrics=('psnr', 'ssim', 'tof'),
         protocol=Protocol(skip_frames=skip_frames, crop_border=crop_border),
         num_workers=jobs if jobs > 1 else 0,

@@ -21,7 +21,7 @@ def make_frames(folder: Path, source: Path, num_frames: int) -> None:
     import cv2
 
     import dlvr_plugin  # noqa: F401
-    from dlvr_plugin.data.clip_store import ClipStore
+    from dlvr_plugin.clips.clip_store import ClipStore
     from dlvr_plugin.data.prepare import write_clip
 
     store = ClipStore(source)

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from dlvr_plugin.core.command import exit_code_of
 from dlvr_plugin.data.prepare import make_demo_clips
-from dlvr_plugin.host.pipeline import exit_code_of
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)

@@ -10,8 +10,8 @@ import numpy as np
 from basicsr.utils.matlab_functions import imresize
 from tqdm import tqdm
 
+from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.data.prepare import write_image
-from dlvr_plugin.data.restored_clips import RestoredClips
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument('--scale', type=int, default=4, metavar='N', help='(default: 4)')
     parser.add_argument('--clips', nargs='+', metavar='CLIP', help='clips to take (default: all)')
     args = parser.parse_args()
-    source = RestoredClips(args.source)
+    source = ClipReader(args.source)
     for clip in args.clips or source.names:
         folder = args.target / clip
         folder.mkdir(parents=True, exist_ok=True)

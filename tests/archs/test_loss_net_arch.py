@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlvr_plugin.archs import LossNetT, load_loss_net
+from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.archs.loss_net_arch import fake_windows, windows
 
 # Table 1 of the paper: kernel (space), filters.
@@ -192,22 +192,3 @@ def test_unknown_norm_and_sync_on_a_cpu_are_refused():
         LossNetT(norm='instance')
     with pytest.raises(ValueError, match='GPUs only'):
         LossNetT(norm='sync').extract(torch.rand(1, 1, 3, 64, 64))
-
-
-def test_load_loss_net(tmp_path):
-    net, other, path = LossNetT(), LossNetT(), tmp_path / 'net_t.pth'
-    torch.save({'params': net.state_dict()}, path)
-    load_loss_net(other, path)
-    for name, value in net.state_dict().items():
-        assert torch.equal(value, other.state_dict()[name])
-
-    with pytest.raises(ValueError, match='nowhere.pth is not a file'):
-        load_loss_net(net, tmp_path / 'nowhere.pth')
-    with pytest.raises(ValueError, match="no key 'params_ema', only params"):
-        load_loss_net(net, path, param_key='params_ema')
-    torch.save({'params': nn.Linear(2, 2).state_dict()}, path)
-    with pytest.raises(ValueError, match='holds another network than LossNetT: 28 of 28 tensors .* 2 are unknown'):
-        load_loss_net(net, path)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match='is it cut off'):
-        load_loss_net(net, path)

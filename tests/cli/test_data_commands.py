@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dlvr_plugin.cli.main import main
-from dlvr_plugin.data.clip_store import ClipStore
+from dlvr_plugin.clips.clip_store import ClipStore
 from tests.conftest import make_clip
 from tests.helpers import REPOSITORY, tiny_options, write_options
 

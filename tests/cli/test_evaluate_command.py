@@ -58,7 +58,7 @@ def test_files_and_table(folders, capsys):
 def test_a_second_call_measures_nothing_again(folders, capsys, monkeypatch):
     assert evaluate(folders, '--out', folders / 'out') == 0
     first = (folders / 'out' / 'metrics.json').read_text()
-    monkeypatch.setattr('dlvr_plugin.metrics.evaluation_work.measure_frames', None)
+    monkeypatch.setattr('dlvr_plugin.evaluation.parts.measure_frames', None)
     assert evaluate(folders, '--out', folders / 'out') == 0
     assert (folders / 'out' / 'metrics.json').read_text() == first
 

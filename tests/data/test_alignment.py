@@ -6,7 +6,7 @@ from dlvr_plugin.data import Degradation
 from dlvr_plugin.data.alignment import align_frames
 from dlvr_plugin.data.degradations import degrade_images
 from dlvr_plugin.data.demo_clips import load_photograph
-from dlvr_plugin.data.store_check import describe_misalignment
+from dlvr_plugin.data.store_integrity import describe_misalignment
 
 PHOTO = np.ascontiguousarray(load_photograph('coffee')[:384, :576])
 

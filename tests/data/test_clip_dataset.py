@@ -8,10 +8,10 @@ import torch
 from basicsr.data.reds_dataset import REDSRecurrentDataset
 from torch.utils.data import DataLoader
 
+from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.data import ClipDataset, Degradation
 from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import make_meta_info, prepare_store
-from dlvr_plugin.errors import DataError
 from tests.conftest import make_clip
 from tests.helpers import make_lmdb
 

@@ -16,12 +16,13 @@ from basicsr.utils.matlab_functions import imresize
 from filelock import FileLock
 from tqdm import tqdm
 
-from dlvr_plugin.data import ClipDataset, Degradation, store_writer
+from dlvr_plugin.clips import store_writer
+from dlvr_plugin.clips.clip_store import ClipStore
+from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.data import ClipDataset, Degradation
 from dlvr_plugin.data import prepare as prepare_module
-from dlvr_plugin.data.clip_store import ClipStore
 from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
-from dlvr_plugin.errors import DataError
 from tests.conftest import make_clip
 from tests.helpers import make_lmdb, make_lq
 

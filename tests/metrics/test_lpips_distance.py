@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision
 
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance
 
 TRUNKS = {

@@ -1,7 +1,7 @@
 import cv2
 import pytest
 
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.metrics import vmaf as vmaf_module
 from dlvr_plugin.metrics.vmaf import ffmpeg_version, find_ffmpeg, vmaf
 

@@ -8,9 +8,9 @@ import torch
 from basicsr.archs import build_network
 
 from dlvr_plugin.archs import LossNetT
-from dlvr_plugin.options.check import check_options, find_problems
-from dlvr_plugin.options.checks import combinations
-from dlvr_plugin.options.checks.findings import Processes
+from dlvr_plugin.options.consistency import combinations
+from dlvr_plugin.options.consistency.findings import Processes
+from dlvr_plugin.options.find_problems import check_options, find_problems
 from dlvr_plugin.options.problems import OptionsError, dotted
 from dlvr_plugin.options.yaml_reader import read_file, read_text
 from tests.helpers import REPOSITORY, as_host_model, make_lmdb, tiny_options, video_test_set, write_options
@@ -128,7 +128,7 @@ def test_one_report_says_all(clip_root, tmp_path):
     assert found.splitlines() == [
         'datasets.train.dataroot_lq: nowhere does not exist.',
         'network_g.with_tsa: expected true or false, got 1 (a number).',
-        'path.pretrain_network_g: nowhere.pth is not a file.',
+        'path.pretrain_network_g: nowhere.pth does not exist.',
         "train.optim_g.lr: expected a number of at least 0, got '1e-4' (text). Write 1.0e-4 or !!float 1e-4.",
         'train.discriminative_opt.layers: must be some of the layers [1, 2, 3, 4], each once, got [5].',
         'train.warmup_itr: is no option here. Did you mean warmup_iter?',
@@ -267,7 +267,7 @@ def test_weights_that_cannot_be_read(weights, tmp_path):
     weights['path']['param_key_g'] = 'weights'
     assert lines(weights) == []  # the host takes params then
     torch.save({'net': {}}, path)
-    assert "has no key 'weights'; it begins with net" in lines(weights)[0]
+    assert "has no key 'weights', only net" in lines(weights)[0]
     marker = tmp_path / 'marker'
 
     class Bomb:
@@ -290,7 +290,7 @@ def test_weights_of_t(clip_root, tmp_path):
     opt = tiny_options(clip_root)
     path = tmp_path / 'net_t.pth'
     opt['path']['pretrain_network_t'] = str(path)
-    assert lines(opt) == [f'path.pretrain_network_t: {path} is not a file.']
+    assert lines(opt) == [f'path.pretrain_network_t: {path} does not exist.']
     torch.save({'params': LossNetT().state_dict()}, path)
     assert lines(opt) == []
     opt['network_t']['num_feat_classifier'] = 128

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 
-from dlvr_plugin.options.check import find_problems
+from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.yaml_reader import read_file
 from tests.helpers import REPOSITORY
 

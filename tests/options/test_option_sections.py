@@ -10,7 +10,7 @@ import pytest
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, MODEL_REGISTRY
 
-from dlvr_plugin.options.check import find_problems
+from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.problems import Problem
 from dlvr_plugin.options.schema.run import run_options
 from dlvr_plugin.options.schema.training import optimizer

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dlvr_plugin.metrics.evaluation_file import format_json
+from dlvr_plugin.evaluation.evaluation_file import format_json
 
 NUM_FRAMES, SIZE = 6, (48, 64)
 CLIPS = ['000', 'a clip']

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dlvr_plugin.cli import report as report_command
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.report.report_page import ReportOptions, write_report
 from tests.report.conftest import CLIPS, METHODS, NUM_FRAMES, colour_of
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch.utils.tensorboard import SummaryWriter
 
-from dlvr_plugin.errors import DataError
+from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.report.training_log import find_tags, read_scalars, smooth
 
 

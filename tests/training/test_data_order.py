@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset, seed_everything
+from dlvr_plugin.core.random_state import seed_everything
+from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset
 
 
 class Draws(Dataset):

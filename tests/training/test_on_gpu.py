@@ -10,7 +10,7 @@ import torch
 from basicsr.models import build_model
 
 from dlvr_plugin import train as train_command
-from dlvr_plugin.errors import DivergenceError
+from dlvr_plugin.core.errors import DivergenceError
 from dlvr_plugin.training.updates import GuardedUpdates
 from tests.helpers import REPOSITORY, as_host_model, tiny_options, write_options
 from tests.models.conftest import model_options, sample

@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 import sys
 from torch.utils.data import DataLoader
-from dlvr_plugin.training.stop_request import ignore_stop_signals
+from dlvr_plugin.core.workers import ignore_stop_signals
 
 class Numbers:
     def __len__(self):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from basicsr.models import build_model
 
-from dlvr_plugin.errors import DivergenceError
+from dlvr_plugin.core.errors import DivergenceError
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.updates import GuardedUpdates
 from tests.models.conftest import model_options, sample

@@ -1,0 +1,164 @@
+"""Clips to compare: folders of frames, an LMDB, or video files, read in one way and strictly as 8-bit RGB."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, ClipStore, by_number
+from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_decodable_frames, read_frame_rate, read_video
+from dlvr_plugin.core.errors import DataError
+
+ClipKind = Literal['frames', 'videos']
+
+
+class ClipReader:
+    """Clips of one method, or the ground truth.
+
+    Args:
+        root: Folder of clip folders, LMDB, or folder of video files, one a clip.
+
+    Attributes:
+        kind: 'frames' or 'videos'.
+        names: Names of the clips, sorted.
+
+    Raises:
+        DataError: The root does not exist, holds no clips, or both kinds.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self._videos = _list_videos(self.root)
+        self._store: ClipStore | None = None
+        if not self._videos:
+            self._store = _open_store(self.root)
+        elif any(path.is_dir() and not path.name.startswith('.') for path in self.root.iterdir()):
+            raise DataError(f'{self.root} holds video files and folders. Keep one of them: which are the clips?')
+        self._num_frames: dict[str, int] = {}
+
+    @property
+    def kind(self) -> ClipKind:
+        """What the clips are made of."""
+        return 'frames' if self._store else 'videos'
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the clips."""
+        return list(self._store.clips if self._store else self._videos)
+
+    def num_frames(self, clip: str) -> int:
+        """Return how many frames a clip has; of a video those that can be decoded, which takes a while."""
+        if self._store:
+            return len(self._store.clips[clip].frames)
+        if clip not in self._num_frames:
+            self._num_frames[clip] = count_decodable_frames(self._videos[clip])
+        return self._num_frames[clip]
+
+    def frame_names(self, clip: str) -> list[str] | None:
+        """Return the names of a clip's frames without their extensions, None for a video."""
+        if not self._store:
+            return None
+        found = self._store.clips[clip]
+        return [found.frame_name(index) for index in range(len(found.frames))]
+
+    def frame_rate(self, clip: str) -> float | None:
+        """Return the frames a second that a video announces, None for a clip of frames."""
+        return None if self._store else read_frame_rate(self._videos[clip])
+
+    def hash_files(self, clip: str) -> dict[str, str]:
+        """Return the SHA-256, hexadecimal, of the files that hold a clip by their names.
+
+        There is one a frame, or the video; of an LMDB it is the list of its frames.
+        """
+        if not self._store:
+            files = [self._videos[clip]]
+        elif self._store.is_lmdb:
+            files = [self.root / 'meta_info.txt']
+        else:
+            files = [self.root / frame for frame in self._store.clips[clip].frames]
+        with ThreadPoolExecutor() as pool:
+            return dict(zip((file.name for file in files), pool.map(_hash_file, files), strict=True))
+
+    def where(self, clip: str, index: int) -> str:
+        """Return what an error calls a frame."""
+        if self._store:
+            return self._store.where(self._store.clips[clip], index)
+        return f'{self._videos[clip]} (clip {clip}, frame {index})'
+
+    def read_frames(self, clip: str, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """Read frames of a clip.
+
+        Args:
+            clip: Name of the clip.
+            start: First frame.
+            stop: The frame behind the last one, None for all.
+
+        Yields:
+            Images (h, w, 3), BGR, uint8.
+
+        Raises:
+            DataError: A frame is damaged, or not 8-bit RGB: 16 bits a channel, grey, or with an alpha channel.
+        """
+        if self._store:
+            for index in range(start, self.num_frames(clip) if stop is None else stop):
+                yield self._read(self._store, clip, index)
+        else:  # a video can be read from its beginning only
+            yield from islice(read_video(self._videos[clip]), start, stop)
+
+    def _read(self, store: ClipStore, clip: str, index: int) -> np.ndarray:
+        content = store.read_bytes(store.clips[clip], index)
+        if not isinstance(content, bytes):
+            return store.decode(content, store.clips[clip], index)
+        image = store.decode(content, store.clips[clip], index, flag='unchanged')
+        if problem := find_difference_to_rgb(image):
+            raise DataError(f'{self.where(clip, index)} {problem}; expected 8-bit RGB. Convert the clip first.')
+        return image
+
+
+def find_difference_to_rgb(image: np.ndarray) -> str | None:
+    """Return what an image, decoded as it is, has that 8-bit RGB has not; None for nothing."""
+    if image.dtype != np.uint8:
+        return f'has {8 * image.itemsize} bits a channel'
+    num_channels = 1 if image.ndim == 2 else image.shape[2]
+    if num_channels == 4:
+        return 'has an alpha channel'
+    return None if num_channels == 3 else f'has {num_channels} channel{"s" if num_channels > 1 else ""} (grey)'
+
+
+def _hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _list_videos(root: Path) -> dict[str, Path]:
+    """Return the video files below a folder by name."""
+    if not root.is_dir():
+        raise DataError(f'{root} is not a folder.')
+    videos: dict[str, Path] = {}
+    for path in sorted(root.iterdir(), key=lambda path: by_number(path.name)):
+        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+            if path.stem in videos:
+                raise DataError(f'{root} holds two videos of one name: {videos[path.stem].name} and {path.name}.')
+            videos[path.stem] = path
+    return videos
+
+
+def _open_store(root: Path) -> ClipStore:
+    try:
+        return ClipStore(root)
+    except DataError as error:
+        if any(path.suffix.lower() in IMAGE_SUFFIXES for path in root.iterdir()):
+            raise DataError(f'{root} holds frames; expected a folder for each clip. Give the folder above.') from error
+        if (root / 'data.mdb').exists() or root.suffix == '.lmdb':
+            raise
+        raise DataError(
+            f'{root} holds neither folders of frames ({", ".join(IMAGE_SUFFIXES)}) nor video files '
+            f'({", ".join(VIDEO_SUFFIXES)}).'
+        ) from error

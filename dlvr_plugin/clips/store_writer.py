@@ -1,0 +1,312 @@
+"""Write stores of frames so that a kill at any moment costs a few frames, and never a store.
+
+A store in the making is a hidden folder beside its target, with a journal of the frames that it holds already. It gets
+its name when it is complete.
+"""
+
+import json
+import os
+import shutil
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import cv2
+import lmdb
+import numpy as np
+from filelock import FileLock, Timeout
+
+from dlvr_plugin.clips.clip_store import Record, by_number, format_meta_line
+from dlvr_plugin.clips.raw_records import encode_raw
+from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.files import partial_path, write_atomic
+
+Codec = Literal['raw', 'png']
+CODECS: tuple[Codec, ...] = get_args(Codec)
+
+_COMMIT_BYTES = 2**26  # of frames that are written at once, and lost at a kill
+_LOCK_SECONDS = 2  # workers of a process that was killed end, too, but not at once
+_JOURNAL, _DESCRIPTION, _LOCK = '.journal.jsonl', '.prepare.json', '.lock'
+
+
+@dataclass(frozen=True)
+class EncodedFrame:
+    """A frame as a store holds it.
+
+    Attributes:
+        key: ``clip/frame``.
+        suffix: 'npy' for a raw one, or 'png'.
+        size: Height and width.
+        content: Its bytes.
+        stamp: Identifies the file that it was made of, in its present state.
+    """
+
+    key: str
+    suffix: str
+    size: tuple[int, int]
+    content: bytes
+    stamp: str
+
+
+def encode_frame(image: np.ndarray, *, codec: Codec, key: str, stamp: str) -> EncodedFrame:
+    """Encode an image (h, w, 3), BGR, uint8."""
+    if codec == 'raw':
+        content, suffix = encode_raw(image), 'npy'
+    else:
+        content, suffix = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes(), 'png'
+    return EncodedFrame(key, suffix, (image.shape[0], image.shape[1]), content, stamp)
+
+
+class _Sink(Protocol):
+    def put(self, frames: Sequence[EncodedFrame]) -> None: ...
+    def has(self, record: Record) -> bool: ...
+    def keep_only(self, keys: set[str]) -> None: ...
+    def close(self) -> None: ...
+
+
+class _LmdbSink:
+    """Frames as the records of an LMDB."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = lmdb.open(str(folder), map_size=2**30, lock=False, max_readers=1)
+        self.page_size = self.env.stat()['psize']
+
+    def put(self, frames: Sequence[EncodedFrame]) -> None:
+        info = self.env.info()
+        used = (info['last_pgno'] + 1) * self.page_size
+        needed = used + 2 * sum(len(frame.content) for frame in frames) + 2**24
+        if needed > info['map_size']:
+            self.env.set_mapsize(2 * needed)
+        try:
+            with self.env.begin(write=True) as transaction:
+                for frame in frames:
+                    transaction.put(frame.key.encode(), frame.content)
+        except lmdb.Error as error:
+            raise OSError(f'{self.folder} cannot be written: {error}. The same command goes on from here.') from error
+
+    def has(self, record: Record) -> bool:
+        with self.env.begin() as transaction:
+            return transaction.cursor().set_key(record.key.encode())  # ``get`` would read the whole record
+
+    def keep_only(self, keys: set[str]) -> None:
+        with self.env.begin(write=True) as transaction:
+            if transaction.stat()['entries'] == len(keys):
+                return
+            for key in list(transaction.cursor().iternext(values=False)):
+                if key.decode() not in keys:
+                    transaction.delete(key)
+
+    def close(self) -> None:
+        self.env.close()
+
+
+class _FolderSink:
+    """Frames as files in a folder a clip."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, key: str, suffix: str) -> Path:
+        return self.folder / f'{key}.{suffix}'
+
+    def put(self, frames: Sequence[EncodedFrame]) -> None:
+        for frame in frames:
+            path = self._path(frame.key, frame.suffix)
+            path.parent.mkdir(exist_ok=True)
+            write_atomic(path, frame.content)
+
+    def has(self, record: Record) -> bool:
+        return self._path(record.key, record.suffix).is_file()
+
+    def keep_only(self, keys: set[str]) -> None:
+        for clip in [path for path in self.folder.iterdir() if path.is_dir()]:
+            for path in clip.iterdir():
+                if path.name.startswith('.') or f'{clip.name}/{path.stem}' not in keys:
+                    path.unlink()
+            if not any(clip.iterdir()):
+                clip.rmdir()
+
+    def close(self) -> None:
+        pass
+
+
+class StoreWriter:
+    """Writes one store, and goes on with one that was begun.
+
+    Args:
+        target: ``NAME.lmdb`` for an LMDB, any other name for a folder of clip folders.
+        description: What the store is made of and how, in JSON's types; begun and finished stores keep it.
+        force: Replace a finished target, and begin anew what was begun otherwise.
+
+    Attributes:
+        records: What the store holds already, by key: the record and the stamp of its source.
+        ended: Stamps of the sources of many frames that are done as a whole.
+
+    Raises:
+        FileExistsError: The target exists. DataError: It is no store at all, was begun in another way, or is being
+        written by another process.
+    """
+
+    def __init__(self, target: Path, description: Mapping[str, Any], *, force: bool = False) -> None:
+        self.target, self.description = target, description
+        if target.exists():
+            if not force:
+                raise FileExistsError(f'{target} exists already. --force replaces it.')
+            if not (target / _DESCRIPTION).is_file() and not (target / 'data.mdb').is_file():
+                raise DataError(f'{target} is no store, and is not replaced. Remove it, or choose another name.')
+        self.folder = partial_path(target)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.folder / _LOCK)
+        try:
+            self._lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout as error:
+            raise DataError(f'{target} is being made by another process.') from error
+        self.records: dict[str, tuple[Record, str]] = {}
+        self.ended: set[str] = set()
+        self._clip_sizes: dict[str, tuple[str, tuple[int, int]]] = {}
+        self._pending: list[EncodedFrame] = []
+        begun = self._read_description(self.folder)
+        if begun is not None and begun != dict(description) and not force:
+            changed = [key for key in {**begun, **description} if begun.get(key) != description.get(key)]
+            self._lock.release()
+            raise DataError(
+                f'{target} was begun with other arguments ({", ".join(changed)}). Use those to go on, or --force to '
+                'begin anew.'
+            )
+        if begun != dict(description):
+            self._clear()
+            write_atomic(self.folder / _DESCRIPTION, json.dumps(description, indent=2).encode())
+        self._sink: _Sink = (_LmdbSink if target.suffix == '.lmdb' else _FolderSink)(self.folder)
+        self._read_journal()
+        self._journal = (self.folder / _JOURNAL).open('a', encoding='utf-8')
+
+    @staticmethod
+    def _read_description(folder: Path) -> dict[str, Any] | None:
+        path = folder / _DESCRIPTION
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    @classmethod
+    def made_by(cls, target: Path, description: Mapping[str, Any]) -> bool:
+        """Tell whether a finished store is of this description."""
+        return cls._read_description(target) == dict(description)
+
+    def _clear(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name == _LOCK:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def _read_journal(self) -> None:
+        path = self.folder / _JOURNAL
+        if not path.exists():
+            return
+        content = path.read_bytes()
+        whole = content.rfind(b'\n') + 1
+        if whole < len(content):  # killed in the middle of a line
+            os.truncate(path, whole)
+        for line in content[:whole].splitlines():
+            entry = json.loads(line)
+            stamp = entry.pop('stamp')
+            if not entry:
+                self.ended.add(stamp)
+                continue
+            record = Record(**{**entry, 'size': tuple(entry['size'])})
+            if self._sink.has(record):
+                self.records[record.key] = (record, stamp)
+
+    def keep(self, is_current: Callable[[str, str], bool]) -> None:
+        """Forget the frames and sources that are no longer current, given their key and stamp."""
+        self.records = {key: entry for key, entry in self.records.items() if is_current(key, entry[1])}
+        self.ended = {stamp for stamp in self.ended if is_current('', stamp)}
+        self._clip_sizes = {record.clip: (key, record.size) for key, (record, _) in self.records.items()}
+
+    def put(self, frame: EncodedFrame) -> None:
+        """Take a frame; it is on disk after some more, or ``flush``.
+
+        Raises:
+            DataError: It differs in size from its clip. OSError: It cannot be written.
+        """
+        clip = frame.key.rsplit('/', 1)[0]
+        first, size = self._clip_sizes.setdefault(clip, (frame.key, frame.size))
+        if frame.size != size:
+            raise DataError(f'Frame {frame.key} is {frame.size} (h, w), but {first} is {size}: a clip has one size.')
+        self._pending.append(frame)
+        if sum(len(pending.content) for pending in self._pending) >= _COMMIT_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the frames that are pending."""
+        if not self._pending:
+            return
+        self._sink.put(self._pending)
+        for frame in self._pending:
+            # A PNG says by itself whether it is whole, and the framework's tools expect no more than it writes.
+            checksum = f'{zlib.crc32(frame.content):08x}' if frame.suffix == 'npy' else None
+            record = Record(frame.key, frame.suffix, frame.size, checksum)
+            self.records[frame.key] = (record, frame.stamp)
+            self._journal.write(json.dumps({**asdict(record), 'stamp': frame.stamp}) + '\n')
+        self._sync_journal()
+        self._pending = []
+
+    def end_source(self, stamp: str) -> None:
+        """Note that a source is done as a whole."""
+        self.flush()
+        self.ended.add(stamp)
+        self._journal.write(json.dumps({'stamp': stamp}) + '\n')
+        self._sync_journal()
+
+    def _sync_journal(self) -> None:
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+
+    def close(self) -> None:
+        """Write what is pending and leave the store unfinished, if ``finish`` did not end it."""
+        if not self._journal.closed:
+            self.flush()
+            self._journal.close()
+            self._sink.close()
+        self._lock.release()
+
+    def finish(self, keys: Sequence[str]) -> None:
+        """Give the store its name.
+
+        Args:
+            keys: All that it is to hold. What was begun of other sources is removed.
+
+        Raises:
+            DataError: A frame is missing.
+        """
+        self.flush()
+        missing = [key for key in keys if key not in self.records]
+        if missing:
+            raise DataError(f'{self.target}: {len(missing)} frames are missing, {missing[0]} to begin with.')
+        self._sink.keep_only(set(keys))
+        if self.target.suffix == '.lmdb':
+            records = [self.records[key][0] for key in sorted(keys, key=by_number)]
+            write_atomic(self.folder / 'meta_info_clips.txt', ''.join(_clip_lines(records)).encode())
+            write_atomic(self.folder / 'meta_info.txt', ''.join(f'{record}\n' for record in records).encode())
+        self._journal.close()
+        self._sink.close()
+        old = self.target.with_name(f'.{self.target.stem}.old{self.target.suffix}')
+        shutil.rmtree(old, ignore_errors=True)
+        if self.target.exists():
+            self.target.rename(old)
+        self.folder.rename(self.target)
+        self._lock.release()
+        for name in (_JOURNAL, _LOCK):
+            (self.target / name).unlink(missing_ok=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _clip_lines(records: Sequence[Record]) -> list[str]:
+    """Return the lines ``clip frames (h,w,c)`` of a meta file."""
+    sizes = {record.clip: record.size for record in records}
+    counts = Counter(record.clip for record in records)
+    return [format_meta_line(clip, counts[clip], size) for clip, size in sizes.items()]

@@ -1,0 +1,1 @@
+"""What every part of the package needs: errors, files, checkpoints, random states, workers; imports nothing of ours."""

@@ -1,0 +1,213 @@
+"""Checkpoints: written atomically, read in one way, executed never, and able to say what they hold.
+
+A checkpoint of networks is a dictionary: weights by name below ``params`` (and ``params_ema``), and below
+``description`` what they are weights of. A safetensors file has the weights of one key, and the description as JSON in
+its metadata.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.utils import get_root_logger
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from dlvr_plugin.core.errors import CheckpointError
+from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.core.version import __version__
+
+DESCRIPTION = 'description'
+"""Key of the description in a checkpoint, and in the metadata of a safetensors file."""
+
+_SAFETENSORS = '.safetensors'
+
+
+def write_checkpoint(path: Path, content: Mapping[str, Any]) -> str:
+    """Write a checkpoint and return its SHA-256.
+
+    Raises:
+        OSError: It cannot be written; the file that had this name, and all others, are as they were.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    data = buffer.getvalue()
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise OSError(
+            f'{path} cannot be written: {error.strerror}. The checkpoints before it are intact: mend this, and go on '
+            'with --auto_resume.'
+        ) from error
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint (.pth, .state or .safetensors) to the CPU; nothing in it is executed.
+
+    Returns:
+        Its content; that of a safetensors file is its weights below ``params``, and the description where it has one.
+
+    Raises:
+        CheckpointError: It is missing, cut off, or holds other things than tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f'{path} is not a file.' if path.exists() else f'{path} does not exist.')
+    try:
+        if path.suffix == _SAFETENSORS:
+            return _read_safetensors(path)
+        if zipfile.is_zipfile(path):  # torch does not look at the checksums
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    raise zipfile.BadZipFile
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except PermissionError:
+        raise
+    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
+        raise CheckpointError(
+            f'{path} cannot be read as a checkpoint ({type(error).__name__}). It is damaged or cut off, of '
+            'another kind, or holds code, which is never run.'
+        ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f'{path} is no checkpoint: it holds a {type(content).__name__}.')
+    return content
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    with safe_open(path, 'pt') as file:
+        metadata = file.metadata() or {}
+        content: dict[str, Any] = {'params': {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
+    try:
+        if DESCRIPTION in metadata:
+            content[DESCRIPTION] = json.loads(metadata[DESCRIPTION])
+    except ValueError as error:
+        raise SafetensorError(f'the description in its metadata is no JSON: {error}') from error
+    return content
+
+
+def read_weights(path: str | Path, param_key: str | None = 'params') -> dict[str, Tensor]:
+    """Read the weights of a network, without the prefix that parallel processing puts in front of their names.
+
+    Args:
+        path: Checkpoint.
+        param_key: Key of the weights; None where the file is the weights themselves. As in the framework, ``params``
+            stands in for a key that is not there, which is logged. A safetensors file has one set of weights, whatever
+            the key.
+
+    Raises:
+        CheckpointError: As ``read_checkpoint``; or there is no such key, or it holds no weights.
+    """
+    path = Path(path)
+    content: Any = read_checkpoint(path)
+    if path.suffix == _SAFETENSORS:
+        content = content['params']
+    elif param_key is not None:
+        if param_key not in content and 'params' in content:
+            get_root_logger().info(f'Loading: {param_key} does not exist in {path}, use params.')
+            param_key = 'params'
+        if param_key not in content:
+            known = ', '.join(map(str, list(content)[:3]))
+            raise CheckpointError(
+                f'{path} has no key {param_key!r}, only {known}{", ..." if len(content) > 3 else ""}. Set param_key_* '
+                'to one of them, or to ~ where the file is the weights themselves.'
+            )
+        content = content[param_key]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        where = f'{path}, key {param_key},' if param_key else str(path)
+        raise CheckpointError(f'{where} holds no tensors by name, and so no weights.')
+    return {str(name).removeprefix('module.'): value for name, value in content.items()}
+
+
+def check_weights(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], *, where: str, network: str, is_strict: bool = True
+) -> None:
+    """Compare names and shapes of weights with those of a network.
+
+    Args:
+        found: Tensors of the weights, by name.
+        wanted: Tensors of the network, by name.
+        where: File of the weights, for the error.
+        network: Name of the network, for the error.
+        is_strict: Whether all must fit, or at least one.
+
+    Raises:
+        CheckpointError: They belong to another network; names the first tensor that differs.
+    """
+    found_shapes, wanted_shapes = (
+        {name: tuple(value.shape) for name, value in each.items() if hasattr(value, 'shape')}
+        for each in (found, wanted)
+    )
+    wrong = [name for name, shape in wanted_shapes.items() if found_shapes.get(name) != shape]
+    extra = [name for name in found_shapes if name not in wanted_shapes]
+    if (wrong or extra) if is_strict else len(wrong) == len(wanted_shapes):
+        first = (wrong or extra)[0]
+        raise CheckpointError(
+            f'{where} holds another network than {network}: {len(wrong)} of {len(wanted_shapes)} tensors are missing '
+            f'or of another shape, {len(extra)} are unknown. {first} is {found_shapes.get(first, "missing")} in the '
+            f'file and {wanted_shapes.get(first, "missing")} in the network.'
+        )
+
+
+def load_weights(net: nn.Module, path: str | Path, *, param_key: str | None = 'params') -> None:
+    """Load the weights of a network from a checkpoint that holds this network.
+
+    Args:
+        net: Network to fill.
+        path: Checkpoint, as the framework or ``dlvr export`` writes it.
+        param_key: As for ``read_weights``.
+
+    Raises:
+        CheckpointError: As ``read_weights``; or they are those of another network.
+    """
+    weights = read_weights(path, param_key)
+    check_weights(weights, net.state_dict(), where=str(path), network=type(net).__name__)
+    net.load_state_dict(weights)
+
+
+def describe_network(opt: Mapping[str, Any], label: str) -> dict[str, Any] | None:
+    """Return what a checkpoint says about a network of a run, in plain values.
+
+    Args:
+        opt: Options of the run.
+        label: ``net_g``, ``net_t`` or ``net_d``.
+
+    Returns:
+        ``network`` (the section of the options that builds it), ``scale``, ``run`` and ``version``; None where the
+        options do not say.
+    """
+    network = opt.get(label.replace('net_', 'network_'))
+    if not isinstance(network, Mapping):
+        return None
+    return {
+        'version': __version__,
+        'run': str(opt.get('name', '')),
+        'scale': opt.get('scale', 1),
+        'network': _to_plain(network),
+    }
+
+
+def read_description(path: str | Path) -> dict[str, Any] | None:
+    """Return the description in a checkpoint, None for one that has none: of the framework, or of an older version.
+
+    Raises:
+        CheckpointError: As ``read_checkpoint``; or the description is none.
+    """
+    found = read_checkpoint(path).get(DESCRIPTION)
+    if found is not None and not (isinstance(found, dict) and isinstance(found.get('network'), dict)):
+        raise CheckpointError(f'{path} holds a description of another form. Name the network in an option file.')
+    return found
+
+
+def _to_plain(value: Any) -> Any:
+    """Return options in the types that JSON has."""
+    if isinstance(value, Mapping):
+        return {str(key): _to_plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_plain(each) for each in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

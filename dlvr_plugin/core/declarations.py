@@ -1,0 +1,164 @@
+"""Declare an argument or an option once, as a typed field, and derive its check from that.
+
+A field of a dataclass, or an argument of a constructor, is declared by its annotation, its default and its line in the
+docstring. A range stands in the annotation: ``delta: Annotated[float, Range(above=0)] = 0.01``. What reads the
+declaration: the checks here, and the description of options for files, editors and the documentation.
+"""
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from dlvr_plugin.core.errors import InvalidTypeError, InvalidValueError
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which numbers an argument takes.
+
+    Attributes:
+        minimum: The smallest one.
+        above: What it must exceed.
+        maximum: The largest one.
+        below: What it must stay under.
+    """
+
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    below: float | None = None
+
+    def problem(self, value: float) -> str | None:
+        """Return what is wrong with a number, None for nothing."""
+        if self.minimum is not None and not value >= self.minimum:
+            return f'must be at least {self.minimum}'
+        if self.above is not None and not value > self.above:
+            return f'must be above {self.above}'
+        if self.maximum is not None and not value <= self.maximum:
+            return f'must be at most {self.maximum}'
+        if self.below is not None and not value < self.below:
+            return f'must be below {self.below}'
+        return None
+
+
+POSITIVE = Range(minimum=1)
+"""Of counts."""
+
+NOT_NEGATIVE = Range(minimum=0)
+"""Of weights, and of counts that may be none."""
+
+
+def check_fields(instance: Any, where: str = '') -> None:
+    """Check the fields of a dataclass by their annotations.
+
+    Args:
+        instance: Instance of a dataclass.
+        where: What an error puts in front of the name of a field, such as 'train.divergence'.
+
+    Raises:
+        InvalidValueError: A value out of range, or none of the choices. InvalidTypeError: of another type.
+
+    >>> @dataclass(frozen=True)
+    ... class Options:
+    ...     radius: Annotated[int, Range(minimum=0)] = 1
+    >>> check_fields(Options(2))
+    >>> check_fields(Options(-1), 'train')
+    Traceback (most recent call last):
+    ...
+    dlvr_plugin.core.errors.InvalidValueError: train.radius must be at least 0, got -1.
+    """
+    values = {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
+    check_arguments(type(instance), values, where)
+
+
+def check_arguments(declared: Any, arguments: Mapping[str, Any], where: str = '') -> None:
+    """Check arguments of a constructor, or fields of a dataclass, by their annotations.
+
+    Args:
+        declared: Class or function; of a class that is no dataclass its constructor counts.
+        arguments: Values by name; those without annotation are not looked at.
+        where: As for ``check_fields``.
+
+    Raises:
+        InvalidValueError: A value out of range, or none of the choices. InvalidTypeError: of another type.
+    """
+    for name, annotation in annotations_of(declared).items():
+        if name in arguments:
+            check_value(f'{where}.{name}' if where else name, arguments[name], annotation)
+
+
+def annotations_of(declared: Any) -> dict[str, Any]:
+    """Return the annotations, ranges included, of what ``check_arguments`` takes."""
+    if isinstance(declared, type) and not dataclasses.is_dataclass(declared):
+        declared = declared.__init__  # type: ignore[misc]
+    found = get_type_hints(declared, include_extras=True)
+    found.pop('return', None)
+    return found
+
+
+def check_value(name: str, value: Any, annotation: Any) -> None:
+    """Check one value by its annotation; of annotations that say nothing about values, all is accepted.
+
+    Args:
+        name: What an error calls it.
+        value: The value.
+        annotation: ``bool``, ``int``, ``float``, ``str``, ``None``, ``Literal``, unions, sequences and tuples of these,
+            each with or without a ``Range``.
+
+    Raises:
+        InvalidValueError: Out of range, or none of the choices. InvalidTypeError: of another type.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        check_value(name, value, arguments[0])
+        for limits in (each for each in arguments[1:] if isinstance(each, Range)):
+            _check_range(name, value, limits)
+    elif origin in (Union, types.UnionType):
+        _check_union(name, value, arguments)
+    elif origin is Literal:
+        if not any(value == each and type(value) is type(each) for each in arguments):
+            raise InvalidValueError(f'{name} must be one of {", ".join(map(str, arguments))}, got {value!r}.')
+    elif origin in (list, tuple, Sequence):
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise InvalidTypeError(f'{name} must be a list, got {value!r}.')
+        for index, each in enumerate(value):
+            check_value(f'{name}[{index}]', each, arguments[0])
+    elif annotation in _PLAIN:
+        _check_plain(name, value, annotation)
+
+
+_PLAIN: dict[Any, str] = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text', type(None): '~'}
+
+
+def _check_plain(name: str, value: Any, annotation: Any) -> None:
+    accepted = (int, float) if annotation is float else annotation
+    if not isinstance(value, accepted) or (annotation in (int, float) and isinstance(value, bool)):
+        hint = ' YAML takes 1e-4 for text: write 1.0e-4.' if annotation is float and isinstance(value, str) else ''
+        raise InvalidTypeError(f'{name} must be {_PLAIN[annotation]}, got {value!r}.{hint}')
+    if annotation is float and not math.isfinite(value):
+        raise InvalidValueError(f'{name} must be finite, got {value}.')
+
+
+def _check_union(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Accept what one of the choices accepts; else say what the first one expected."""
+    first: Exception | None = None
+    for choice in choices:
+        try:
+            check_value(name, value, choice)
+        except (InvalidTypeError, InvalidValueError) as error:
+            first = first or error
+        else:
+            return
+    assert first is not None
+    raise first
+
+
+def _check_range(name: str, value: Any, limits: Range) -> None:
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    for each in values:
+        problem = limits.problem(each) if isinstance(each, (int, float)) else None
+        if problem:
+            raise InvalidValueError(f'{name} {problem}, got {each}.')

@@ -1,0 +1,61 @@
+"""Images (h, w, 3), BGR, uint8: decoded with the name of what is damaged, written atomically, placed side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.files import write_atomic
+
+DecodeFlag = Literal['color', 'grayscale', 'unchanged']
+
+_FLAGS = {'color': cv2.IMREAD_COLOR, 'grayscale': cv2.IMREAD_GRAYSCALE, 'unchanged': cv2.IMREAD_UNCHANGED}
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+_GAP, _PAPER = 6, 255
+
+
+def decode_image(content: bytes | memoryview, source: str, *, flag: DecodeFlag = 'color') -> np.ndarray:
+    """Decode the content of an image file.
+
+    Args:
+        content: PNG, JPEG or whatever else OpenCV reads.
+        source: What an error calls it.
+        flag: 'color' gives (h, w, 3), BGR, uint8; 'grayscale' (h, w); 'unchanged' what the file holds.
+
+    Raises:
+        DataError: It is cut off, or cannot be decoded.
+    """
+    content = bytes(content)
+    if content[:2] == _JPEG_START and content.rfind(_JPEG_END, -4096) < 0:
+        raise DataError(f'{source} is cut off: a JPEG without its end ({len(content)} bytes).')
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[flag])
+    if image is None:
+        raise DataError(f'{source} cannot be decoded: it is cut off or damaged ({len(content)} bytes).')
+    return image
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write an image (h, w, 3), BGR, uint8, in the format of the file's extension.
+
+    Raises:
+        OSError: It cannot be written, or no such format is known.
+    """
+    try:
+        is_done, content = cv2.imencode(path.suffix, image)
+    except cv2.error as error:
+        raise OSError(f'{path} cannot be written: {path.suffix or "a file without extension"} is no format.') from error
+    if not is_done:
+        raise OSError(f'{path} cannot be written: the picture {image.shape} does not fit its format.')
+    try:
+        write_atomic(path, content.tobytes(), sync=False)
+    except OSError as error:
+        raise OSError(f'{path} cannot be written: {error.strerror}.') from error
+
+
+def line_up(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Place images (h, w, 3), uint8, of one height side by side."""
+    gap = np.full((images[0].shape[0], _GAP, 3), _PAPER, np.uint8)
+    return np.hstack([part for image in images for part in (image, gap)][:-1])

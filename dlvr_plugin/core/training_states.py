@@ -1,0 +1,103 @@
+"""Training states ``<iter>.state`` and the networks saved with them: which there are, and which to go on from."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from basicsr.utils import check_resume
+
+from dlvr_plugin.core.checkpoints import read_checkpoint
+from dlvr_plugin.core.errors import CheckpointError
+
+
+def states_in(folder: Path) -> list[Path]:
+    """Return the training states ``<iter>.state`` in a folder, the highest iteration first."""
+    states = [path for path in folder.glob('*.state') if path.stem.isdigit()]
+    return sorted(states, key=lambda path: int(path.stem), reverse=True)
+
+
+def remove_old_states(opt: dict[str, Any], keep_last: int) -> None:
+    """Remove all numbered checkpoints but the newest: first a state, then the networks that it names."""
+    for path in states_in(Path(opt['path']['training_states']))[keep_last:]:
+        path.unlink()
+        for network in Path(opt['path']['models']).glob(f'net_*_{path.stem}.pth'):
+            network.unlink()
+
+
+def read_complete_state(path: Path, models: Path) -> dict[str, Any]:
+    """Read a training state, and make sure that the networks saved with it are there and unchanged.
+
+    Args:
+        path: File ``<iter>.state``.
+        models: Folder of the networks.
+
+    Returns:
+        The state on the CPU.
+
+    Raises:
+        CheckpointError: The state cannot be read, or a network that it names is missing or another one.
+    """
+    state = read_checkpoint(path)
+    if missing := {'iter', 'epoch', 'optimizers', 'schedulers'} - set(state):
+        raise CheckpointError(f'{path} is no training state: it has no {", ".join(sorted(missing))}.')
+    for name, digest in state.get('networks', {}).items():  # states of the host name none
+        network = models / name
+        if not network.is_file():
+            raise CheckpointError(f'{network}, saved with {path.name}, is missing.')
+        if hashlib.sha256(network.read_bytes()).hexdigest() != digest:
+            raise CheckpointError(
+                f'{network} is not what was saved with {path.name}: it is damaged, or of another run.'
+            )
+    return state
+
+
+def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
+    """Load the training state to resume from, and point the options at the networks saved with it.
+
+    With ``auto_resume`` it is the newest complete one of this experiment, else ``path.resume_state``. As in the host,
+    the paths of the networks in ``opt['path']`` are set to the ones of that state.
+
+    Args:
+        opt: Parsed options.
+
+    Returns:
+        The state on the CPU, or None where training starts anew. ``left_out`` in it says which newer states are not
+        complete; it is for the log, which does not exist yet.
+
+    Raises:
+        CheckpointError: There are states, but none is complete; or the one that is named is not.
+    """
+    models = Path(opt['path']['models'])
+    if opt['auto_resume']:
+        state = _newest_complete(opt, models)
+        if state is None:
+            return None
+    elif opt['path'].get('resume_state'):
+        state = read_complete_state(Path(opt['path']['resume_state']), models)
+    else:
+        return None
+    check_resume(opt, state['iter'])
+    for key, value in opt['path'].items():
+        if key.startswith('pretrain_network_') and value and not Path(value).is_file():
+            raise CheckpointError(
+                f'path.{key}: {value}, saved with iteration {state["iter"]}, is missing. Resume from another state.'
+            )
+    return state
+
+
+def _newest_complete(opt: dict[str, Any], models: Path) -> dict[str, Any] | None:
+    paths, left_out = states_in(Path(opt['path']['training_states'])), []
+    for path in paths:
+        try:
+            state = read_complete_state(path, models)
+        except CheckpointError as error:
+            left_out.append(f'{path.name} is left out: {error}')
+            continue
+        opt['path']['resume_state'] = str(path)
+        return {**state, 'left_out': left_out}
+    if paths:
+        raise CheckpointError(
+            f'--auto_resume: none of the {len(paths)} states in {paths[0].parent} is complete. {left_out[0]} Start '
+            'anew without --auto_resume; the folder is then kept under another name.'
+        )
+    return None

@@ -1,0 +1,1 @@
+"""Evaluations of restored clips and validation of models: one protocol, one measuring core."""

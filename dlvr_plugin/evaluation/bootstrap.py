@@ -1,0 +1,53 @@
+"""Bootstrap intervals of means over frames and clips."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlvr_plugin.evaluation.evaluation_file import Interval
+from dlvr_plugin.evaluation.protocol import Average
+
+_DRAWS, _SEED, _LEVEL = 2000, 0, 0.95
+
+
+def mean_over_clips(values: Sequence[Sequence[float]], average: Average) -> float:
+    """Return the mean of frames (by clip) as the protocol averages: over clips of their means, or over all frames."""
+    if average == 'frame':
+        return float(np.mean(np.concatenate([np.asarray(clip) for clip in values])))
+    return float(np.mean([np.mean(clip) for clip in values]))
+
+
+def bootstrap_intervals(values: Sequence[Sequence[float]], average: Average) -> Interval:
+    """Return intervals that hold the mean with 95 % by the percentile bootstrap.
+
+    Args:
+        values: Values of the frames of each clip.
+        average: How the mean is formed.
+
+    Returns:
+        'frames': frames of each clip are drawn anew, clips stay; how sure the mean is for these clips. Neighbouring
+        frames are alike, which makes it narrower than it should be. 'clips': clips are drawn anew; how sure it is for
+        clips of this kind. None where there is only one to draw, or a value is infinite.
+
+    Source: Efron, Bootstrap methods: another look at the jackknife; 2000 draws, seed 0.
+    """
+    clips = [np.asarray(clip, np.float64) for clip in values]
+    if not all(np.isfinite(clip).all() for clip in clips):
+        return {'frames': None, 'clips': None}
+    rng = np.random.default_rng(_SEED)
+    weights = np.array([len(clip) if average == 'frame' else 1 for clip in clips], np.float64)
+    frames = clips_interval = None
+    if any(len(clip) > 1 for clip in clips):
+        # (clips, draws): the mean of each clip's drawn frames
+        means = np.stack([clip[rng.integers(0, len(clip), (_DRAWS, len(clip)))].mean(axis=1) for clip in clips])
+        frames = _interval(weights @ means / weights.sum())
+    if len(clips) > 1:
+        drawn = rng.integers(0, len(clips), (_DRAWS, len(clips)))
+        clip_means = np.array([clip.mean() for clip in clips])
+        clips_interval = _interval((clip_means * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1))
+    return {'frames': frames, 'clips': clips_interval}
+
+
+def _interval(means: np.ndarray) -> list[float]:
+    tail = (1 - _LEVEL) / 2
+    return [float(bound) for bound in np.quantile(means, (tail, 1 - tail))]

@@ -1,0 +1,112 @@
+"""Data that options name: whether it is there, can be read, fits together, and suffices for a batch."""
+
+from pathlib import Path
+from typing import Any
+
+from dlvr_plugin.clips.clip_store import ClipStore, check_pair, read_meta_info
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.lmdb_file import find_lmdb_problem
+from dlvr_plugin.data import ClipDataset
+from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths
+from dlvr_plugin.metrics.framework_metrics import check_metric
+from dlvr_plugin.options.consistency.combinations import REDS_LENGTH, TEST_SETS_OF_CLIPS
+from dlvr_plugin.options.consistency.findings import Findings
+
+_PATHS = ('dataroot_gt', 'dataroot_lq', 'dataroot_flow', 'meta_info_file', 'meta_info')
+_REDS_VALIDATION = {
+    'official': {f'{number:03d}' for number in range(240, 270)},
+    'REDS4': {'000', '011', '015', '020'},
+}
+
+
+def check_data_files(findings: Findings) -> None:
+    """Find data that is missing, broken or too little, and metrics that lack their weights."""
+    _check_metrics(findings)
+    for phase, dataset in findings.datasets():
+        is_there = _check_paths(findings, phase, dataset)
+        if not is_there or not findings.has_types('datasets', phase) or not findings.has_types('scale'):
+            continue
+        with findings.collect('datasets', phase):
+            if dataset['type'] in TEST_SETS_OF_CLIPS:
+                _check_test_set(dataset, findings.get('val') or {})
+            elif dataset['type'] == ClipDataset.__name__ and findings.is_sound('datasets', phase, 'gt_size'):
+                number = len(ClipDataset({**dataset, 'scale': findings.opt.get('scale', 1)}))
+                _check_batch(findings, phase, dataset, number)
+            elif dataset['type'] in ('REDSDataset', 'REDSRecurrentDataset'):
+                _check_batch(findings, phase, dataset, _count_reds_frames(dataset))
+
+
+def _check_metrics(findings: Findings) -> None:
+    val = findings.opt.get('val')
+    metrics = val.get('metrics') if isinstance(val, dict) else None
+    for name in metrics if isinstance(metrics, dict) else ():
+        metric = findings.get('val', 'metrics', name)
+        if metric:
+            with findings.collect('val', 'metrics', name):
+                check_metric(f'val.metrics.{name}', metric)
+
+
+def _check_paths(findings: Findings, phase: str, dataset: dict[str, Any]) -> bool:
+    """Return whether everything is there."""
+    found = True
+    for name in _PATHS:
+        value = findings.get('datasets', phase, name)
+        if not isinstance(value, str):
+            continue
+        if not Path(value).exists():
+            findings.add(('datasets', phase, name), f'{value} does not exist.')
+            found = False
+            continue
+        is_lmdb = name.startswith('dataroot') and (dataset.get('io_backend') or {}).get('type') == 'lmdb'
+        if is_lmdb and (problem := find_lmdb_problem(value)):
+            findings.add(('datasets', phase, name), problem)
+            found = False
+    return found
+
+
+def _check_test_set(dataset: dict[str, Any], val: dict[str, Any]) -> None:
+    """The host pairs clips and frames of test sets by their position alone."""
+    gt_store, lq_store = (ClipStore(dataset[name], is_lmdb=False) for name in ('dataroot_gt', 'dataroot_lq'))
+    meta_info_file = dataset.get('meta_info_file')
+    names = list(read_meta_info(meta_info_file) if meta_info_file else {**gt_store.clips, **lq_store.clips})
+    for name in names:
+        lengths = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
+        if len(lengths) > 1 or 0 in lengths:  # frames of one number may have other names, say with a suffix
+            check_pair(gt_store, lq_store, name)
+    check_clip_lengths({name: len(gt_store.clips[name].frames) for name in names}, dataset['name'], val)
+
+
+def _count_reds_frames(dataset: dict[str, Any]) -> int:
+    """Return the samples of the host's REDS datasets, one a frame, and demand the clips that they take."""
+    info = read_meta_info(dataset['meta_info_file'])
+    short = [name for name, (num_frames, _) in info.items() if num_frames < REDS_LENGTH]
+    if short:
+        raise InvalidValueError(
+            f'Clip {short[0]} has {info[short[0]][0]} frames, but a {dataset["type"]} takes clips of {REDS_LENGTH}. '
+            'Take type: ClipDataset for others.'
+        )
+    validation = _REDS_VALIDATION[dataset['val_partition']]
+    wants_validation = dataset['type'] == 'REDSRecurrentDataset' and dataset['test_mode']
+    return sum(num_frames for name, (num_frames, _) in info.items() if (name in validation) == wants_validation)
+
+
+def _check_batch(findings: Findings, phase: str, dataset: dict[str, Any], num_samples: int) -> None:
+    """Demand enough samples for one iteration of all processes."""
+    if phase != 'train':
+        return
+    processes = findings.processes
+    sharing = processes.world_size if processes.is_distributed else max(findings.num_gpu, 1)
+    parts = {
+        'batch_size_per_gpu': dataset['batch_size_per_gpu'],
+        'accum_iter': findings.get('train', 'accum_iter') or 1,
+        'processes or GPUs': sharing,
+    }
+    needed = parts['batch_size_per_gpu'] * parts['accum_iter'] * parts['processes or GPUs']
+    num_samples *= dataset.get('dataset_enlarge_ratio', 1)
+    if num_samples < needed:
+        product = ' x '.join(f'{name} {value}' for name, value in parts.items() if value > 1)
+        findings.add(
+            ('datasets', phase),
+            f'has {num_samples} samples an epoch, fewer than an iteration takes, {needed} ({product}). Lower '
+            'batch_size_per_gpu or raise dataset_enlarge_ratio.',
+        )

@@ -1,0 +1,123 @@
+"""Options of ``DiscriminativeSpaceModel``, and of sliding windows of any model, that must fit together."""
+
+import inspect
+from typing import Any
+
+import torch
+from basicsr.models.video_base_model import VideoBaseModel
+from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
+
+from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.models import DiscriminativeSpaceModel
+from dlvr_plugin.models.discriminative_space_options import (
+    DiscriminativeSpaceOptions,
+    GeneratorType,
+    check_norm,
+    find_generator_type,
+    find_host_model,
+)
+from dlvr_plugin.options.consistency.combinations import construct
+from dlvr_plugin.options.consistency.findings import Findings
+
+# Datasets of clips that give all frames of the ground truth; the others give the middle one, which has no window.
+_WHOLE_CLIPS = ('ClipDataset', 'REDSRecurrentDataset', 'Vimeo90KRecurrentDataset')
+
+
+def check_windows(findings: Findings) -> None:
+    """Check the frames of samples against what G and T take, and T against the crops."""
+    if not findings.get('model_type'):
+        return
+    model = MODEL_REGISTRY.get(findings.opt['model_type'])
+    if model is not DiscriminativeSpaceModel:
+        is_window = isinstance(model, type) and issubclass(model, VideoBaseModel)
+        _check_generator(findings, 'sliding_window' if is_window and not _is_recurrent(model) else 'image', extra=0)
+        return
+    if not findings.get('host_model') or not findings.is_sound('generator_type'):
+        return
+    generator_type = find_generator_type(findings.opt, find_host_model(findings.opt))
+    options = _read_options(findings) if findings.is_train else None
+    extra = 2 * options.matching.radius if options is not None and options.fake == 'generated' else 0
+    _check_generator(findings, generator_type, extra=extra)
+    if options is not None:
+        _check_window_of_t(findings, generator_type, options, extra)
+    if findings.is_train:
+        _check_net_t(findings)
+
+
+def _is_recurrent(model: type[Any]) -> bool:
+    return any(each.__name__ == 'VideoRecurrentModel' for each in model.__mro__)
+
+
+def _read_options(findings: Findings) -> DiscriminativeSpaceOptions | None:
+    sections = ('discriminative_opt', 'optim_t', 'init_t_iters', 'perceptual_opt')
+    if not findings.is_sound('network_t') or not all(findings.is_sound('train', name) for name in sections):
+        return None
+    if not findings.get('network_t') or not isinstance(findings.opt.get('train'), dict):
+        return None
+    with findings.collect('train'):
+        return DiscriminativeSpaceOptions.from_options(findings.opt)
+    return None
+
+
+def _check_generator(findings: Findings, generator_type: GeneratorType, *, extra: int) -> None:
+    """Check that samples have as many frames as a sliding-window G takes, and ``extra`` more in training."""
+    taken = _num_frame_of(findings.get('network_g'))
+    if generator_type != 'sliding_window' or taken is None:
+        return
+    for phase, _ in findings.datasets():
+        num_frame = findings.get('datasets', phase, 'num_frame')
+        more = extra if phase == 'train' else 0
+        if isinstance(num_frame, int) and num_frame != taken + more:
+            findings.add(
+                ('datasets', phase, 'num_frame'),
+                f'must be {taken + more}: network_g.num_frame {taken}'
+                + (f' and {more} more for fake: generated' if more else '')
+                + f', got {num_frame}.',
+            )
+
+
+def _num_frame_of(network: dict[str, Any] | None) -> int | None:
+    """Return the frames that a network takes at once; None where it does not say so."""
+    if not network:
+        return None
+    parameter = inspect.signature(ARCH_REGISTRY.get(network['type'])).parameters.get('num_frame')
+    given = network.get('num_frame', parameter.default if parameter is not None else None)
+    return given if isinstance(given, int) else None
+
+
+def _check_window_of_t(
+    findings: Findings, generator_type: GeneratorType, options: DiscriminativeSpaceOptions, extra: int
+) -> None:
+    kind = findings.get('datasets', 'train', 'type')
+    num_frame = findings.get('datasets', 'train', 'num_frame')
+    if kind not in _WHOLE_CLIPS or findings.get('datasets', 'train', 'gt_frames') == 'middle':
+        return
+    radius = options.matching.radius
+    needed = 2 * radius + 1
+    # With generated frames a sliding window has room for them, or a problem of its own.
+    if isinstance(num_frame, int) and num_frame < needed and not (extra and generator_type == 'sliding_window'):
+        findings.add(
+            ('datasets', 'train', 'num_frame'),
+            f'must be at least {needed}, the window of T: 2 times train.discriminative_opt.radius {radius}, and 1; got '
+            f'{num_frame}.',
+        )
+
+
+def _check_net_t(findings: Findings) -> None:
+    section = findings.get('network_t')
+    network = ARCH_REGISTRY.get(section['type']) if section else None
+    if section is None or network is not LossNetT:
+        return
+    with torch.device('meta'):  # no memory, and no time to draw weights
+        net_t = construct(findings, network, section, 'network_t')
+    if net_t is None:
+        return
+    with findings.collect('network_t', 'norm'):
+        check_norm(net_t.norm, on_gpu=findings.num_gpu != 0)
+    gt_size = findings.get('datasets', 'train', 'gt_size')
+    if isinstance(gt_size, int) and gt_size <= 2**net_t.num_layers:
+        findings.add(
+            ('datasets', 'train', 'gt_size'),
+            f'must be above {2**net_t.num_layers}: T halves frames {net_t.num_layers} times, and its classifier once '
+            f'more; got {gt_size}.',
+        )

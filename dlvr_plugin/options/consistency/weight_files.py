@@ -1,0 +1,80 @@
+"""Weights that options name: whether they are there, can be read, and fit the network."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
+from torch import nn
+
+from dlvr_plugin.core.checkpoints import check_weights, load_weights, read_weights
+from dlvr_plugin.options.consistency.combinations import construct
+from dlvr_plugin.options.consistency.findings import Findings
+
+_PREFIX = 'pretrain_'
+
+
+def check_weight_files(findings: Findings) -> None:
+    """Find weights that are missing, broken, or those of another network."""
+    _check_inner_paths(findings)
+    for name in ('pixel_opt', 'perceptual_opt'):
+        loss = findings.get('train', name) if findings.is_train else None
+        if loss and loss['type'] == 'DiscriminativeSpaceLoss':
+            construct(findings, LOSS_REGISTRY.get(loss['type']), loss, 'train', name)
+    if findings.get('path', 'resume_state'):
+        return  # resuming loads the networks saved with the state instead
+    for key, value in (findings.opt.get('path') or {}).items() if isinstance(findings.opt.get('path'), dict) else ():
+        if not str(key).startswith(_PREFIX) or not findings.get('path', key):
+            continue
+        if not Path(value).is_file():
+            findings.add(('path', key), f'{value} {"is not a file" if Path(value).exists() else "does not exist"}.')
+        elif key == 'pretrain_network_t':
+            _check_weights_of_t(findings, value)
+        elif findings.get(key.removeprefix(_PREFIX)):
+            _check_weights(findings, key, value)
+
+
+def _check_inner_paths(findings: Findings) -> None:
+    """Check files that networks load by themselves, such as ``spynet_path``."""
+    for name in [name for name in findings.opt if str(name).startswith('network_')]:
+        for key, value in (findings.get(name) or {}).items():
+            if key.endswith('_path') and isinstance(value, str) and not Path(value).is_file():
+                findings.add((name, key), f'{value} is not a file.')
+
+
+def _check_weights_of_t(findings: Findings, path: str) -> None:
+    section = findings.get('network_t')
+    if not section or not findings.is_train:
+        return
+    net_t = construct(findings, ARCH_REGISTRY.get(section['type']), section, 'network_t')
+    if net_t is not None:
+        with findings.collect('path', 'pretrain_network_t'):
+            load_weights(net_t, path, param_key=findings.opt['path'].get('param_key_t', 'params'))
+
+
+def _check_weights(findings: Findings, key: str, path: str) -> None:
+    """Compare names and shapes of weights with those of the network, without memory for either."""
+    network, letter = key.removeprefix(_PREFIX), key.rsplit('_', 1)[-1]
+    with findings.collect('path', key):
+        weights = read_weights(path, findings.opt['path'].get(f'param_key_{letter}', 'params'))
+        wanted = _tensors_of_network(findings.opt[network])
+        if wanted is None:
+            return
+        check_weights(
+            weights,
+            wanted,
+            where=path,
+            network=f'{network}, a {findings.opt[network]["type"]}',
+            is_strict=findings.opt['path'].get(f'strict_load_{letter}', True),
+        )
+
+
+def _tensors_of_network(section: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a network's tensors, without memory; None where it cannot be built without memory."""
+    arguments = {name: None if name.endswith('_path') else value for name, value in section.items() if name != 'type'}
+    try:
+        with torch.device('meta'):
+            net: nn.Module = ARCH_REGISTRY.get(section['type'])(**arguments)
+    except Exception:  # any: networks are not made for that, and say themselves what is wrong when they are built
+        return None
+    return net.state_dict()

@@ -1,0 +1,80 @@
+"""Check the options of a run, all of them at once."""
+
+import os
+from typing import Any
+
+from dlvr_plugin.options.consistency.combinations import check_combinations
+from dlvr_plugin.options.consistency.data_files import check_data_files
+from dlvr_plugin.options.consistency.discriminative_space import check_windows
+from dlvr_plugin.options.consistency.findings import Findings, Processes
+from dlvr_plugin.options.consistency.weight_files import check_weight_files
+from dlvr_plugin.options.problems import OptionsError, Problem, dotted, format_report
+from dlvr_plugin.options.schema.run import run_options
+from dlvr_plugin.options.yaml_reader import Document
+
+
+def find_problems(
+    opt: dict[str, Any],
+    *,
+    is_train: bool,
+    with_files: bool = True,
+    processes: Processes | None = None,
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Find everything that is wrong with options.
+
+    Args:
+        opt: Options as they were read.
+        is_train: Whether they are those of a training run.
+        with_files: Whether to look at data and weights, too.
+        processes: What the run works on.
+
+    Returns:
+        The options, with the types that code expects (a whole number for ``!!float 5e3``) and ``~`` in paths replaced
+        by the home folder; and the problems.
+    """
+    problems: list[Problem] = []
+    checked = run_options(is_train).check(opt, (), problems)
+    _expand_home(checked)
+    findings = Findings(checked, is_train, processes or Processes(), problems)
+    check_combinations(findings)
+    check_windows(findings)
+    if with_files:
+        check_data_files(findings)
+        check_weight_files(findings)
+    return checked, problems
+
+
+def check_options(
+    document: Document,
+    *,
+    is_train: bool,
+    with_files: bool = True,
+    processes: Processes | None = None,
+) -> dict[str, Any]:
+    """Return the options of a document, checked; see ``find_problems``.
+
+    Raises:
+        OptionsError: The report of what is wrong: file and line, key, what was expected and what came.
+    """
+    checked, problems = find_problems(document.value, is_train=is_train, with_files=with_files, processes=processes)
+    if problems:
+        ordered = sorted(problems, key=lambda problem: _line(document.place(problem.key)))
+        lines = [f'{document.place(each.key)}: {dotted(each.key)}: {each.message}' for each in ordered]
+        raise OptionsError(format_report(document.name, list(dict.fromkeys(lines))), ordered)
+    return checked
+
+
+def _line(place: str) -> tuple[bool, int]:
+    """Return what sorts places: by line, then those of the command line."""
+    number = place.rpartition(':')[-1]
+    return (not number.isdigit() or place.startswith('--'), int(number) if number.isdigit() else 0)
+
+
+def _expand_home(opt: dict[str, Any]) -> None:
+    """Replace ``~`` at the start of paths, as the host does."""
+    sections = [opt.get('path'), *(opt['datasets'].values() if isinstance(opt.get('datasets'), dict) else ())]
+    for section in sections:
+        for key, value in section.items() if isinstance(section, dict) else ():
+            is_path = str(key).startswith(('dataroot_', 'pretrain_network', 'resume_state', 'meta_info'))
+            if is_path and isinstance(value, str):
+                section[key] = os.path.expanduser(value)

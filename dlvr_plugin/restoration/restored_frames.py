@@ -1,0 +1,124 @@
+"""Restore the frames of a validation or test set, whatever its kind, in parts for several processes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from basicsr.models.sr_model import SRModel
+from basicsr.utils import tensor2img
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+
+@dataclass(frozen=True)
+class RestoredFrame:
+    """A frame of a set.
+
+    Attributes:
+        clip: Name of its clip; empty in a set of single images.
+        index: Number in the clip, or in the set of images.
+        num_frames: Frames of the clip, or images of the set.
+        name: Name of its file without extension; of a recurrent model its number.
+        result: Restored image (h, w, 3), BGR, uint8.
+        truth: Ground truth, None where the set has none.
+        lq: Low-quality image.
+        is_needed: False for a frame that is only there for the next one's temporal metrics.
+    """
+
+    clip: str
+    index: int
+    num_frames: int
+    name: str
+    result: np.ndarray
+    truth: np.ndarray | None
+    lq: np.ndarray
+    is_needed: bool = True
+
+
+def list_frames(dataset: Dataset[Any]) -> list[tuple[str, int, int]]:
+    """Return the clip, the number of the frame (0 for a whole clip) and of its clip's frames for each sample."""
+    info = getattr(dataset, 'data_info', None)
+    length = len(dataset)  # type: ignore[arg-type]
+    if not info:
+        return [('', index, length) for index in range(length)]
+    if length == len(info['idx']):
+        counts = [text.split('/') for text in info['idx']]
+        return [(clip, int(i), int(n)) for clip, (i, n) in zip(info['folder'], counts, strict=True)]
+    return [(clip, 0, info['folder'].count(clip)) for clip in dataset.folders]  # type: ignore[attr-defined]
+
+
+def share_samples(samples: list[tuple[str, int, int]], rank: int, world_size: int, *, by_clip: bool) -> list[int]:
+    """Return the samples of a process: neighbours, so that temporal metrics find the frame before.
+
+    Args:
+        samples: What ``list_frames`` returned.
+        rank: Number of the process.
+        world_size: Number of processes.
+        by_clip: Leave clips whole.
+    """
+    if by_clip:
+        clips = [list(group) for _, group in groupby(range(len(samples)), key=lambda index: samples[index][0])]
+        return [index for number, clip in enumerate(clips) if number % world_size == rank for index in clip]
+    total = len(samples)
+    return list(range(total * rank // world_size, total * (rank + 1) // world_size))
+
+
+def restore_frames(
+    model: SRModel, dataset: Dataset[Any], indices: list[int], *, with_previous: bool
+) -> Iterator[RestoredFrame]:
+    """Restore samples of a set.
+
+    Args:
+        model: Any of the host's models that restore frames or clips.
+        dataset: The set.
+        indices: Samples to restore, in order.
+        with_previous: Also restore the frame in front of one that does not follow the last.
+
+    Yields:
+        Frames in the order of time, clip by clip.
+    """
+    samples, last = list_frames(dataset), None
+    for index in indices:
+        clip, number, _ = samples[index]
+        if with_previous and clip and number > 0 and last != index - 1:
+            yield from _restore(model, dataset, index - 1, samples[index - 1], is_needed=False)
+        yield from _restore(model, dataset, index, samples[index], is_needed=True)
+        last = index
+
+
+def _restore(
+    model: SRModel, dataset: Dataset[Any], index: int, place: tuple[str, int, int], *, is_needed: bool
+) -> Iterator[RestoredFrame]:
+    clip, first, num_frames = place
+    batch = default_collate([dataset[index]])
+    model.feed_data(batch)
+    model.test()
+    visuals = model.get_current_visuals()
+    for name in ('lq', 'output', 'gt'):  # what a step of training may find must be of its own
+        if hasattr(model, name):
+            delattr(model, name)
+    results, truths = _to_frames(visuals['result']), _to_frames(visuals['gt']) if 'gt' in visuals else None
+    inputs = _to_frames(visuals['lq'])
+    path = _first(batch.get('lq_path'))
+    for offset, result in enumerate(results):
+        # A recurrent model that gives its middle frame alone has as many inputs as a sliding window.
+        lq = inputs[offset] if len(inputs) == len(results) else inputs[len(inputs) // 2]
+        name = Path(path).stem if path and len(results) == 1 else f'{first + offset:08d}'
+        truth = None if truths is None else tensor2img(truths[offset])
+        number, count = (first + offset, num_frames) if clip else (index, num_frames)
+        yield RestoredFrame(clip, number, count, name, tensor2img(result), truth, tensor2img(lq), is_needed)
+
+
+def _to_frames(visual: Tensor) -> list[Tensor]:
+    """Return frames (1, C, h, w) of (1, C, h, w) or (1, T, C, h, w)."""
+    return [visual] if visual.dim() == 4 else list(visual.transpose(0, 1))
+
+
+def _first(value: Any) -> str | None:
+    """Return the text in what the collation made of it."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[len(value) // 2]
+    return value if isinstance(value, str) else None

@@ -1,0 +1,71 @@
+import cv2
+import numpy as np
+import pytest
+
+from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.core.errors import DataError
+from tests.conftest import make_clip
+from tests.helpers import make_lmdb, write_video
+
+
+@pytest.fixture
+def frames(tmp_path):
+    make_clip(tmp_path / 'frames' / 'a', 5, (32, 48))
+    return [cv2.imread(str(path)) for path in sorted((tmp_path / 'frames' / 'a').iterdir())]
+
+
+def test_folders_and_stores_give_their_frames(frames, tmp_path):
+    make_lmdb(tmp_path / 'frames', tmp_path / 'store.lmdb')
+    for root in ('frames', 'store.lmdb'):
+        clips = ClipReader(tmp_path / root)
+        assert (clips.kind, clips.names, clips.num_frames('a')) == ('frames', ['a'], 5)
+        assert clips.frame_names('a') == [f'{index:08d}' for index in range(5)]
+        assert clips.frame_rate('a') is None
+        for read, frame in zip(clips.read_frames('a', 1, 4), frames[1:4], strict=True):
+            np.testing.assert_array_equal(read, frame)
+
+
+def test_videos_give_those_that_can_be_decoded(frames, tmp_path):
+    (tmp_path / 'videos').mkdir()
+    write_video(tmp_path / 'videos' / 'a.avi', frames, rate=30)
+    clips = ClipReader(tmp_path / 'videos')
+    assert (clips.kind, clips.names, clips.num_frames('a'), clips.frame_rate('a')) == ('videos', ['a'], 5, 30)
+    assert clips.frame_names('a') is None
+    read = list(clips.read_frames('a', 1, 4))
+    assert len(read) == 3
+    assert np.abs(read[0].astype(int) - frames[1]).mean() < 10  # JPEG
+
+
+@pytest.mark.parametrize(
+    ('change', 'problem'),
+    [
+        (lambda image: image.astype(np.uint16) * 257, 'has 16 bits a channel'),
+        (lambda image: image[..., 0], r'has 1 channel \(grey\)'),
+        (lambda image: cv2.cvtColor(image, cv2.COLOR_BGR2BGRA), 'has an alpha channel'),
+    ],
+)
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def test_frames_that_are_not_8_bit_rgb_are_refused(frames, tmp_path, change, problem, suffix):
+    (tmp_path / 'frames/a/00000002.png').unlink()
+    cv2.imwrite(str(tmp_path / f'frames/a/00000002{suffix}'), change(frames[2]))
+    clips = ClipReader(tmp_path / 'frames')
+    with pytest.raises(DataError, match=f'frames/a/00000002{suffix} .*{problem}; expected 8-bit RGB'):
+        list(clips.read_frames('a'))
+
+
+def test_folders_without_clips_say_what_was_expected(frames, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(DataError, match='empty holds neither folders of frames .* nor video files'):
+        ClipReader(tmp_path / 'empty')
+    with pytest.raises(DataError, match='frames/a holds frames; expected a folder for each clip'):
+        ClipReader(tmp_path / 'frames' / 'a')
+    with pytest.raises(DataError, match='nowhere is not a folder'):
+        ClipReader(tmp_path / 'nowhere')
+    write_video(tmp_path / 'frames' / 'b.avi', frames)
+    with pytest.raises(DataError, match='holds video files and folders'):
+        ClipReader(tmp_path / 'frames')
+    (tmp_path / 'videos').mkdir()
+    for name in ('b.avi', 'b.mkv'):
+        (tmp_path / 'videos' / name).touch()
+    with pytest.raises(DataError, match='two videos of one name: b.avi and b.mkv'):
+        ClipReader(tmp_path / 'videos')

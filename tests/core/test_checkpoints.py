@@ -1,0 +1,167 @@
+"""Checkpoints: whole or absent, executed never, and errors that fit on a screen."""
+
+import builtins
+import pickle
+
+import pytest
+import torch
+from basicsr.models.base_model import BaseModel
+from safetensors.torch import save_file
+from torch import nn
+
+from dlvr_plugin.core.checkpoints import (
+    load_weights,
+    read_checkpoint,
+    read_description,
+    read_weights,
+    write_checkpoint,
+)
+from dlvr_plugin.core.errors import CheckpointError
+from dlvr_plugin.core.version import __version__
+
+
+class Payload:
+    """Makes a file when it is unpickled the unsafe way."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return builtins.open, (str(self.path), 'w')
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / 'models').mkdir()
+    (tmp_path / 'training_states').mkdir()
+    path = {name: str(tmp_path / name) for name in ('models', 'training_states')}
+    return BaseModel({'num_gpu': 0, 'is_train': True, 'dist': False, 'rank': 0, 'path': path})
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize('environment', [None, 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'])
+def test_malicious_checkpoint_is_refused(model, tmp_path, monkeypatch, zipped, environment):
+    if environment:
+        monkeypatch.setenv(environment, '1')
+    path = tmp_path / 'net.pth'
+    torch.save({'params': Payload(tmp_path / 'executed')}, path, _use_new_zipfile_serialization=zipped)
+    for read in (lambda: read_checkpoint(path), lambda: model.load_network(nn.Linear(2, 2), path)):
+        with pytest.raises(ValueError, match='net.pth cannot be read as a checkpoint .* never run'):
+            read()
+    assert not (tmp_path / 'executed').exists()
+    with path.open('wb') as file:
+        pickle.dump({'params': Payload(tmp_path / 'executed')}, file)
+    with pytest.raises(ValueError, match='net.pth cannot be read'):
+        read_checkpoint(path)
+    assert not (tmp_path / 'executed').exists()
+    pickle.loads(path.read_bytes())
+    assert (tmp_path / 'executed').exists()  # it would have been
+
+
+def test_flipped_bit_of_a_weight_is_seen(tmp_path):
+    path = tmp_path / 'net.pth'
+    write_checkpoint(path, {'params': {'weight': torch.full((64,), 1.5)}})
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((2,), 1.5).numpy().tobytes()) + 3] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path, weights_only=True)['params']['weight'], torch.full((64,), 1.5))
+    with pytest.raises(ValueError, match='is damaged'):
+        read_checkpoint(path)
+
+
+def test_a_failed_write_leaves_the_file_before(tmp_path, monkeypatch):
+    path = tmp_path / 'net.pth'
+    write_checkpoint(path, {'a': torch.ones(3)})
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('os.fsync', full)
+    with pytest.raises(OSError, match='net.pth cannot be written: No space left on device.*intact'):
+        write_checkpoint(path, {'a': torch.zeros(3)})
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ['net.pth']
+
+
+def test_save_and_load(model, tmp_path):
+    net, other = nn.Linear(2, 3), nn.Linear(2, 3)
+    model.save_network([net, other], 'net_g', -1, param_key=['params', 'params_ema'])
+    loaded = nn.Linear(2, 3)
+    path = tmp_path / 'models' / 'net_g_latest.pth'
+    model.load_network(loaded, path, param_key='params_ema')
+    assert torch.equal(loaded.weight, other.weight)
+    torch.save({'weights': net.state_dict()}, tmp_path / 'net.pth')
+    with pytest.raises(ValueError, match="net.pth has no key 'params', only weights"):
+        model.load_network(loaded, tmp_path / 'net.pth')
+    with pytest.raises(ValueError, match=r'another network than Linear: 1 of 2 .* weight is \(3, 2\) in the file'):
+        model.load_network(nn.Linear(4, 3), path)
+    save_file({'weight': net.weight, 'bias': net.bias}, tmp_path / 'net.safetensors')
+    model.load_network(loaded, tmp_path / 'net.safetensors')
+    assert torch.equal(loaded.weight, net.weight)
+
+
+def test_state_names_its_networks_and_the_best_metrics(model, tmp_path):
+    model.save_network(nn.Linear(2, 3), 'net_g', 10)
+    model.save_network(nn.Linear(2, 3), 'net_g', 'best')
+    model.best_metric_results = {'Vid4': {'psnr': {'better': 'higher', 'val': 30.5, 'iter': 5}}}
+    model.save_training_state(2, 10)
+    state = torch.load(tmp_path / 'training_states/10.state', weights_only=True)
+    assert list(state['networks']) == ['net_g_10.pth']
+    fresh = BaseModel(model.opt)
+    fresh.resume_training(state)
+    assert fresh.best_metric_results == model.best_metric_results
+
+
+def test_load_weights(tmp_path, host_log):
+    net, other, path = nn.Linear(2, 3), nn.Linear(2, 3), tmp_path / 'net_t.pth'
+    torch.save({'params': {f'module.{name}': value for name, value in net.state_dict().items()}}, path)
+    load_weights(other, path)
+    assert torch.equal(other.weight, net.weight)
+
+    with pytest.raises(CheckpointError, match='nowhere.pth does not exist'):
+        load_weights(net, tmp_path / 'nowhere.pth')
+    with pytest.raises(CheckpointError, match='is not a file'):
+        load_weights(net, tmp_path)
+    load_weights(other, path, param_key='params_ema')  # as the framework does
+    assert 'params_ema does not exist' in host_log[-1]
+    torch.save(net.state_dict(), path)
+    load_weights(other, path, param_key=None)
+    with pytest.raises(CheckpointError, match="no key 'params', only weight, bias. Set param_key_"):
+        load_weights(net, path)
+    torch.save({'params': nn.Linear(4, 4, bias=False).state_dict()}, path)
+    with pytest.raises(CheckpointError, match='holds another network than Linear: 2 of 2 tensors .* 0 are unknown'):
+        load_weights(net, path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match='cut off'):
+        load_weights(net, path)
+
+
+@pytest.mark.parametrize('content', [{'params': torch.ones(3)}, {'params': [torch.ones(3)]}, {'params': None}])
+def test_files_without_weights_are_named(tmp_path, content):
+    torch.save(content, tmp_path / 'net.pth')
+    with pytest.raises(CheckpointError, match='net.pth, key params, holds no tensors by name'):
+        read_weights(tmp_path / 'net.pth')
+
+
+def test_checkpoints_say_what_they_hold(model, tmp_path):
+    model.opt.update(name='mine', scale=4, network_g={'type': 'EDVR', 'num_feat': 8, 'layers': (1, 2)})
+    model.save_network(nn.Linear(2, 3), 'net_g', 5)
+    path = tmp_path / 'models/net_g_5.pth'
+    network = {'type': 'EDVR', 'num_feat': 8, 'layers': [1, 2]}
+    expected = {'version': __version__, 'run': 'mine', 'scale': 4, 'network': network}
+    assert read_description(path) == expected
+    assert list(read_weights(path)) == ['weight', 'bias']
+    torch.save({'params': {}}, path)  # of the framework, or of an older version
+    assert read_description(path) is None
+    torch.save({'params': {}, 'description': 'EDVR'}, path)
+    with pytest.raises(CheckpointError, match='a description of another form'):
+        read_description(path)
+
+
+@pytest.mark.parametrize('param_key', ['params', 'params_ema', None])
+def test_safetensors_load_whatever_the_key(tmp_path, param_key):
+    net, other = nn.Linear(2, 3), nn.Linear(2, 3)
+    save_file(net.state_dict(), tmp_path / 'net.safetensors')
+    load_weights(other, tmp_path / 'net.safetensors', param_key=param_key)
+    assert torch.equal(other.weight, net.weight)

@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from dlvr_plugin.evaluation.bootstrap import bootstrap_intervals, mean_over_clips
+
+
+def test_means():
+    values = [[1.0, 2.0, 3.0], [10.0]]
+    assert mean_over_clips(values, 'clip') == 6  # (2 + 10) / 2
+    assert mean_over_clips(values, 'frame') == 4  # 16 / 4
+
+
+def test_interval_over_frames_is_that_of_scipy():
+    values = np.random.default_rng(1).normal(30, 2, 50)
+    expected = stats.bootstrap((values,), np.mean, n_resamples=2000, method='percentile', rng=2).confidence_interval
+    low, high = bootstrap_intervals([values], 'frame')['frames']
+    assert low == pytest.approx(expected.low, abs=0.05)
+    assert high == pytest.approx(expected.high, abs=0.05)
+
+
+def test_interval_over_two_clips_goes_from_one_to_the_other():
+    # A quarter of the draws takes one clip twice, and another quarter the other.
+    assert bootstrap_intervals([[1.0, 1.0], [3.0, 3.0]], 'clip') == {'frames': [2.0, 2.0], 'clips': [1.0, 3.0]}
+
+
+def test_without_anything_to_draw_there_is_no_interval():
+    assert bootstrap_intervals([[1.0]], 'clip') == {'frames': None, 'clips': None}
+    assert bootstrap_intervals([[1.0, float('inf')], [1.0, 2.0]], 'clip') == {'frames': None, 'clips': None}
