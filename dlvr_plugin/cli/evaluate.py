@@ -13,13 +13,15 @@ from dlvr_plugin.cli.named_folders import parse_results
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.evaluation.clip_matching import Match
 from dlvr_plugin.evaluation.evaluation_file import FILE_NAME, Evaluation, format_json
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
-from dlvr_plugin.evaluation.protocol import Average, Protocol
-from dlvr_plugin.metrics.catalogue import LPIPS_METRICS, METRICS
-from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance
+from dlvr_plugin.evaluation.protocol import Average, NanPolicy, Protocol
+from dlvr_plugin.metrics import METRICS
+from dlvr_plugin.metrics.frames import Crop
+from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, load_lpips
 from dlvr_plugin.metrics.psnr_ssim import ColorSpace
-from dlvr_plugin.metrics.tof import Crop, FlowNorm
+from dlvr_plugin.metrics.tof import FlowNorm
 from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
 
 _JOURNAL = '.measured.jsonl'
@@ -33,16 +35,24 @@ def add_parser(commands: Any) -> None:
         description='Compare the results of any number of methods with the ground truth. A result is a folder of clip '
         'folders with frames (8-bit RGB), an LMDB, or a folder of video files. With --out, a run that was stopped goes '
         'on where it was.',
+        epilog=_list_metrics(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--gt', type=Path, required=True, metavar='DIR', help='ground truth')
     parser.add_argument('--results', nargs='+', required=True, metavar='NAME=DIR', help='clips of each method')
     parser.add_argument('--clips', nargs='+', metavar='CLIP', help='clips to compare (default: all)')
     parser.add_argument(
+        '--match',
+        choices=get_args(Match),
+        default='name',
+        help='which frames belong together: those of one name, or of one place in their order (default: name)',
+    )
+    parser.add_argument(
         '--metrics',
         nargs='+',
         default=['psnr', 'ssim', 'tof'],
         metavar='METRIC',
-        help=f'some of {", ".join(METRICS)} (default: psnr ssim tof)',
+        help='some of those below (default: psnr ssim tof)',
     )
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder for metrics.json, .csv, table.md and table.tex')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
@@ -57,6 +67,12 @@ def add_parser(commands: Any) -> None:
     lpips.add_argument('--lpips-random-weights', action='store_true', help='take random ones; the result is no LPIPS')
 
 
+def _list_metrics() -> str:
+    """Return the metrics as a table for the help."""
+    rows = [[name, f'{spec.direction} is better', spec.summary] for name, spec in METRICS.items()]
+    return 'metrics:\n' + '\n'.join(f'  {name:8}{better:19}{summary}' for name, better, summary in rows)
+
+
 def _add_protocol(group: Any) -> None:
     default = Protocol()
     for name, choices in (
@@ -65,6 +81,7 @@ def _add_protocol(group: Any) -> None:
         ('tof_crop', get_args(Crop)),
         ('lpips_crop', get_args(Crop)),
         ('average', get_args(Average)),
+        ('nan', get_args(NanPolicy)),
     ):
         value = getattr(default, name)
         group.add_argument(f'--{name.replace("_", "-")}', choices=choices, default=value, help=f'(default: {value})')
@@ -88,17 +105,10 @@ def run(args: argparse.Namespace) -> None:
     gt = ClipReader(args.gt)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / _JOURNAL).touch()  # what cannot be written is found before the work, not behind it
+        (args.out / _JOURNAL).touch()  # what cannot be written is found before the work, not after it
     lpips = None
-    if set(args.metrics) & set(LPIPS_METRICS):
-        lpips = LpipsDistance(
-            args.lpips_net,
-            weights=args.lpips_weights,
-            random_weights=args.lpips_random_weights,
-            device=device or 'cpu',
-        )
-        if not lpips.is_published:
-            get_root_logger().warning(f'LPIPS has weights that are not the published ones: {lpips.origin}.')
+    if any(name in METRICS and METRICS[name].needs_lpips for name in args.metrics):
+        lpips = load_lpips(args.lpips_net, args.lpips_weights, args.lpips_random_weights, str(device or 'cpu'))
     evaluation = EvaluationRun(
         gt,
         results,
@@ -109,6 +119,7 @@ def run(args: argparse.Namespace) -> None:
         device=device,
         num_workers=args.jobs if args.jobs > 1 else 0,
         journal=args.out / _JOURNAL if args.out else None,
+        match=args.match,
     ).run()
     sys.stdout.write(format_terminal(evaluation, styled=sys.stdout.isatty()))
     if args.out:

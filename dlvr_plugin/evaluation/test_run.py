@@ -11,6 +11,7 @@ from basicsr.utils.options import dict2str
 
 from dlvr_plugin.core.log import set_up_log
 from dlvr_plugin.evaluation.validation import validate
+from dlvr_plugin.evaluation.validation_metrics import load_metrics
 
 
 def test(opt: dict[str, Any]) -> None:
@@ -27,6 +28,7 @@ def test(opt: dict[str, Any]) -> None:
     logger = set_up_log(Path(opt['path']['log']) / f'test_{opt["name"]}_{get_time_str()}.log')
     logger.info(get_env_info())
     logger.info(dict2str(opt))
+    load_metrics(opt['val'])  # before the work: what they need may have to be downloaded
     loaders = []
     for _, options in sorted(opt['datasets'].items()):
         dataset = build_dataset(options)

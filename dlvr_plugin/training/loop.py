@@ -29,6 +29,7 @@ from dlvr_plugin.core.random_state import seed_everything
 from dlvr_plugin.core.training_states import load_resume_state, remove_old_states
 from dlvr_plugin.core.workers import ignore_stop_signals
 from dlvr_plugin.evaluation.validation import validate
+from dlvr_plugin.evaluation.validation_metrics import load_metrics
 from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset
 from dlvr_plugin.training.divergence import BalanceMonitor
 from dlvr_plugin.training.precision import Precision
@@ -68,6 +69,7 @@ def train(opt: dict[str, Any], opt_file: str) -> None:
     logger = set_up_log(log_file)
     logger.info(get_env_info())
     logger.info(dict2str(opt))
+    load_metrics(opt.get('val'))  # before the work: what they need may have to be downloaded
     if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
         init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
     tb_logger = None

@@ -86,7 +86,9 @@ def test_niqe_is_the_host_s(tmp_path):
 
 
 def test_niqe_of_small_frames_is_refused(folders):
-    with pytest.raises(DataError, match='Clip a, frame 2: NIQE compares blocks of 96x96 pixels and needs two'):
+    with pytest.raises(
+        DataError, match='weak: niqe of clip a, frame 2: NIQE compares blocks of 96x96 pixels and'
+    ):
         evaluate(folders, metrics=('niqe',))
 
 
