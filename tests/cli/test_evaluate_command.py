@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 import os
 import re
@@ -132,3 +133,29 @@ def test_the_chain_from_frames_to_the_page(folders):
     assert cv2.imread(str(picture)) is not None
     assert 'weak_blur' in page.read_text()
     assert len(list((page.parent / 'frames').rglob('*.png'))) == 4 * 2 * 8
+
+
+def test_results_in_an_lmdb_that_was_made_anew_are_measured_anew(folders, host_log):
+    def prepare(source):
+        arguments = [str(folders / source), str(folders / 'r.lmdb'), '--codec', 'png', '--force', '--jobs', '1']
+        assert main(['data', 'prepare', *arguments]) == 0
+
+    def psnr():
+        assert evaluate(folders, '--metrics', 'psnr', '--out', folders / 'out', methods=('r.lmdb',)) == 0
+        return json.loads((folders / 'out' / 'metrics.json').read_text())['methods']['r.lmdb']['mean']['psnr']
+
+    prepare('strong')
+    strong = psnr()
+    prepare('weak_blur')
+    assert main(['report', str(folders / 'out')]) == 1
+    assert any('r.lmdb: 00000000 of clip a in ' in message and 'has changed since' in message for message in host_log)
+    assert psnr() > strong + 1
+    assert main(['report', str(folders / 'out')]) == 0
+    # An evaluation of an older version, which knows the list of frames alone, can still be shown.
+    path = folders / 'out' / 'metrics.json'
+    content = json.loads(path.read_text())
+    digest = hashlib.sha256((folders / 'r.lmdb' / 'meta_info.txt').read_bytes()).hexdigest()
+    for clip in content['methods']['r.lmdb']['clips'].values():
+        clip['sha256'] = {'meta_info.txt': digest}
+    path.write_text(json.dumps(content))
+    assert main(['report', str(folders / 'out')]) == 0
