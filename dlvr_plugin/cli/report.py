@@ -8,6 +8,8 @@ from basicsr.utils import get_root_logger
 
 from dlvr_plugin.report.report_page import IMAGE_FORMATS, ReportOptions, write_report
 
+_LARGE = 50e6  # bytes that a browser, and a mail, take badly
+
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand to those of ``dlvr``."""
@@ -21,7 +23,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder to write (default: EVALUATION/report)')
     parser.add_argument('--embed', action='store_true', help='put the frames into the page, which is then one file')
     parser.add_argument(
-        '--image-format', choices=IMAGE_FORMATS, default='png', help='of the frames (default: png, which is lossless)'
+        '--image-format',
+        choices=IMAGE_FORMATS,
+        default='png',
+        help='of the frames (default: png, every pixel; webp takes about a fifth)',
     )
     parser.add_argument('--quality', type=int, default=95, metavar='N', help='of jpg and webp, 1-100 (default: 95)')
     parser.add_argument(
@@ -49,3 +54,8 @@ def run(args: argparse.Namespace) -> None:
     folder = args.evaluation if args.evaluation.is_dir() else args.evaluation.parent
     report = write_report(args.evaluation, args.out or folder / 'report', options)
     get_root_logger().info(f'{report.page}: {report.num_frames} frames, {report.num_bytes / 1e6:.1f} MB.')
+    if args.image_format == 'png' and report.num_bytes > _LARGE:
+        get_root_logger().info(
+            'That is large. --image-format webp takes about a fifth of it, compressed so that it can hardly be seen; '
+            '--clips shows some of the clips.'
+        )

@@ -86,6 +86,7 @@ class ClipReader:
             files = [self.root / frame for frame in frames]
         with ThreadPoolExecutor() as pool:
             if self._store and self._store.is_lmdb:  # not every list of frames has checksums
+                self._hash_record(clip, 0)  # opens it: LMDB refuses two threads that do so at once
                 digests = pool.map(partial(self._hash_record, clip), range(len(frames)))
             else:
                 digests = pool.map(_hash_file, files)

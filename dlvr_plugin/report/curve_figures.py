@@ -105,7 +105,7 @@ def is_wide(values: np.ndarray) -> bool:
 
 
 class Checkpoint(NamedTuple):
-    """What the name of a method says: its run and, behind an @, its iteration."""
+    """What the name of a method says: its run and, after an @, its iteration."""
 
     run: str
     iteration: int | None

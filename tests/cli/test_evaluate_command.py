@@ -8,6 +8,7 @@ import cv2
 import pytest
 
 from dlvr_plugin.cli.main import main
+from dlvr_plugin.metrics import METRICS
 from tests.conftest import make_clip
 from tests.helpers import write_video
 
@@ -78,6 +79,23 @@ def test_options_reach_the_protocol(folders):
         'tof_crop': 'border',
     }
     assert list(content['clips']) == ['b']
+
+
+def test_frames_that_are_numbered_from_one_are_taken_in_their_order(folders, host_log):
+    for clip in ('a', 'b'):
+        for index, path in reversed(list(enumerate(sorted((folders / 'strong' / clip).iterdir()), start=1))):
+            path.rename(path.with_name(f'{index}.png'))
+    assert evaluate(folders, methods=('strong',)) == 1
+    assert any('1 with 00000000 and so on, say --match order' in message for message in host_log)
+    assert evaluate(folders, '--match', 'order', '--out', folders / 'out', methods=('strong', 'middle')) == 0
+    assert main(['report', str(folders / 'out')]) == 0
+
+
+def test_the_help_lists_every_metric(capsys):
+    with pytest.raises(SystemExit):
+        main(['evaluate', '--help'])
+    printed = capsys.readouterr().out
+    assert all(f'\n  {name} ' in printed for name in METRICS)
 
 
 def test_random_weights_are_labelled(folders, capsys, host_log):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dlvr_plugin.cli import report as report_command
+from dlvr_plugin.cli.main import main
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.report.report_page import ReportOptions, write_report
 from tests.report.conftest import CLIPS, METHODS, NUM_FRAMES, colour_of
@@ -147,6 +148,14 @@ def test_folder_that_cannot_be_written_is_named(evaluation_folder, tmp_path):
 def test_options_out_of_range(changes, message):
     with pytest.raises(ValueError, match=message):
         ReportOptions(**changes)
+
+
+def test_a_large_report_hints_at_a_smaller_one(evaluation_folder, host_log, monkeypatch):
+    monkeypatch.setattr(report_command, '_LARGE', 1000)
+    for image_format, is_told in (('png', True), ('webp', False)):
+        host_log.clear()
+        assert main(['report', str(evaluation_folder), '--image-format', image_format]) == 0
+        assert any('--image-format webp takes about a fifth' in message for message in host_log) == is_told
 
 
 def test_command_says_what_it_wrote(evaluation_folder, host_log):
