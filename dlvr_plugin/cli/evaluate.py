@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import re
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import torch
 from basicsr.utils import get_root_logger
@@ -16,12 +18,9 @@ from dlvr_plugin.core.files import write_atomic
 from dlvr_plugin.evaluation.clip_matching import Match
 from dlvr_plugin.evaluation.evaluation_file import FILE_NAME, Evaluation, format_json
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
-from dlvr_plugin.evaluation.protocol import Average, NanPolicy, Protocol
+from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS
-from dlvr_plugin.metrics.frames import Crop
-from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, load_lpips
-from dlvr_plugin.metrics.psnr_ssim import ColorSpace
-from dlvr_plugin.metrics.tof import FlowNorm
+from dlvr_plugin.metrics.lpips_distance import load_lpips
 from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
 
 _JOURNAL = '.measured.jsonl'
@@ -32,9 +31,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         'evaluate',
         help='compare restored clips with their ground truth',
-        description='Compare the results of any number of methods with the ground truth. A result is a folder of clip '
-        'folders with frames (8-bit RGB), an LMDB, or a folder of video files. With --out, a run that was stopped goes '
-        'on where it was.',
+        description='Compare the results of any number of methods with the ground truth. A result is a folder of clip\n'
+        'folders with frames (8-bit RGB), an LMDB, or a folder of video files. With --out, a run that was stopped\n'
+        'goes on where it was.',
         epilog=_list_metrics(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -60,7 +59,6 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
     _add_protocol(parser.add_argument_group('protocol', 'The defaults are those of the paper.'))
     lpips = parser.add_argument_group('LPIPS')
-    lpips.add_argument('--lpips-net', choices=LPIPS_NETS, default='alex', help='trunk (default: alex)')
     lpips.add_argument(
         '--lpips-weights', type=Path, metavar='FILE', help='weights of the trunk, as torchvision has them'
     )
@@ -74,21 +72,18 @@ def _list_metrics() -> str:
 
 
 def _add_protocol(group: Any) -> None:
-    default = Protocol()
-    for name, choices in (
-        ('color_space', get_args(ColorSpace)),
-        ('tof_norm', get_args(FlowNorm)),
-        ('tof_crop', get_args(Crop)),
-        ('lpips_crop', get_args(Crop)),
-        ('average', get_args(Average)),
-        ('nan', get_args(NanPolicy)),
-    ):
-        value = getattr(default, name)
-        group.add_argument(f'--{name.replace("_", "-")}', choices=choices, default=value, help=f'(default: {value})')
-    group.add_argument('--crop-border', type=int, default=default.crop_border, metavar='N', help='pixels (default: 8)')
-    group.add_argument(
-        '--skip-frames', type=int, default=default.skip_frames, metavar='N', help='frames at each end (default: 2)'
-    )
+    """Add an argument for each field of the protocol, as its annotation, default and line of documentation say."""
+    for field in fields(Protocol):
+        annotation = get_type_hints(Protocol)[field.name]
+        found = re.search(rf'^ +{field.name}: (.*(?:\n {{12,}}.*)*)', Protocol.__doc__ or '', re.MULTILINE)
+        doc = ' '.join(found[1].split()) if found else ''
+        kind = {'choices': get_args(annotation)} if get_args(annotation) else {'type': annotation, 'metavar': 'N'}
+        group.add_argument(
+            f'--{field.name.replace("_", "-")}',
+            default=field.default,
+            help=f'{doc} (default: {field.default})'.replace('%', '%%'),
+            **kind,
+        )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -100,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
     if args.jobs < 1:
         raise InvalidValueError(f'--jobs must be at least 1, got {args.jobs}.')
     device = _find_device(args.device)
-    protocol = Protocol(**{name: getattr(args, name) for name in Protocol.__dataclass_fields__})
+    protocol = Protocol(**{field.name: getattr(args, field.name) for field in fields(Protocol)})
     results = {name: ClipReader(folder) for name, folder in parse_results(args.results).items()}
     gt = ClipReader(args.gt)
     if args.out:

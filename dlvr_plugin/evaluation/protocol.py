@@ -27,8 +27,8 @@ class Protocol:
         tof_norm: Norm of the difference of two flow vectors.
         tof_crop: Part of the flow that counts; 'none' is the whole frame, 'tecogan' that of TecoGAN's script.
         lpips_net: Trunk of LPIPS 0.1.
-        lpips_crop: Part of a frame that LPIPS and tLP see, as ``tof_crop``.
-        nan: A value that is not a number is an 'error', or its frame is left out of the means of that metric.
+        lpips_crop: Part of a frame that LPIPS and tLP see; as for tOF.
+        nan: A value that is not a number is an 'error', or 'leave-out' leaves its frame out of the means of the metric.
 
     Raises:
         InvalidValueError: A value out of range. InvalidTypeError: of the wrong type.

@@ -138,7 +138,10 @@ def _format_intervals(evaluation: Evaluation) -> list[str]:
     if (num_clips := len(evaluation['clips'])) >= MIN_CLIPS:
         return [table]
     count = f'{num_clips} clip{"" if num_clips == 1 else "s"}'
-    return [table, f'There is no interval of clips for {count}: it takes at least {MIN_CLIPS}.']
+    return [
+        table,
+        f'There is no interval of clips for {count}: it takes at least {MIN_CLIPS} to say more than their values do.',
+    ]
 
 
 def _escape_latex(text: str) -> str:

@@ -1,6 +1,7 @@
 import json
 import random
 import re
+import threading
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
+from dlvr_plugin.evaluation.measuring import Measurement
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.evaluation.validation import validate
 from dlvr_plugin.evaluation.validation_metrics import check_metric
@@ -147,6 +149,29 @@ def test_flow_and_features_of_a_frame_are_computed_once(tmp_path, monkeypatch):
     metrics = {**METRICS, 'lpips': {'type': 'calculate_lpips', 'random_weights': True}}
     validate(make_model(tmp_path, metrics=metrics), make_test_set(tmp_path), 1, None)
     assert counts == {'prepare_frame': 2 * (5 + 6), 'features': 2 * (5 + 6)}
+
+
+def test_what_a_gpu_computes_is_measured_exactly_and_not_in_a_thread(tmp_path, monkeypatch):
+    """The switch for exact convolutions holds for all threads, so it must not be thrown in one of several."""
+    metrics = {'lpips': {'type': 'calculate_lpips', 'random_weights': True}, 'tof': {'type': 'calculate_tof'}}
+    loader, places, writers = make_test_set(tmp_path), set(), (Writer(), Writer())
+    original = LpipsDistance.features
+
+    def features(*args):
+        is_main = threading.current_thread() is threading.main_thread()
+        places.add((is_main, torch.backends.cudnn.allow_tf32))
+        return original(*args)
+
+    monkeypatch.setattr(LpipsDistance, 'features', features)
+    validate(make_model(tmp_path, metrics=metrics), loader, 1, writers[0])
+    assert places == {(False, True)}
+    places.clear()
+    monkeypatch.setattr(Measurement, 'is_on_device', property(lambda self: self.spec.needs_lpips))
+    validate(make_model(tmp_path, metrics=metrics), loader, 1, writers[1])
+    assert places == {(True, False)} and torch.backends.cudnn.allow_tf32
+    for name in metrics:
+        of_both = [writer.scalars[f'metrics/Vid4/{name}', 1] for writer in writers]
+        assert np.isfinite(of_both).all()
 
 
 def test_a_test_has_no_best_iteration_and_a_run_has(tmp_path, host_log):

@@ -51,7 +51,7 @@ def test_a_single_method_is_not_marked_and_infinity_has_its_sign():
 
 def test_an_interval_of_few_clips_is_left_out_and_said():
     evaluation = make_evaluation({'x': (30, 1), 'y': (31, 1)})
-    assert 'There is no interval of clips for 1 clip: it takes at least 3.' in format_terminal(evaluation)
+    assert 'There is no interval of clips for 1 clip: it takes at least 3 to say more' in format_terminal(evaluation)
     evaluation['clips'] = dict.fromkeys('abc', evaluation['clips']['a'])
     for method in evaluation['methods'].values():
         method['clips'] = dict.fromkeys('abc', method['clips']['a'])
