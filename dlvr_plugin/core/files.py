@@ -8,8 +8,11 @@ from pathlib import Path
 
 
 def partial_path(target: Path) -> Path:
-    """Return the hidden name under which a file or a folder is made until it is complete."""
-    return target.with_name(f'.{target.stem}.partial{target.suffix}')
+    """Return the hidden name under which a file or a folder is made until it is complete.
+
+    It ends in ``.partial``, so that no search by extension finds it.
+    """
+    return target.with_name(f'.{target.name}.partial')
 
 
 def write_atomic(path: Path, content: bytes, *, sync: bool = True) -> None:

@@ -3,8 +3,8 @@ import pytest
 from dlvr_plugin.core.files import atomic_folder, partial_path, write_atomic
 
 
-def test_partial_names_are_hidden_and_keep_the_extension(tmp_path):
-    assert partial_path(tmp_path / 'a.lmdb').name == '.a.partial.lmdb'
+def test_partial_names_are_hidden_and_have_no_extension_of_their_own(tmp_path):
+    assert partial_path(tmp_path / 'a.lmdb').name == '.a.lmdb.partial'
     assert partial_path(tmp_path / 'frames').name == '.frames.partial'
 
 
