@@ -43,7 +43,7 @@ def exact_float32(monkeypatch):
 
 
 def losses_of(log):
-    lines = [line for line in log if ', lr:(' in line]
+    lines = [line for line in log if re.search(r'iter:\s+\d+, lr: ', line)]
     return [{name: float(value) for name, value in re.findall(r'\b([lt]_\w+): ([-+.e\d]+)', line)} for line in lines]
 
 
