@@ -13,7 +13,7 @@ assert VERSION is not None
 REQUIREMENTS = [
     'basicsr==1.4.2',  # the only version whose defects are known; repairs recognise its functions
     'filelock>=3.12',
-    'lmdb>=1.4',
+    'lmdb>=3',  # lmdb.verify
     'lpips==0.1.4',  # the version of the metric that numbers are compared by
     'matplotlib>=3.7',
     'numpy>=1.24',

@@ -5,8 +5,10 @@ import sys
 
 import torch
 
+from dlvr_plugin.core.command import project_root
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options
+from dlvr_plugin.options.output_paths import resolve_output_paths
 from dlvr_plugin.options.problems import OptionsError
 from dlvr_plugin.options.yaml_reader import force, read_file
 
@@ -23,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             document = read_file(path)
             force(document, args.force_yml)
+            resolve_output_paths(document.value, project_root())
             datasets = document.value.get('datasets')
             is_train = 'train' in document.value or (isinstance(datasets, dict) and 'train' in datasets)
             check_options(document, is_train=is_train, with_files=not args.no_files, processes=processes)

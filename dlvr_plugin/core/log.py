@@ -50,6 +50,8 @@ def log_start(opt: Mapping[str, Any], file: Path) -> None:
         f'torchvision {torchvision.__version__}, Python {sys.version.split()[0]}'
     )
     logger.info(f'The options and the layers of the networks are listed in {file}.')
+    for note in opt.get('notes', ()):
+        logger.info(note)
     logger.debug(dict2str(opt))
 
 

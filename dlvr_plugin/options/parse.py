@@ -15,6 +15,7 @@ from basicsr.utils import dist_util, set_random_seed
 from dlvr_plugin.options.arguments import DEBUG_FREQ, add_run_arguments
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options
+from dlvr_plugin.options.output_paths import resolve_output_paths
 from dlvr_plugin.options.yaml_reader import force, read_file
 
 
@@ -31,7 +32,8 @@ def parse_options(
         argv: Arguments; None for those of the command line.
 
     Returns:
-        The options with what the host derives from them, and the arguments.
+        The options with what the host derives from them, and the arguments. Where paths were resolved, ``notes`` in
+        the options says which, for the log.
 
     Raises:
         OptionsError: Options that cannot be used; the message is a report of all that is wrong with them.
@@ -41,6 +43,7 @@ def parse_options(
     args = parser.parse_args(argv)
     document = read_file(args.opt)
     force(document, args.force_yml or [])
+    notes = resolve_output_paths(document.value, Path(root_path))
     opt = check_options(document, is_train=is_train, processes=_processes(args.launcher))
     _start_processes(opt, args.launcher)
     _seed(opt)
@@ -54,6 +57,8 @@ def parse_options(
         if 'scale' in opt:
             dataset['scale'] = opt['scale']
     _set_folders(opt, Path(root_path), is_train)
+    if notes:
+        opt['notes'] = notes
     return opt, args
 
 
