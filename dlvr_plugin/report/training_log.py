@@ -26,7 +26,7 @@ def read_scalars(folder: Path) -> dict[str, Series]:
     """Read all scalars of a run.
 
     A run that was resumed has several event files. It goes on from its last checkpoint, so it repeats what was logged
-    behind that; what was written before and is repeated, or lies behind it, does not belong to the run any more.
+    after that; what was written before and is repeated, or lies after it, does not belong to the run any more.
 
     Args:
         folder: ``tb_logger/NAME``.
@@ -104,7 +104,7 @@ def smooth(values: np.ndarray, weight: float) -> np.ndarray:
         weight: Of the past, in [0, 1); 0 leaves the values as they are.
 
     Returns:
-        Averages (n); NaN where the value is not finite, which the averages behind it leave out.
+        Averages (n); NaN where the value is not finite, which the averages after it leave out.
 
     Raises:
         InvalidValueError: Another weight.

@@ -7,8 +7,7 @@ from dlvr_plugin.clips.clip_store import ClipStore, check_pair, read_meta_info
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.lmdb_file import find_lmdb_problem
 from dlvr_plugin.data import ClipDataset
-from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths
-from dlvr_plugin.metrics.framework_metrics import check_metric
+from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths, check_metric
 from dlvr_plugin.options.consistency.combinations import REDS_LENGTH, TEST_SETS_OF_CLIPS
 from dlvr_plugin.options.consistency.findings import Findings
 
