@@ -1,12 +1,8 @@
 """``dlvr evaluate``: compare restored clips of any methods with their ground truth."""
 
 import argparse
-import os
-import re
 import sys
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
 
 import torch
 from basicsr.utils import get_root_logger
@@ -15,7 +11,6 @@ from dlvr_plugin.cli.named_folders import parse_results
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.files import write_atomic
-from dlvr_plugin.evaluation.clip_matching import Match
 from dlvr_plugin.evaluation.evaluation_file import FILE_NAME, Evaluation, format_json
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.protocol import Protocol
@@ -24,66 +19,6 @@ from dlvr_plugin.metrics.lpips_distance import load_lpips
 from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
 
 _JOURNAL = '.measured.jsonl'
-
-
-def add_parser(commands: Any) -> None:
-    """Add the subcommand to those of ``dlvr``."""
-    parser = commands.add_parser(
-        'evaluate',
-        help='compare restored clips with their ground truth',
-        description='Compare the results of any number of methods with the ground truth. A result is a folder of clip\n'
-        'folders with frames (8-bit RGB), an LMDB, or a folder of video files. With --out, a run that was stopped\n'
-        'goes on where it was.',
-        epilog=_list_metrics(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('--gt', type=Path, required=True, metavar='DIR', help='ground truth')
-    parser.add_argument('--results', nargs='+', required=True, metavar='NAME=DIR', help='clips of each method')
-    parser.add_argument('--clips', nargs='+', metavar='CLIP', help='clips to compare (default: all)')
-    parser.add_argument(
-        '--match',
-        choices=get_args(Match),
-        default='name',
-        help='which frames belong together: those of one name, or of one place in their order (default: name)',
-    )
-    parser.add_argument(
-        '--metrics',
-        nargs='+',
-        default=['psnr', 'ssim', 'tof'],
-        metavar='METRIC',
-        help='some of those below (default: psnr ssim tof)',
-    )
-    parser.add_argument('--out', type=Path, metavar='DIR', help='folder for metrics.json, .csv, table.md and table.tex')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
-    parser.add_argument('--device', help='cpu or cuda (default: cuda where there is one)')
-    parser.set_defaults(run=run)
-    _add_protocol(parser.add_argument_group('protocol', 'The defaults are those of the paper.'))
-    lpips = parser.add_argument_group('LPIPS')
-    lpips.add_argument(
-        '--lpips-weights', type=Path, metavar='FILE', help='weights of the trunk, as torchvision has them'
-    )
-    lpips.add_argument('--lpips-random-weights', action='store_true', help='take random ones; the result is no LPIPS')
-
-
-def _list_metrics() -> str:
-    """Return the metrics as a table for the help."""
-    rows = [[name, f'{spec.direction} is better', spec.summary] for name, spec in METRICS.items()]
-    return 'metrics:\n' + '\n'.join(f'  {name:8}{better:19}{summary}' for name, better, summary in rows)
-
-
-def _add_protocol(group: Any) -> None:
-    """Add an argument for each field of the protocol, as its annotation, default and line of documentation say."""
-    for field in fields(Protocol):
-        annotation = get_type_hints(Protocol)[field.name]
-        found = re.search(rf'^ +{field.name}: (.*(?:\n {{12,}}.*)*)', Protocol.__doc__ or '', re.MULTILINE)
-        doc = ' '.join(found[1].split()) if found else ''
-        kind = {'choices': get_args(annotation)} if get_args(annotation) else {'type': annotation, 'metavar': 'N'}
-        group.add_argument(
-            f'--{field.name.replace("_", "-")}',
-            default=field.default,
-            help=f'{doc} (default: {field.default})'.replace('%', '%%'),
-            **kind,
-        )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -95,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     if args.jobs < 1:
         raise InvalidValueError(f'--jobs must be at least 1, got {args.jobs}.')
     device = _find_device(args.device)
-    protocol = Protocol(**{field.name: getattr(args, field.name) for field in fields(Protocol)})
+    protocol = Protocol(**{name: getattr(args, name) for name in Protocol.__dataclass_fields__})
     results = {name: ClipReader(folder) for name, folder in parse_results(args.results).items()}
     gt = ClipReader(args.gt)
     if args.out:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dlvr_plugin.core.choices import Average
 from dlvr_plugin.evaluation.evaluation_file import Interval
-from dlvr_plugin.evaluation.protocol import Average
 
 MIN_CLIPS = 3
 """Clips that an interval over clips takes: that of two would be their values."""

@@ -1,12 +1,10 @@
 """Match the frames of results with those of the ground truth: all of them, or an error that names the rest."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.core.choices import Match
 from dlvr_plugin.core.errors import DataError
-
-Match = Literal['name', 'order']
 
 _SHOWN = 5  # names in an error
 

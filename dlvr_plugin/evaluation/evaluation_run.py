@@ -234,7 +234,7 @@ class EvaluationRun:
         return {'size': self._sizes[clip], 'frames': names, 'frame_rate': rate, 'sha256': hashes}
 
     def _describe_protocol(self) -> dict[str, str | int]:
-        described = self.protocol.describe(self.metrics)
+        described = self.protocol.describe(METRICS[name] for name in self.metrics)
         if self.lpips and any(spec.needs_lpips for spec in self.specs.values()):
             described['lpips_weights'] = self.lpips.origin
         if self.match != 'name':

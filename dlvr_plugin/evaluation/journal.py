@@ -1,5 +1,6 @@
 """Values that earlier runs measured, in a file, so that none is measured twice."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -23,10 +24,8 @@ class Journal:
         self.path = path
         self._values: dict[str, list[float | None]] = {}
         for line in path.read_text().splitlines() if path and path.is_file() else ():
-            try:
+            with contextlib.suppress(ValueError):  # the last line of a run that was killed
                 self._values.update(json.loads(line))
-            except ValueError:
-                pass  # the last line of a run that was killed
 
     def find(self, key: str) -> list[float | None] | None:
         """Return the values of a key, None where there are none."""

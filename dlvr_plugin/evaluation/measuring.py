@@ -12,8 +12,9 @@ from functools import partial
 import numpy as np
 import torch
 
+from dlvr_plugin.core.choices import NanPolicy
 from dlvr_plugin.core.errors import DataError, InvalidValueError
-from dlvr_plugin.evaluation.protocol import NanPolicy, Protocol
+from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS, MetricSpec
 from dlvr_plugin.metrics.frames import Frame, check_images
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance

@@ -2,17 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
+from dlvr_plugin.core.choices import Average, ColorSpace, Crop, FlowNorm, LpipsNet, NanPolicy
 from dlvr_plugin.core.declarations import NOT_NEGATIVE, check_fields
-from dlvr_plugin.metrics import METRICS, MetricSpec
-from dlvr_plugin.metrics.frames import Crop
-from dlvr_plugin.metrics.lpips_distance import LpipsNet
-from dlvr_plugin.metrics.psnr_ssim import ColorSpace
-from dlvr_plugin.metrics.tof import FlowNorm
 
-Average = Literal['clip', 'frame']
-NanPolicy = Literal['error', 'leave-out']
+if TYPE_CHECKING:  # the protocol alone is loaded at once, for help pages
+    from dlvr_plugin.metrics import MetricSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +45,17 @@ class Protocol:
     def __post_init__(self) -> None:
         check_fields(self)
 
-    def settings_of(self, spec: MetricSpec) -> dict[str, Any]:
+    def settings_of(self, spec: 'MetricSpec') -> dict[str, Any]:
         """Return the settings of a metric."""
         return {name: getattr(self, key) for name, key in spec.settings.items()}
 
-    def effective_keys(self, spec: MetricSpec) -> set[str]:
+    def effective_keys(self, spec: 'MetricSpec') -> set[str]:
         """Return the keys that the values of a metric depend on."""
         return {spec.settings[name] for name in spec.effective(self.settings_of(spec))}
 
-    def describe(self, metrics: Iterable[str]) -> dict[str, Any]:
+    def describe(self, specs: 'Iterable[MetricSpec]') -> dict[str, Any]:
         """Return the parts that concern some metrics, for a file."""
-        shown = {'skip_frames', 'average'}.union(*(self.effective_keys(METRICS[metric]) for metric in metrics))
+        shown = {'skip_frames', 'average'}.union(*(self.effective_keys(spec) for spec in specs))
         if self.nan != 'error':
             shown.add('nan')
         return {name: value for name, value in asdict(self).items() if name in shown}

@@ -2,14 +2,13 @@
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 
+from dlvr_plugin.core.choices import Crop
 from dlvr_plugin.core.errors import InvalidValueError
-
-Crop = Literal['none', 'border', 'tecogan']
 
 _Result = TypeVar('_Result')
 

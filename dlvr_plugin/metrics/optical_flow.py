@@ -95,7 +95,8 @@ def flow_of_prepared(previous: Expansion | np.ndarray, current: Expansion | np.n
     """
     if isinstance(previous, list) and isinstance(current, list):
         return _solver.flow_between(previous, current)
-    assert isinstance(previous, np.ndarray) and isinstance(current, np.ndarray)
+    assert isinstance(previous, np.ndarray)
+    assert isinstance(current, np.ndarray)
     flow = np.empty((*current.shape, 2), np.float32)
     return np.asarray(
         cv2.calcOpticalFlowFarneback(

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,11 +11,10 @@ import torch.nn.functional as F
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 
+from dlvr_plugin.core.choices import ColorSpace
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.metrics.frames import Frame, check_images
 from dlvr_plugin.metrics.spec import How, MetricSpec, register
-
-ColorSpace = Literal['rgb', 'y']
 
 _Y_FROM_BGR = np.array([[24.966, 128.553, 65.481]]) / 255  # ITU-R BT.601, as MATLAB's rgb2ycbcr
 _Y_OFFSET = 16

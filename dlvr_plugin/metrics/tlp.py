@@ -57,7 +57,8 @@ def _measure(restored: Frame, truth: Frame, how: How) -> float:
 
 def _change_to(frame: Frame, how: How) -> float:
     """Return LPIPS from the frame before."""
-    assert how.lpips is not None and frame.previous is not None
+    assert how.lpips is not None
+    assert frame.previous is not None
     return how.lpips.distance(lpips_features(frame.previous, how), lpips_features(frame, how))
 
 

@@ -1,16 +1,13 @@
 """tOF: how far the motion of a restored sequence is from that of the ground truth."""
 
-from typing import Literal
-
 import cv2
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from dlvr_plugin.metrics.frames import Crop, Frame, check_images, crop_slices, to_grey
+from dlvr_plugin.core.choices import Crop, FlowNorm
+from dlvr_plugin.metrics.frames import Frame, check_images, crop_slices, to_grey
 from dlvr_plugin.metrics.optical_flow import Expansion, farneback_flow, flow_of_prepared, prepare_frame
 from dlvr_plugin.metrics.spec import How, MetricSpec, register
-
-FlowNorm = Literal['euclidean', 'absolute']
 
 
 def tof(

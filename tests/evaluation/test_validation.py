@@ -168,7 +168,8 @@ def test_what_a_gpu_computes_is_measured_exactly_and_not_in_a_thread(tmp_path, m
     places.clear()
     monkeypatch.setattr(Measurement, 'is_on_device', property(lambda self: self.spec.needs_lpips))
     validate(make_model(tmp_path, metrics=metrics), loader, 1, writers[1])
-    assert places == {(True, False)} and torch.backends.cudnn.allow_tf32
+    assert places == {(True, False)}
+    assert torch.backends.cudnn.allow_tf32
     for name in metrics:
         of_both = [writer.scalars[f'metrics/Vid4/{name}', 1] for writer in writers]
         assert np.isfinite(of_both).all()
@@ -183,7 +184,8 @@ def test_a_test_has_no_best_iteration_and_a_run_has(tmp_path, host_log):
     model.opt['is_train'] = False
     validate(model, loader, 'my_test', None)
     text = next(message for message in host_log if message.startswith('Validation Vid4'))
-    assert '# tof: ' in text and 'Best' not in text
+    assert '# tof: ' in text
+    assert 'Best' not in text
 
 
 @pytest.mark.parametrize('pbar', [True, False])
@@ -241,7 +243,8 @@ def test_parts_that_were_frozen_in_evaluation_mode_stay_so(tmp_path):
     model = make_model(tmp_path)
     model.net_g.conv.eval()
     validate(model, make_test_set(tmp_path), 1, None)
-    assert model.net_g.training and not model.net_g.conv.training
+    assert model.net_g.training
+    assert not model.net_g.conv.training
 
 
 def test_best_checkpoint_is_kept_over_runs(tmp_path):
@@ -271,9 +274,8 @@ def test_best_checkpoint_is_kept_over_runs(tmp_path):
 class Images(Dataset):
     """Single images, with or without ground truth."""
 
-    opt = {'name': 'images'}
-
     def __init__(self, with_truth=True):
+        self.opt = {'name': 'images'}
         self.with_truth = with_truth
 
     def __len__(self):

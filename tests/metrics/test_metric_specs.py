@@ -47,7 +47,7 @@ def test_the_border_counts_where_it_is_cropped():
         (Protocol(), ['skip_frames', 'average', 'tof_norm', 'tof_crop']),
         (Protocol(tof_crop='border'), ['skip_frames', 'average', 'crop_border', 'tof_norm', 'tof_crop']),
     ):
-        assert list(protocol.describe(['tof'])) == names
+        assert list(protocol.describe([metrics.METRICS['tof']])) == names
 
 
 def test_the_example_of_the_package_runs():

@@ -64,10 +64,10 @@ def _check_scale(findings: Findings) -> None:
 def _check_frames(findings: Findings, phase: str, dataset: dict[str, Any]) -> None:
     """Check numbers of frames against what the host takes for granted."""
     kind, num_frame = (findings.get('datasets', phase, name) for name in ('type', 'num_frame'))
-    if kind in TEST_SETS_OF_CLIPS and findings.get('datasets', phase, 'name'):
-        if dataset['name'].lower() not in _TEST_SET_NAMES:
-            names = ', '.join(_TEST_SET_NAMES)
-            findings.add(('datasets', phase, 'name'), f'must be one of {names} for a {kind}, got {dataset["name"]!r}.')
+    name = findings.get('datasets', phase, 'name') if kind in TEST_SETS_OF_CLIPS else None
+    if name and name.lower() not in _TEST_SET_NAMES:
+        names = ', '.join(_TEST_SET_NAMES)
+        findings.add(('datasets', phase, 'name'), f'must be one of {names} for a {kind}, got {name!r}.')
     if not isinstance(num_frame, int):
         return
     key = ('datasets', phase, 'num_frame')
