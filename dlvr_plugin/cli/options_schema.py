@@ -5,27 +5,38 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from basicsr.utils import get_root_logger
+
+from dlvr_plugin.core.user_modules import add_import_flag, load_user_classes
 from dlvr_plugin.options.json_schema import format_json_schema
+
+_STANDARD_OUTPUT = '-'
 
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand to those of ``dlvr options``."""
     parser = commands.add_parser(
         'schema',
-        help='print the JSON Schema of option files',
-        description='Print the JSON Schema of option files, by which editors complete and check them.',
+        help='write the JSON Schema of option files',
+        description='Write the JSON Schema of option files, by which editors complete and check them.',
     )
-    parser.add_argument('--out', type=Path, metavar='FILE', help='write it to a file instead')
+    parser.add_argument(
+        '--out', default='schema.json', metavar='FILE', help='file to write (default: schema.json); - prints it'
+    )
+    add_import_flag(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print or write the schema.
+    """Write or print the schema.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: The file cannot be written. UserModuleError: a module of ``--import`` cannot be loaded.
     """
-    if args.out is None:
+    load_user_classes(args.imports)
+    if args.out == _STANDARD_OUTPUT:
         sys.stdout.write(format_json_schema())
-    else:
-        args.out.write_text(format_json_schema(), encoding='utf-8')
+        return
+    Path(args.out).write_text(format_json_schema(), encoding='utf-8')
+    get_root_logger().info(f'{args.out} is written. The first line of an option file names it to editors:')
+    get_root_logger().info(f'# yaml-language-server: $schema={args.out}')

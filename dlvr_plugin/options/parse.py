@@ -12,8 +12,10 @@ import torch
 import torch.distributed as dist
 from basicsr.utils import dist_util, set_random_seed
 
+from dlvr_plugin.core.user_modules import add_import_flag
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options
+from dlvr_plugin.options.user_classes import load_classes_of
 from dlvr_plugin.options.yaml_reader import force, read_file
 
 _DEBUG_FREQ = 8
@@ -24,7 +26,8 @@ def parse_options(
 ) -> tuple[dict[str, Any], argparse.Namespace]:
     """Read, check and complete the options of a run, as the framework's function of this name does.
 
-    Nothing is created on disk, and nothing that a file or an argument says is executed.
+    Nothing is created on disk, and nothing that a file or an argument says is executed, but for the modules that
+    ``imports`` and ``--import`` name.
 
     Args:
         root_path: Folder of ``experiments`` and ``results``.
@@ -36,10 +39,12 @@ def parse_options(
 
     Raises:
         OptionsError: Options that cannot be used; the message is a report of all that is wrong with them.
+        UserModuleError: A module of ``--import`` that cannot be loaded.
     """
     args = _parser().parse_args(argv)
     document = read_file(args.opt)
     force(document, args.force_yml or [])
+    load_classes_of(document, args.imports)
     opt = check_options(document, is_train=is_train, processes=_processes(args.launcher))
     _start_processes(opt, args.launcher)
     _seed(opt)
@@ -83,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar='SECTION:KEY=VALUE',
         help='set options, with values as in a file: train:total_iter=1000 datasets:train:interval_list=[1,2]',
     )
+    add_import_flag(parser)
     return parser
 
 

@@ -50,7 +50,7 @@ def test_files_that_cannot_be_read(tmp_path, capsys, host_log):
 def test_schema(tmp_path, capsys):
     path = tmp_path / 'schema.json'
     assert main(['options', 'schema', '--out', str(path)]) == 0
-    assert main(['options', 'schema']) == 0
+    assert main(['options', 'schema', '--out', '-']) == 0
     assert capsys.readouterr().out == path.read_text()
     assert json.loads(path.read_text())['$schema'].startswith('https://json-schema.org/')
 
