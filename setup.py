@@ -12,7 +12,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['dlvr_plugin', 'dlvr_plugin.*']),
-    package_data={'dlvr_plugin.report': ['page/*']},
+    package_data={'dlvr_plugin.options': ['templates/*'], 'dlvr_plugin.report': ['page/*']},
     # basicsr 1.4.2 does not build on Python 3.13
     python_requires='>=3.10,<3.13',
     # No tensorboard here: basicsr brings tb-nightly, and the two together break TensorBoard.

@@ -14,7 +14,9 @@ from dlvr_plugin.cli import (
     export,
     figure,
     options_check,
+    options_new,
     options_schema,
+    options_table,
     report,
 )
 from dlvr_plugin.core.command import exit_code_of
@@ -36,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = data.add_subparsers(metavar='COMMAND', required=True)
     for module in (data_prepare, data_check, data_show):
         module.add_parser(commands)
-    options = groups.add_parser('options', help='check option files, and describe them for editors')
+    options = groups.add_parser('options', help='start, check and describe option files')
     commands = options.add_subparsers(metavar='COMMAND', required=True)
-    for module in (options_check, options_schema):
+    for module in (options_new, options_check, options_table, options_schema):
         module.add_parser(commands)
     for module in (evaluate, figure, report, export):
         module.add_parser(groups)

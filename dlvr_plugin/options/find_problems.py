@@ -8,6 +8,7 @@ from dlvr_plugin.options.consistency.combinations import check_combinations
 from dlvr_plugin.options.consistency.data_files import check_data_files
 from dlvr_plugin.options.consistency.discriminative_space import check_windows
 from dlvr_plugin.options.consistency.findings import Findings, Processes
+from dlvr_plugin.options.consistency.ground_truth import check_ground_truth
 from dlvr_plugin.options.consistency.weight_files import check_weight_files
 from dlvr_plugin.options.problems import OptionsError, Problem, dotted, format_report
 from dlvr_plugin.options.schema.run import run_options
@@ -37,6 +38,8 @@ def find_problems(
     findings = Findings(checked, is_train, processes or Processes(), problems)
     check_combinations(findings)
     check_windows(findings)
+    if is_train:
+        check_ground_truth(findings)
     if with_files:
         check_data_files(findings)
         check_weight_files(findings)

@@ -57,6 +57,7 @@ class SimpleType(ValueType):
 Define = Callable[[str, Callable[[], JsonSchema]], JsonSchema]
 
 
+@dataclass(frozen=True)
 class Anything(SimpleType):
     """A value of which nothing is known."""
 
@@ -71,6 +72,7 @@ class Anything(SimpleType):
         return {}
 
 
+@dataclass(frozen=True)
 class Bool(SimpleType):
     """``true`` or ``false``."""
 
@@ -183,6 +185,7 @@ class Text(SimpleType):
         return {'type': 'string'} if self.may_be_empty else {'type': 'string', 'minLength': 1}
 
 
+@dataclass(frozen=True)
 class Null(SimpleType):
     """``~``, nothing."""
 

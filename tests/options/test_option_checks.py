@@ -300,4 +300,4 @@ def test_weights_of_t(clip_root, tmp_path):
 def test_files_that_networks_load_themselves():
     opt = read('test/BasicVSR/test_BasicVSR_x4_SR_REDS.yml')
     found = lines(opt, is_train=False)
-    assert any(line.startswith('network_g.spynet_path: experiments/') and 'not a file' in line for line in found)
+    assert any(line.startswith('network_g.spynet_path: experiments/') and 'does not exist' in line for line in found)

@@ -4,8 +4,9 @@ A class of a user, or of another plugin, reads what the nearest of its base clas
 what it declares in attributes of its own:
 
 ``TrainOptions``
-    A dataclass, whose fields are keys of ``train``, beside those of base classes. It is declared as ``core.declarations`` has it: the annotation says
-    type and range, the default what counts where the key is not there, the docstring what it means.
+    A dataclass, whose fields are keys of ``train``, beside those of base classes. It is declared as
+    ``core.declarations`` has it: the annotation says type and range, the default what counts where the key is not
+    there, the docstring what it means.
 ``network_letters``
     Letters of networks beside those of the base class: ``('d',)`` for ``network_d`` and ``path.pretrain_network_d``.
 
