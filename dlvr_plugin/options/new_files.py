@@ -91,7 +91,11 @@ def _choose(store: ClipStore, val_clips: Sequence[str]) -> list[str]:
     unknown = [clip for clip in val_clips if clip not in store.clips]
     if unknown:
         raise DataError(f'{store.root} has no clip {unknown[0]}. It has: {", ".join(list(store.clips)[:20])}.')
-    return list(val_clips) or list(store.clips)[-1:]
+    chosen = list(val_clips) or list(store.clips)[-1:]
+    for clip in chosen:
+        if ' ' in clip:
+            raise DataError(f'Clip {clip!r} of {store.root} has a space in its name. Rename it in both folders.')
+    return chosen
 
 
 def _crop_of(sides: list[int]) -> int:

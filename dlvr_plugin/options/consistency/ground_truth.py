@@ -44,12 +44,13 @@ def _compares_as_the_host(model: Any) -> bool:
 
 def _demand(findings: Findings, frames: str, model: str) -> None:
     kind = findings.get('datasets', 'train', 'type')
-    given = (findings.get('datasets', 'train') or {}).get('gt_frames', 'all')
-    if kind == 'ClipDataset' and given != frames:
+    given = findings.get('datasets', 'train', 'gt_frames')
+    if kind == 'ClipDataset' and (given or 'all') != frames:
         compares = 'the middle frame alone' if frames == 'middle' else 'all frames of a clip'
         findings.add(
             ('datasets', 'train', 'gt_frames'),
-            f'must be {frames}, because {model} compares {compares}; got {given}. Set gt_frames: {frames}.',
+            f'must be {frames}, because {model} compares {compares}; got {given or "all, the default"}. Set '
+            f'gt_frames: {frames}.',
         )
     if kind in _OF_ALL_FRAMES and frames == 'middle':
         findings.add(

@@ -36,8 +36,9 @@ def _discriminative_space(name: str, is_train: bool) -> Variants:
     hosts, refused = host_models()
     over = {host: _top_level(host, discriminative_space_over(options_of(host)), is_train) for host in hosts}
     doc = "the framework's model class that trains G"
+    generator_type = nullable(Choice(get_args(GeneratorType)))
     return Variants(name, over, doc, key='host_model', refused=refused).with_options(
-        {'generator_type': Option(nullable(Choice(get_args(GeneratorType))), 'what G takes and gives')}
+        {'generator_type': Option(generator_type, 'what G takes and gives; ~ for what its host model says')}
     )
 
 
