@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType, TracebackType
 
@@ -53,7 +53,7 @@ def load_user_classes(names: Sequence[str] = ()) -> None:
     Raises:
         UserModuleError: A module that is not there, fails while it is imported, or registers a name that is taken.
     """
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+    for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP):
         _load_entry_point(entry_point)
     for name in names:
         module = _load_file(Path(name).expanduser()) if _is_path(name) else _load_module(name)
@@ -64,7 +64,7 @@ def _is_path(name: str) -> bool:
     return name.endswith('.py') or os.sep in name or name.startswith('~')
 
 
-def _load_entry_point(entry_point: EntryPoint) -> None:
+def _load_entry_point(entry_point: metadata.EntryPoint) -> None:
     package = entry_point.dist.name if entry_point.dist is not None else 'an installed package'
     what = f'{entry_point.value}, which {package} offers as {ENTRY_POINT_GROUP},'
     try:
@@ -130,16 +130,16 @@ def _explained(error: Exception, what: str) -> UserModuleError:
     own = _skip_importing(error.__traceback__)
     if (taken := _name_taken(error)) is not None:
         return UserModuleError(f'{what} cannot be imported: {taken}')
-    text = ''.join(traceback.format_exception(type(error), error, own, limit=-_MOST_FRAMES, chain=False)).rstrip()
+    text = ''.join(traceback.format_exception(type(error), error, own, limit=-_MOST_FRAMES)).rstrip()
     return UserModuleError(f'{what} cannot be imported:\n{text}')
 
 
 def _skip_importing(found: TracebackType | None) -> TracebackType | None:
     """Return a traceback from the first frame on that is none of this file or of Python's import."""
-    ours = (__file__, importlib.__file__)
+    ours = (__file__, importlib.__file__, metadata.__file__)
     while found is not None:
         file = found.tb_frame.f_code.co_filename
-        if file not in ours and not file.startswith('<frozen importlib') and 'importlib/metadata' not in file:
+        if file not in ours and not file.startswith('<frozen importlib'):
             return found
         found = found.tb_next
     return None
