@@ -2,33 +2,16 @@
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Any
 
 import torch
 
-from dlvr_plugin.core.user_modules import add_import_flag
+from dlvr_plugin.core.command import project_root
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options, is_training
+from dlvr_plugin.options.output_paths import resolve_output_paths
 from dlvr_plugin.options.problems import OptionsError
 from dlvr_plugin.options.user_classes import load_classes_of
 from dlvr_plugin.options.yaml_reader import force, read_file
-
-
-def add_parser(commands: Any) -> None:
-    """Add the subcommand to those of ``dlvr options``."""
-    parser = commands.add_parser(
-        'check',
-        help='check option files without running them',
-        description='Check option files, of training runs and tests. The exit code is 1 where there are problems.',
-    )
-    parser.add_argument('files', nargs='+', type=Path, metavar='FILE', help='option file (.yml)')
-    parser.add_argument(
-        '--force_yml', nargs='+', default=[], metavar='SECTION:KEY=VALUE', help='set options, as for a run'
-    )
-    parser.add_argument('--no-files', action='store_true', help='leave out checks that look at data and weights')
-    add_import_flag(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
             document = read_file(path)
             force(document, args.force_yml)
             load_classes_of(document, args.imports)
+            resolve_output_paths(document.value, project_root())
             is_train = is_training(document.value)
             check_options(document, is_train=is_train, with_files=not args.no_files, processes=processes)
         except OptionsError as error:

@@ -3,28 +3,13 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from basicsr.utils import get_root_logger
 
-from dlvr_plugin.core.user_modules import add_import_flag, load_user_classes
+from dlvr_plugin.core.user_modules import load_user_classes
 from dlvr_plugin.options.json_schema import format_json_schema
 
 _STANDARD_OUTPUT = '-'
-
-
-def add_parser(commands: Any) -> None:
-    """Add the subcommand to those of ``dlvr options``."""
-    parser = commands.add_parser(
-        'schema',
-        help='write the JSON Schema of option files',
-        description='Write the JSON Schema of option files, by which editors complete and check them.',
-    )
-    parser.add_argument(
-        '--out', default='schema.json', metavar='FILE', help='file to write (default: schema.json); - prints it'
-    )
-    add_import_flag(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:

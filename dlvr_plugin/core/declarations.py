@@ -168,13 +168,9 @@ def check_value(name: str, value: Any, annotation: Any) -> None:
     elif origin in (Union, types.UnionType):
         _check_union(name, value, arguments)
     elif origin is Literal:
-        if not any(value == each and type(value) is type(each) for each in arguments):
-            raise InvalidValueError(f'{name} must be one of {", ".join(map(str, arguments))}, got {value!r}.')
+        _check_choice(name, value, arguments)
     elif origin in (list, tuple, Sequence):
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise InvalidTypeError(f'{name} must be a list, got {value!r}.')
-        for index, each in enumerate(value):
-            check_value(f'{name}[{index}]', each, arguments[0])
+        _check_list(name, value, arguments[0])
     elif dataclasses.is_dataclass(annotation):
         if not isinstance(value, (Mapping, annotation)):  # type: ignore[arg-type]  # a class, not an instance
             raise InvalidTypeError(f'{name} must be a section, got {value!r}.')
@@ -200,6 +196,18 @@ def _check_plain(name: str, value: Any, annotation: Any) -> None:
         raise InvalidTypeError(f'{name} must be {_PLAIN[annotation]}, got {value!r}.{hint}')
     if annotation is float and not math.isfinite(value):
         raise InvalidValueError(f'{name} must be finite, got {value}.')
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    if not any(value == each and type(value) is type(each) for each in choices):
+        raise InvalidValueError(f'{name} must be one of {", ".join(map(str, choices))}, got {value!r}.')
+
+
+def _check_list(name: str, value: Any, annotation: Any) -> None:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidTypeError(f'{name} must be a list, got {value!r}.')
+    for index, each in enumerate(value):
+        check_value(f'{name}[{index}]', each, annotation)
 
 
 def _check_union(name: str, value: Any, choices: Sequence[Any]) -> None:

@@ -4,4 +4,4 @@ from dlvr_plugin.metrics import framework_metrics  # registers the metrics with 
 from dlvr_plugin.metrics.psnr_ssim import psnr, ssim
 from dlvr_plugin.metrics.tof import tof
 
-__all__ = ['psnr', 'framework_metrics', 'ssim', 'tof']
+__all__ = ['framework_metrics', 'psnr', 'ssim', 'tof']

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlvr_plugin.core.command import project_root
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.options.find_problems import check_types, is_training, refuse
+from dlvr_plugin.options.output_paths import resolve_output_paths
 from dlvr_plugin.options.user_classes import load_classes_of
 from dlvr_plugin.options.yaml_reader import read_file
 
@@ -28,6 +30,7 @@ def read_datasets(path: Path, imports: Sequence[str] = ()) -> Iterator[tuple[str
     """
     document = read_file(path)
     load_classes_of(document, imports)
+    resolve_output_paths(document.value, project_root())
     if not isinstance(document.value.get('datasets'), dict):
         raise DataError(f'{path} is no option file: it has no section datasets.')
     opt, problems = check_types(document.value, is_train=is_training(document.value))

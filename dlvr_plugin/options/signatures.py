@@ -147,12 +147,9 @@ def _annotated(annotation: Any) -> ValueType:
         for choice in map(_annotated, arguments):
             choices += [choice] if choice not in choices else []
         return choices[0] if len(choices) == 1 else OneOf(tuple(choices))
-    if origin in (list, Sequence):
-        return ListOf(_annotated(arguments[0]))
-    if origin is tuple and len(arguments) > 1 and arguments[1] is not Ellipsis:
-        return ListOf(_annotated(arguments[0]), length=len(arguments))
-    if origin is tuple:
-        return ListOf(_annotated(arguments[0]))
+    if origin in (list, Sequence, tuple):
+        has_length = origin is tuple and len(arguments) > 1 and arguments[1] is not Ellipsis
+        return ListOf(_annotated(arguments[0]), length=len(arguments) if has_length else None)
     if origin in (dict, Mapping) or annotation in (dict, Mapping):
         return Section({}, is_open=True)
     return Anything()

@@ -222,9 +222,18 @@ def test_script_for_reds(tmp_path):
 
 @pytest.mark.slow
 def test_script_for_dvd(tmp_path):
-    test_scenes = (
-        '720p_240fps_2 IMG_0003 IMG_0021 IMG_0030 IMG_0031 IMG_0032 IMG_0033 IMG_0037 IMG_0039 IMG_0049'.split()
-    )
+    test_scenes = [
+        '720p_240fps_2',
+        'IMG_0003',
+        'IMG_0021',
+        'IMG_0030',
+        'IMG_0031',
+        'IMG_0032',
+        'IMG_0033',
+        'IMG_0037',
+        'IMG_0039',
+        'IMG_0049',
+    ]
     for scene in [*test_scenes, '720p_240fps_1', 'IMG_0001']:
         for part in ('GT', 'input'):
             make_clip(tmp_path / 'quantitative_datasets' / scene / part, 2, (48, 48), suffix='.jpg')

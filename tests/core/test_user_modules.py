@@ -84,7 +84,8 @@ def test_an_error_inside_keeps_its_traceback(own_classes, monkeypatch, text, exp
     message = str(caught.value)
     assert 'cannot be imported' in message
     assert all(part in message for part in [*expected, str(own_classes)])
-    assert 'importlib' not in message and 'user_modules' not in message
+    assert 'importlib' not in message
+    assert 'user_modules' not in message
 
 
 def test_a_name_that_is_taken_is_told_with_both_places(own_classes):  # noqa: F811

@@ -26,7 +26,7 @@ def here(clip_root, monkeypatch):
 
 def test_the_files_are_right(here, capsys):
     assert main(['options', 'new', 'mine', '--gt', 'GT']) == 0
-    assert 'python -m dlvr_plugin.test -opt mine/3_test.yml' in capsys.readouterr().out
+    assert 'dlvr test -opt mine/3_test.yml' in capsys.readouterr().out
     assert main(['options', 'check', 'mine/1_pretrain.yml']) == 0
     assert main(['options', 'check', '--no-files', *(f'mine/{file}' for file in FILES)]) == 0
     opt = read_options(here / 'mine/2_discriminative_space.yml')

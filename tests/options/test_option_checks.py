@@ -222,7 +222,8 @@ def test_sets_must_pair_and_be_long_enough(clip_root):
     opt['val']['skip_frames'] = 2
     assert lines(opt) == []
     (clip_root / 'GT' / '001' / '00000003.png').unlink()
-    assert all('001' in line for line in lines(opt)) and len(lines(opt)) == 2  # of both sets
+    assert all('001' in line for line in lines(opt))
+    assert len(lines(opt)) == 2
 
 
 @pytest.fixture
@@ -248,7 +249,8 @@ def test_weights_that_fit(weights, tmp_path):
 def test_weights_of_another_network(weights):
     weights['network_g']['num_feat'] = 16
     (line,) = lines(weights)
-    assert line.startswith('path.pretrain_network_g: ') and 'holds another network than network_g, a EDVR' in line
+    assert line.startswith('path.pretrain_network_g: ')
+    assert 'holds another network than network_g, a EDVR' in line
     assert 'conv_first.weight is (8, 3, 3, 3) in the file and (16, 3, 3, 3) in the network' in line
     assert len(line) < 500
     weights['path']['strict_load_g'] = False

@@ -38,7 +38,8 @@ def test_defaults_and_ranges_are_those_of_the_code():
     ]
     rows = rows_of('`datasets.*`, `type: ClipDataset`')
     assert list(rows) == [name for name in ClipDataset.Options.__annotations__ if name != 'scale']
-    assert rows['gt_size'][0] == 'required' and rows['interval_list'][0] == '`[1]`'
+    assert rows['gt_size'][0] == 'required'
+    assert rows['interval_list'][0] == '`[1]`'
 
 
 def test_keys_of_the_tables_are_options():
