@@ -14,6 +14,7 @@ from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, ClipStore, by_number
 from dlvr_plugin.clips.raw_records import RawRecord
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_decodable_frames, read_frame_rate, read_video
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.files import what_is_wrong_with
 
 ClipKind = Literal['frames', 'videos']
 
@@ -163,7 +164,7 @@ def _hash_file(path: Path) -> str:
 def _list_videos(root: Path) -> dict[str, Path]:
     """Return the video files below a folder by name."""
     if not root.is_dir():
-        raise DataError(f'{root} is not a folder.')
+        raise DataError(f'{root} {what_is_wrong_with(root, wanted="a folder")}.')
     videos: dict[str, Path] = {}
     for path in sorted(root.iterdir(), key=lambda path: by_number(path.name)):
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:

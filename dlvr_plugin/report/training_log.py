@@ -7,6 +7,7 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.files import what_is_wrong_with
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def read_scalars(folder: Path) -> dict[str, Series]:
         DataError: The folder is missing, or holds no scalars.
     """
     if not folder.is_dir():
-        raise DataError(f'{folder} is not a folder. Give the TensorBoard folder of a run: tb_logger/NAME.')
+        problem = what_is_wrong_with(folder, wanted='a folder')
+        raise DataError(f'{folder} {problem}. Give the TensorBoard folder of a run: tb_logger/NAME.')
     if not any(folder.glob('*.tfevents.*')):
         raise DataError(f'{folder} holds no event files. Give the TensorBoard folder of a run: tb_logger/NAME.')
     # Size 0 keeps all values; the default thins out long runs at random.

@@ -142,7 +142,7 @@ class Training:
                 self.logger.warning(message)
             self.logger.info(f'Resuming training from iteration {state["iter"]}.')
         self.precision = Precision(
-            self.model, amp=options.amp, channels_last=options.channels_last, compiled=options.compile
+            self.model, amp=options.amp, channels_last=options.channels_last, compiled=options.networks_to_compile
         )
         for letter, scaler in self.precision.scalers.items():
             if state and letter in state.get('scalers', {}):

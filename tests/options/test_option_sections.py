@@ -1,15 +1,18 @@
 """Types of values, sections by signature, and what each model reads."""
 
+import dataclasses
 import datetime
 import inspect
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Annotated as Limited
 from typing import Literal
 
 import pytest
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, MODEL_REGISTRY
 
+from dlvr_plugin.core.declarations import NOT_EMPTY, FieldsOf, NoOption, Range
 from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.problems import Problem
 from dlvr_plugin.options.schema.run import run_options
@@ -116,6 +119,48 @@ def test_docstrings_give_types():
     assert not accepts(options['untyped'], 'x')
     assert accepts(options['flag'], True)
     assert not accepts(options['flag'], 1)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Declared:
+    """Options of something.
+
+    Attributes:
+        share: A share; None for all. Second sentence.
+        sizes: Sizes.
+        inner: A section.
+        scale: Set by the program.
+    """
+
+    share: Limited[float, Range(above=0, below=1)] | None = None
+    sizes: Limited[Sequence[Limited[int, Range(minimum=2)]], NOT_EMPTY] = (3,)
+    inner: Documented = dataclasses.field(default_factory=lambda: None)
+    scale: Limited[int, NoOption()] = 4
+
+
+def test_declarations_give_ranges_defaults_and_meaning():
+    def loss(path: str, **options: Limited[dict, FieldsOf(Declared)]): ...
+
+    own = section_of(Declared).options
+    options = section_of(loss).options
+    assert list(own) == ['share', 'sizes', 'inner']
+    assert list(options) == ['path', *own]
+    assert not section_of(loss).is_open
+    for share in (options['share'], own['share']):
+        assert accepts(share, 0.5)
+        assert accepts(share, None)
+        assert not accepts(share, 0)
+        assert not accepts(share, 1)
+        assert (share.doc, share.default, share.is_required) == ('A share; ~ for all', None, False)
+        assert share.type.expected == 'a number above 0 and below 1 or ~'
+    assert accepts(own['sizes'], [2])
+    assert not accepts(own['sizes'], [1])
+    assert not accepts(own['sizes'], [])
+    assert Number(above=0, below=1).json_schema(None) == {
+        'type': 'number',
+        'exclusiveMinimum': 0,
+        'exclusiveMaximum': 1,
+    }
 
 
 def test_annotations_give_types():

@@ -245,5 +245,5 @@ def test_help_explains_every_flag(capsys):
     with pytest.raises(SystemExit):
         parse_options('.', argv=['--help'])
     text = capsys.readouterr().out
-    for flag in ('-opt', '--launcher', '--auto_resume', '--debug', '--local_rank', '--force_yml'):
+    for flag in ('-opt', '--launcher', '--auto_resume', '--debug', '--local_rank', '--force_yml', '--import'):
         assert flag in text

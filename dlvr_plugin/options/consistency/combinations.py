@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from basicsr.models.sr_model import SRModel
-from basicsr.utils.registry import LOSS_REGISTRY, MODEL_REGISTRY
+from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
 from dlvr_plugin.models import DiscriminativeSpaceModel
@@ -139,10 +139,6 @@ def _check_losses(findings: Findings) -> None:
     train = findings.opt.get('train')
     if not isinstance(train, dict):
         return
-    for name in ('pixel_opt', 'perceptual_opt'):
-        loss = findings.get('train', name)
-        if loss and loss['type'] == 'HuberLoss':
-            construct(findings, LOSS_REGISTRY.get(loss['type']), loss, 'train', name)
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name) if name else None
     needs_loss = isinstance(model, type) and issubclass(model, SRModel) and model is not DiscriminativeSpaceModel
