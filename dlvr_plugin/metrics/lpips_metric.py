@@ -1,10 +1,11 @@
 """LPIPS: how different a frame looks from its ground truth, by the features of a network for images."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Crop, Frame, check_images, crop_slices
 from dlvr_plugin.metrics.lpips_distance import Features, LpipsNet, load_lpips
 from dlvr_plugin.metrics.spec import How, MetricSpec, register
@@ -55,9 +56,19 @@ def calculate_lpips(
     weights: str | None = None,
     random_weights: bool = False,
     crop: Crop = 'none',
-    crop_border: int = 8,
+    crop_border: Annotated[int, NOT_NEGATIVE] = 8,
 ) -> float:
-    """Return the LPIPS of images (h, w, 3), BGR, uint8; lower is better. Options as for ``lpips``."""
+    """Return the LPIPS of images (h, w, 3), BGR, uint8; lower is better. See ``lpips``.
+
+    Args:
+        img: The restored image.
+        img2: The true one.
+        net: Trunk of LPIPS.
+        weights: File of the trunk's weights, as torchvision's; None for the published ones.
+        random_weights: Whether the trunk has random weights, for tests without a download.
+        crop: Part of a frame that counts: all, all but the border, or what TecoGAN's script takes.
+        crop_border: Pixels left out at each border, with crop: border.
+    """
     options: dict[str, Any] = {'net': net, 'weights': weights, 'random_weights': random_weights}
     return lpips(img, img2, **options, crop=crop, crop_border=crop_border)
 

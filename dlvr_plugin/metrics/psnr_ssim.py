@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 
 from dlvr_plugin.core.choices import ColorSpace
+from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.metrics.frames import Frame, check_images
 from dlvr_plugin.metrics.spec import How, MetricSpec, register
@@ -138,17 +139,39 @@ def _gaussian_kernel() -> Tensor:
 
 @METRIC_REGISTRY.register()
 def calculate_psnr_fast(
-    img: np.ndarray, img2: np.ndarray, *, crop_border: int = 8, test_y_channel: bool = False
+    img: np.ndarray,
+    img2: np.ndarray,
+    *,
+    crop_border: Annotated[int, NOT_NEGATIVE] = 8,
+    test_y_channel: bool = False,
 ) -> float:
-    """Return the PSNR in dB of two images (h, w, 3), BGR, uint8: that of the host, faster; higher is better."""
+    """Return the PSNR in dB of two images (h, w, 3), BGR, uint8: that of the host, faster; higher is better.
+
+    Args:
+        img: The restored image.
+        img2: The true one.
+        crop_border: Pixels left out at each border.
+        test_y_channel: Whether the luma of BT.601 is compared, not RGB.
+    """
     return psnr(img, img2, crop_border=crop_border, color_space='y' if test_y_channel else 'rgb')
 
 
 @METRIC_REGISTRY.register()
 def calculate_ssim_fast(
-    img: np.ndarray, img2: np.ndarray, *, crop_border: int = 8, test_y_channel: bool = False
+    img: np.ndarray,
+    img2: np.ndarray,
+    *,
+    crop_border: Annotated[int, NOT_NEGATIVE] = 8,
+    test_y_channel: bool = False,
 ) -> float:
-    """Return the SSIM of two images (h, w, 3), BGR, uint8: that of the host, faster; higher is better."""
+    """Return the SSIM of two images (h, w, 3), BGR, uint8: that of the host, faster; higher is better.
+
+    Args:
+        img: The restored image.
+        img2: The true one.
+        crop_border: Pixels left out at each border.
+        test_y_channel: Whether the luma of BT.601 is compared, not RGB.
+    """
     return ssim(img, img2, crop_border=crop_border, color_space='y' if test_y_channel else 'rgb')
 
 

@@ -1,10 +1,11 @@
 """tLP: how far the change from frame to frame, as LPIPS sees it, is from that of the ground truth."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Crop, Frame, check_images
 from dlvr_plugin.metrics.lpips_distance import LpipsNet
 from dlvr_plugin.metrics.lpips_metric import LPIPS_PACKAGES, LPIPS_SETTINGS, lpips, lpips_features
@@ -44,9 +45,21 @@ def calculate_tlp(
     weights: str | None = None,
     random_weights: bool = False,
     crop: Crop = 'none',
-    crop_border: int = 8,
+    crop_border: Annotated[int, NOT_NEGATIVE] = 8,
 ) -> float:
-    """Return the tLP of images (h, w, 3), BGR, uint8; lower is better. See ``tlp``; options as for ``lpips``."""
+    """Return the tLP of images (h, w, 3), BGR, uint8; lower is better. See ``tlp``.
+
+    Args:
+        img: The restored image.
+        img2: The true one.
+        previous_img: The restored image before.
+        previous_img2: The true one before.
+        net: Trunk of LPIPS.
+        weights: File of the trunk's weights, as torchvision's; None for the published ones.
+        random_weights: Whether the trunk has random weights, for tests without a download.
+        crop: Part of a frame that counts: all, all but the border, or what TecoGAN's script takes.
+        crop_border: Pixels left out at each border, with crop: border.
+    """
     options: dict[str, Any] = {'net': net, 'weights': weights, 'random_weights': random_weights}
     return tlp(previous_img, img, previous_img2, img2, **options, crop=crop, crop_border=crop_border)
 

@@ -1,10 +1,13 @@
 """tOF: how far the motion of a restored sequence is from that of the ground truth."""
 
+from typing import Annotated
+
 import cv2
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.choices import Crop, FlowNorm
+from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Frame, check_images, crop_slices, to_grey
 from dlvr_plugin.metrics.optical_flow import Expansion, farneback_flow, flow_of_prepared, prepare_frame
 from dlvr_plugin.metrics.spec import How, MetricSpec, register
@@ -78,9 +81,19 @@ def calculate_tof(
     *,
     norm: FlowNorm = 'euclidean',
     crop: Crop = 'none',
-    crop_border: int = 8,
+    crop_border: Annotated[int, NOT_NEGATIVE] = 8,
 ) -> float:
-    """Return the tOF in pixels a frame of images (h, w, 3), BGR, uint8; lower is better. See ``tof``."""
+    """Return the tOF in pixels a frame of images (h, w, 3), BGR, uint8; lower is better. See ``tof``.
+
+    Args:
+        img: The restored image.
+        img2: The true one.
+        previous_img: The restored image before.
+        previous_img2: The true one before.
+        norm: Norm of the difference of two flow vectors.
+        crop: Part of a frame that counts: all, all but the border, or what TecoGAN's script takes.
+        crop_border: Pixels left out at each border, with crop: border.
+    """
     return tof(previous_img, img, previous_img2, img2, norm=norm, crop=crop, crop_border=crop_border)
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.data import ClipDataset, Degradation
+from dlvr_plugin.evaluation.validation_options import ValidationOptions
 from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
+from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS, METRICS
 from dlvr_plugin.options.schema.datasets import datasets
 from dlvr_plugin.options.schema.run import run_options
 from dlvr_plugin.options.schema.training import discriminative_space, loop
@@ -42,15 +44,20 @@ def _sections() -> Iterator[tuple[str, Mapping[str, Option]]]:
     yield '`train`, of `DiscriminativeSpaceModel`', space
     yield '`train.discriminative_opt`', losses_of_g.options
     yield '`logger`', {'keep_last': _section_in(a_run['logger'].type).options['keep_last']}
-    yield '`val`', _of_validation(_section_in(a_run['val'].type))
+    yield '`val`', section_of(ValidationOptions).options
+    yield from _of_metrics()
     yield '`datasets.*`, `type: ClipDataset`', _own(ClipDataset.__name__)
     yield '`degradation`', section_of(Degradation).options
     yield '`pixel_opt`, `type: HuberLoss`', section_of(HuberLoss).options
     yield '`perceptual_opt`, `type: DiscriminativeSpaceLoss`', section_of(DiscriminativeSpaceLoss).options
 
 
-def _of_validation(val: Section) -> dict[str, Option]:
-    return {name: val.options[name] for name in ('skip_frames', 'picture_clips', 'keep_best')}
+def _of_metrics() -> Iterator[tuple[str, Mapping[str, Option]]]:
+    for function in (spec.function for spec in METRICS.values()):
+        if function is None or not function.__module__.startswith('dlvr_plugin.'):
+            continue  # one of the framework
+        if options := section_of(function, skip=IMAGE_ARGUMENTS).options:
+            yield f'`val.metrics.*`, `type: {function.__name__}`', options
 
 
 def _own(dataset: str) -> dict[str, Option]:

@@ -74,6 +74,9 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
             {'val.keep_best': 'Vid4/tof'},
             'val.keep_best: must be one of .* SET/METRIC with a set of REDSofficial',
         ),
+        (PRETRAIN, {'val.metrics.psnr.crop_border': -1}, 'val.metrics.psnr.crop_border: expected a whole number of at'),
+        (PRETRAIN, {'val.nan': 'ignore'}, 'val.nan: expected one of error, leave-out'),
+        (PRETRAIN, {'val.skip_frames': -1}, 'val.skip_frames: expected a whole number of at least 0'),
         (SPACE, {'train.pixel_opt.delta': 0}, 'train.pixel_opt.delta: expected a number above 0, got 0'),
         (SPACE, {'network_t.num_feat': []}, 'network_t.num_feat: expected a list, each entry a whole'),
         (SPACE, {'network_t.num_feat': [8, 8]}, 'train.discriminative_opt.layers: must be some of the layers'),
@@ -88,6 +91,12 @@ def test_contradictions(file, changes, line):
         set_key(opt, key, value)
     found = lines(opt, with_files=False)
     assert any(re.match(line, each) for each in found), found
+
+
+def test_what_validation_reads_may_be_said():
+    opt = read(PRETRAIN)
+    opt['val'].update(nan='error', skip_frames=0, picture_clips=['000', 1], keep_best='psnr', pbar=False)
+    assert lines(opt, with_files=False) == []
 
 
 def test_wandb_that_is_not_installed(monkeypatch):

@@ -4,6 +4,7 @@ from typing import get_args
 
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from dlvr_plugin.evaluation.validation_options import ValidationOptions
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.models.discriminative_space_options import GeneratorType, host_models
 from dlvr_plugin.options.schema import training
@@ -139,16 +140,11 @@ def _val(model: ModelOptions, is_train: bool) -> Section:
             'val_freq': Option(_POSITIVE, 'iterations between two validations', is_required=is_train),
             'save_img': Option(Bool(), 'whether to save restored frames', is_required=True),
             'suffix': Option(nullable(Text()), 'of the names of saved frames; ~ for the name of the run'),
-            'pbar': Option(Bool(), 'whether to show progress'),
             'metrics': Option(
                 nullable(Section({}, {r'.+': Option(metrics(), 'a metric, by the name it has in logs')})),
                 'what to measure',
             ),
-            'skip_frames': Option(Integer(minimum=0), 'frames at each end of a clip that no metric counts'),
-            'picture_clips': Option(
-                nullable(OneOf((ListOf(Text()), Choice(('all',))))), 'clips to show in TensorBoard'
-            ),
-            'keep_best': Option(nullable(Text()), 'metric, or SET/METRIC, whose best checkpoint is kept'),
+            **section_of(ValidationOptions).options,
             **model.val,
         },
         is_open=not model.is_known,
