@@ -12,21 +12,21 @@ assert VERSION is not None
 # Each lower bound is the version that brought what the code needs, or the oldest one that the tests have passed with.
 REQUIREMENTS = [
     'basicsr==1.4.2',  # the only version whose defects are known; repairs recognise its functions
-    'filelock>=3.12',
+    'filelock>=3.12.4',
     'lmdb>=3',  # lmdb.verify
     'lpips==0.1.4',  # the version of the metric that numbers are compared by
-    'matplotlib>=3.7',
-    'numpy>=1.24',
-    'opencv-python>=4.8',
-    'pillow>=9.5',
-    'pyyaml>=6',
+    'matplotlib>=3.10',  # Artist.get_figure(root=...), interpolation 'auto'
+    'numpy>=1.24.4',
+    'opencv-python>=4.8.0.76',
+    'pillow>=10.1',
+    'pyyaml>=6.0.1',
     'safetensors>=0.4.3',
     # TensorBoard, as tb-nightly of basicsr, imports pkg_resources, which setuptools 82 removed. No tensorboard here:
     # it and tb-nightly together break TensorBoard.
     'setuptools<82',
     'torch>=2.6',  # nn.utils.get_total_norm, clip_grads_with_norm_
     'torchvision>=0.21',  # the one of torch 2.6
-    'tqdm>=4.66',
+    'tqdm>=4.66.1',
 ]
 
 setup(
