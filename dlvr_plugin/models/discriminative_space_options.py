@@ -2,21 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any, Literal
 
+from basicsr.models.hifacegan_model import HiFaceGANModel
 from basicsr.models.sr_model import SRModel
+from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_base_model import VideoBaseModel
+from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from dlvr_plugin.archs import spec_of
 from dlvr_plugin.archs.loss_net_arch import BNStatistics
 from dlvr_plugin.core.arguments import check_choice, check_integer
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.names import nearest
 from dlvr_plugin.losses import FeatureMatching
 
 Fake = Literal['mixed', 'generated']
 GeneratorType = Literal['image', 'sliding_window', 'recurrent']
+
+_WITH_DISCRIMINATOR = (SRGANModel, VideoRecurrentGANModel, HiFaceGANModel)  # bases of all that BasicSR has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +71,7 @@ class DiscriminativeSpaceOptions:
         known = [item.name for item in fields(FeatureMatching) if item.name != 'num_layers']
         for name in given:
             if name not in known:
-                near = get_close_matches(name, [*known, 'fake', 'bn_statistics'], n=1)
-                hint = f' Did you mean {near[0]}?' if near else ''
+                hint = nearest(name, [*known, 'fake', 'bn_statistics'])
                 raise InvalidValueError(f'train.discriminative_opt.{name} is not an option.{hint}')
         num_layers = len(opt['network_t'].get('num_feat', (64, 128, 256, 512)))
         given.setdefault('layers', tuple(range(1, num_layers + 1)))
@@ -77,36 +82,58 @@ class DiscriminativeSpaceOptions:
         return cls(matching=matching, **own, init_t_iters=train.get('init_t_iters', 0))
 
 
+def host_models() -> dict[str, type[SRModel]]:
+    """Return the registered models, by name, that train one generator by losses and have no discriminator."""
+    return {
+        name: model
+        for name, model in sorted(MODEL_REGISTRY)
+        if isinstance(model, type)
+        and issubclass(model, SRModel)
+        and not issubclass(model, _WITH_DISCRIMINATOR)
+        and 'DiscriminativeSpace' not in name
+    }
+
+
 def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
     """Return the class of the host's model registry that ``host_model`` names.
 
     Raises:
         InvalidValueError: No or an unknown name, or a class that does not train one generator with two losses.
     """
-    name = opt.get('host_model')
-    known = sorted(
-        key
-        for key, value in MODEL_REGISTRY
-        if isinstance(value, type) and issubclass(value, SRModel) and 'DiscriminativeSpace' not in key
-    )
-    if name not in known:
-        near = get_close_matches(str(name), known, n=1)
-        hint = f' Did you mean {near[0]}?' if near else ''
-        raise InvalidValueError(f'host_model must be one of {", ".join(known)}, got {name!r}.{hint}')
-    return MODEL_REGISTRY.get(name)
+    name, known = opt.get('host_model'), host_models()
+    if name in known:
+        return known[name]
+    if name in MODEL_REGISTRY and issubclass(MODEL_REGISTRY.get(name), _WITH_DISCRIMINATOR):
+        raise InvalidValueError(
+            f'host_model: {name} has a discriminator of its own, whose place T takes. Use one of {", ".join(known)}.'
+        )
+    raise InvalidValueError(f'host_model must be one of {", ".join(known)}, got {name!r}.{nearest(name, known)}')
 
 
 def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> GeneratorType:
     """Tell what the generator takes and gives: frame to frame, clip to middle frame, or clip to clip.
 
-    It follows from the class of the host model; the option ``generator_type`` says otherwise.
+    The spec of its arch says so. Of an arch without a spec, the option ``generator_type`` does, and last the class of
+    the host model.
 
     Raises:
-        InvalidValueError: Unknown ``generator_type``.
+        InvalidValueError: Unknown ``generator_type``, or one that contradicts the spec.
     """
     given = opt.get('generator_type')
     if given is not None:
-        return check_choice('generator_type', given, GeneratorType)
+        check_choice('generator_type', given, GeneratorType)
+    spec = spec_of(opt.get('network_g'))
+    if spec is not None:
+        found: GeneratorType = 'image' if spec.takes == 'frame' else 'sliding_window'
+        found = 'recurrent' if spec.gives == 'clip' else found
+        if given not in (None, found):
+            raise InvalidValueError(
+                f'generator_type must be {found}, because network_g ({spec.arch}) takes a {spec.takes} and gives a '
+                f'{spec.gives}; got {given}. Remove generator_type.'
+            )
+        return found
+    if given is not None:
+        return given
     if issubclass(host_model, VideoRecurrentModel):
         return 'recurrent'
     return 'sliding_window' if issubclass(host_model, VideoBaseModel) else 'image'

@@ -2,11 +2,10 @@
 
 from typing import get_args
 
-from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from dlvr_plugin.models import DiscriminativeSpaceModel
-from dlvr_plugin.models.discriminative_space_options import GeneratorType
+from dlvr_plugin.models.discriminative_space_options import GeneratorType, host_models
 from dlvr_plugin.options.schema import training
 from dlvr_plugin.options.schema.datasets import datasets
 from dlvr_plugin.options.schema.models import ModelOptions, discriminative_space_over, models, options_of
@@ -25,7 +24,9 @@ def run_options(is_train: bool) -> Variants:
     sections: dict[str, Section | Variants] = {}
     for name in sorted(MODEL_REGISTRY.keys()):
         if MODEL_REGISTRY.get(name) is DiscriminativeSpaceModel:
-            over = {host: _top_level(host, discriminative_space_over(options_of(host)), is_train) for host in _hosts()}
+            over = {
+                host: _top_level(host, discriminative_space_over(options_of(host)), is_train) for host in host_models()
+            }
             doc = "the framework's model class that trains G"
             sections[name] = Variants(f'{phase}.{name}.over', over, doc, key='host_model').with_options(
                 {'generator_type': Option(nullable(Choice(get_args(GeneratorType))), 'what G takes and gives')}
@@ -33,12 +34,6 @@ def run_options(is_train: bool) -> Variants:
         else:
             sections[name] = _top_level(name, options_of(name), is_train)
     return Variants(phase, sections, 'class of the model', key='model_type')
-
-
-def _hosts() -> list[str]:
-    """Return the models that train one generator."""
-    known = [(name, each) for name, each in MODEL_REGISTRY if isinstance(each, type) and issubclass(each, SRModel)]
-    return sorted(name for name, each in known if not issubclass(each, DiscriminativeSpaceModel))
 
 
 def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
