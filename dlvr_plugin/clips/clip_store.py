@@ -83,9 +83,11 @@ class ClipStore:
         self.is_lmdb = _looks_like_lmdb(self.root) if is_lmdb is None else is_lmdb
         self._lmdb: LmdbFile | None = None  # opened at the first read
         if not self.root.is_dir():
-            raise DataError(f'{self.root} is not a folder.')
+            raise DataError(f'{self.root} {"is not a folder" if self.root.exists() else "does not exist"}.')
         found = self._list_lmdb() if self.is_lmdb else self._list_folders()
         self.clips = {clip.name: clip for clip in found}
+        if not self.clips and (self.root / 'data.mdb').is_file():
+            raise DataError(f'{self.root} is an LMDB, not a folder of clips. Set io_backend to type: lmdb.')
         if not self.clips:
             raise DataError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
 

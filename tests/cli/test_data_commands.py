@@ -101,7 +101,7 @@ def test_pairs_that_do_not_belong_together_are_said_before_anything_is_made(clip
 
 def test_missing_sources_are_named(tmp_path, errors):
     assert prepare(tmp_path / 'nowhere', tmp_path / 'x.lmdb') == 1
-    assert 'nowhere is not a folder' in errors[-1]
+    assert 'nowhere does not exist' in errors[-1]
     (tmp_path / 'empty').mkdir()
     assert prepare(tmp_path / 'empty', tmp_path / 'x.lmdb') == 1
     assert 'empty holds no clips' in errors[-1]

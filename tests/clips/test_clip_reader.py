@@ -59,7 +59,7 @@ def test_folders_without_clips_say_what_was_expected(frames, tmp_path):
         ClipReader(tmp_path / 'empty')
     with pytest.raises(DataError, match='frames/a holds frames; expected a folder for each clip'):
         ClipReader(tmp_path / 'frames' / 'a')
-    with pytest.raises(DataError, match='nowhere is not a folder'):
+    with pytest.raises(DataError, match='nowhere does not exist'):
         ClipReader(tmp_path / 'nowhere')
     write_video(tmp_path / 'frames' / 'b.avi', frames)
     with pytest.raises(DataError, match='holds video files and folders'):

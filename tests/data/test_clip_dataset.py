@@ -222,7 +222,7 @@ def read_all(dataset):
 
 
 def test_missing_folder(clip_root):
-    with pytest.raises(DataError, match='nowhere is not a folder'):
+    with pytest.raises(DataError, match='nowhere does not exist'):
         ClipDataset(options(clip_root, dataroot_gt=str(clip_root / 'nowhere')))
 
 

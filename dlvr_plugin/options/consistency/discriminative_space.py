@@ -8,6 +8,7 @@ from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.archs.spec import find_num_frame
+from dlvr_plugin.data import ClipTestDataset
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
@@ -16,6 +17,7 @@ from dlvr_plugin.models.discriminative_space_options import (
     find_generator_type,
     find_host_model,
 )
+from dlvr_plugin.options.consistency.clip_sets import check_test_frames
 from dlvr_plugin.options.consistency.combinations import construct
 from dlvr_plugin.options.consistency.findings import Findings
 
@@ -73,6 +75,10 @@ def _check_generator(findings: Findings, generator_type: GeneratorType, *, extra
     """Check that samples have as many frames as a sliding-window G takes, and ``extra`` more in training."""
     network = findings.get('network_g')
     taken = find_num_frame(network)
+    own_sets = [phase for phase, each in findings.datasets() if each.get('type') == ClipTestDataset.__name__]
+    for phase, dataset in findings.datasets():
+        if network and phase in own_sets:
+            check_test_frames(findings, phase, dataset, generator_type, taken)
     if generator_type != 'sliding_window' or taken is None:
         return
     named = 'num_frame' in inspect.signature(ARCH_REGISTRY.get(network['type'])).parameters
@@ -80,7 +86,7 @@ def _check_generator(findings: Findings, generator_type: GeneratorType, *, extra
     for phase, _ in findings.datasets():
         num_frame = findings.get('datasets', phase, 'num_frame')
         more = extra if phase == 'train' else 0
-        if isinstance(num_frame, int) and num_frame != taken + more:
+        if isinstance(num_frame, int) and num_frame != taken + more and phase not in own_sets:
             findings.add(
                 ('datasets', phase, 'num_frame'),
                 f'must be {taken + more}: {reason}'

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from basicsr.utils.registry import DATASET_REGISTRY
 
+from dlvr_plugin.data.clip_test_dataset import ClipTestOptions
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
@@ -127,6 +128,7 @@ def _sections(phase: str) -> dict[str, Section]:
     }
     sections = {
         'ClipDataset': {**_CLIPS, 'degradation': _degradation()},
+        'ClipTestDataset': section_of(ClipTestOptions, types_of={'degradation': _degradation().type}).options,
         'REDSDataset': {
             **_REDS,
             'dataroot_flow': Option(nullable(Text()), 'optical flow: a folder or an LMDB', is_required=True),
@@ -164,7 +166,11 @@ def _sections(phase: str) -> dict[str, Section]:
             'cache_data': Option(Choice((True,)), 'true: this class works no other way', is_required=True),
         },
     }
-    return {name: Section(options) for name, options in sections.items()}
+    # Where it stands in the wrong phase, ``check_clip_sets`` says what to take, and the keys do not matter.
+    wrong = 'ClipTestDataset' if phase == 'train' else 'ClipDataset'
+    return {
+        name: Section({} if name == wrong else options, is_open=name == wrong) for name, options in sections.items()
+    }
 
 
 def _never_cached() -> Option:
