@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line, read_meta_info
-from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.errors import DataError, InvalidValueError, UserError
 from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.data import ClipTestDataset
 from dlvr_plugin.data.store_integrity import Finding, StoreReport, check_meta_info, check_pairs, check_store
 from dlvr_plugin.options.datasets_of_files import read_datasets
 from dlvr_plugin.report.text_table import format_table
@@ -77,11 +79,24 @@ class _Checks:
             missing = [key for key, root in roots.items() if not root.exists()]
             for key in missing:
                 self.findings.append(Finding('error', f'datasets.{phase}.{key}', f'{roots[key]} does not exist'))
-            if missing or 'dataroot_gt' not in roots:
+            if not missing and dataset.get('type') == ClipTestDataset.__name__:
+                self._check_test_set(phase, scale, dataset, list(roots.values()))
+            if missing or 'dataroot_gt' not in roots or dataset.get('type') == ClipTestDataset.__name__:
                 continue
             meta_info = Path(dataset['meta_info_file']) if dataset.get('meta_info_file') else None
             self.check_set(roots['dataroot_gt'], roots.get('dataroot_lq'), scale, meta_info)
             self.findings += _check_use(phase, dataset, self.check_once(roots['dataroot_gt']).store)
+
+    def _check_test_set(self, phase: str, scale: int, dataset: dict[str, Any], roots: list[Path]) -> None:
+        """Check a set of own clips as it will be built, and every frame that is not in a video."""
+        try:
+            ClipTestDataset({**dataset, 'scale': scale})
+        except UserError as error:
+            self.findings.append(Finding('error', f'datasets.{phase}', str(error)))
+            return
+        for root in roots:
+            if ClipReader(root).kind == 'frames':
+                self.check_once(root)
 
 
 def _check_use(phase: str, dataset: dict[str, Any], store: ClipStore | None) -> Iterator[Finding]:

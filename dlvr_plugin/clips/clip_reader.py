@@ -25,7 +25,7 @@ class ClipReader:
     """Clips of one method, or the ground truth.
 
     Args:
-        root: Folder of clip folders, LMDB, or folder of video files, one a clip.
+        root: Folder of clip folders, LMDB, folder of video files, one a clip, or one video file.
 
     Attributes:
         kind: 'frames' or 'videos'.
@@ -41,7 +41,9 @@ class ClipReader:
         self._store: ClipStore | None = None
         if not self._videos:
             self._store = _open_store(self.root)
-        elif any(path.is_dir() and not path.name.startswith('.') for path in self.root.iterdir()):
+        elif self.root.is_dir() and any(
+            path.is_dir() and not path.name.startswith('.') for path in self.root.iterdir()
+        ):
             raise DataError(f'{self.root} holds video files and folders. Keep one of them: which are the clips?')
         self._num_frames: dict[str, int] = {}
 
@@ -162,9 +164,11 @@ def _hash_file(path: Path) -> str:
 
 
 def _list_videos(root: Path) -> dict[str, Path]:
-    """Return the video files below a folder by name."""
+    """Return the video files below a folder, or the one that the root is, by name."""
+    if root.is_file() and root.suffix.lower() in VIDEO_SUFFIXES:
+        return {root.stem: root}
     if not root.is_dir():
-        raise DataError(f'{root} {what_is_wrong_with(root, wanted="a folder")}.')
+        raise DataError(f'{root} {what_is_wrong_with(root, wanted="a folder or a video")}.')
     videos: dict[str, Path] = {}
     for path in sorted(root.iterdir(), key=lambda path: by_number(path.name)):
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:

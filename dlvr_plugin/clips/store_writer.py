@@ -144,7 +144,8 @@ class StoreWriter:
 
     Attributes:
         records: What the store holds already, by key: the record and the stamp of its source.
-        ended: Stamps of the sources of many frames that are done as a whole.
+        ended: Sources of many frames that are done as a whole: by stamp, the frames of them that were left out because
+            their scenes are short.
 
     Raises:
         FileExistsError: The target exists. DataError: It is no store at all, was begun in another way, or is being
@@ -166,7 +167,7 @@ class StoreWriter:
         except Timeout as error:
             raise DataError(f'{target} is being made by another process.') from error
         self.records: dict[str, tuple[Record, str]] = {}
-        self.ended: set[str] = set()
+        self.ended: dict[str, int] = {}
         self._clip_sizes: dict[str, tuple[str, tuple[int, int]]] = {}
         self._pending: list[EncodedFrame] = []
         begun = self._read_description(self.folder)
@@ -213,9 +214,9 @@ class StoreWriter:
             os.truncate(path, whole)
         for line in content[:whole].splitlines():
             entry = json.loads(line)
-            stamp = entry.pop('stamp')
+            stamp, num_short = entry.pop('stamp'), entry.pop('num_short', 0)
             if not entry:
-                self.ended.add(stamp)
+                self.ended[stamp] = num_short
                 continue
             record = Record(**{**entry, 'size': tuple(entry['size'])})
             if self._sink.has(record):
@@ -224,7 +225,7 @@ class StoreWriter:
     def keep(self, is_current: Callable[[str, str], bool]) -> None:
         """Forget the frames and sources that are no longer current, given their key and stamp."""
         self.records = {key: entry for key, entry in self.records.items() if is_current(key, entry[1])}
-        self.ended = {stamp for stamp in self.ended if is_current('', stamp)}
+        self.ended = {stamp: number for stamp, number in self.ended.items() if is_current('', stamp)}
         self._clip_sizes = {record.clip: (key, record.size) for key, (record, _) in self.records.items()}
 
     def put(self, frame: EncodedFrame) -> None:
@@ -255,11 +256,11 @@ class StoreWriter:
         self._sync_journal()
         self._pending = []
 
-    def end_source(self, stamp: str) -> None:
-        """Note that a source is done as a whole."""
+    def end_source(self, stamp: str, num_short: int = 0) -> None:
+        """Note that a source is done as a whole, but for some frames of short scenes."""
         self.flush()
-        self.ended.add(stamp)
-        self._journal.write(json.dumps({'stamp': stamp}) + '\n')
+        self.ended[stamp] = num_short
+        self._journal.write(json.dumps({'stamp': stamp, 'num_short': num_short}) + '\n')
         self._sync_journal()
 
     def _sync_journal(self) -> None:

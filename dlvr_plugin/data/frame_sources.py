@@ -1,7 +1,7 @@
 """What stores are made of: clips of frames, and video files."""
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +59,11 @@ class SourceEnd:
 
     Attributes:
         stamp: Identifies the video in its present state.
-        num_frames: Frames that it holds.
-        num_kept: Frames that went into the store.
+        num_short: Frames of it that are left out, because their scenes are short.
     """
 
     stamp: str
-    num_frames: int
-    num_kept: int
+    num_short: int
 
 
 Item = EncodedFrame | SourceEnd
@@ -82,10 +80,13 @@ class ClipFrames(Dataset[list[Item]]):
     Attributes:
         num_frames: How many there are.
         num_bytes: About how much they take in a store.
+        may_be_fewer: Whether these are upper bounds.
 
     Raises:
         DataError: A clip that the store has not, two names that become one, or a frame that cannot be read.
     """
+
+    may_be_fewer = False
 
     def __init__(self, store: ClipStore, clips: Sequence[str], processing: Processing) -> None:
         self.store, self.processing = store, processing
@@ -151,11 +152,28 @@ class ClipFrames(Dataset[list[Item]]):
         return [self.processing(images, key=key, stamp=self._stamps[key])]
 
 
+@dataclass(frozen=True)
+class SceneChoice:
+    """Which scenes of a video are taken.
+
+    Attributes:
+        chosen: Their numbers; empty for all.
+        excluded: Numbers of those that are left out.
+    """
+
+    chosen: frozenset[int] = frozenset()
+    excluded: frozenset[int] = frozenset()
+
+    def takes(self, scene: int) -> bool:
+        """Tell whether a scene is taken."""
+        return (not self.chosen or scene in self.chosen) and scene not in self.excluded
+
+
 class VideoFrames(IterableDataset[list[Item]]):
     """Frames of video files, a clip for each scene. Worker processes take whole files.
 
     Args:
-        videos: The files.
+        videos: The files, and which scenes of them to take.
         processing: What happens to their frames.
         scene_threshold: See ``split_scenes``; 0 makes one clip of each file.
         min_frames: Shorter scenes are left out.
@@ -163,20 +181,28 @@ class VideoFrames(IterableDataset[list[Item]]):
     Attributes:
         num_frames: How many the files announce.
         num_bytes: About how much they take in a store.
+        may_be_fewer: Whether these are upper bounds, because scenes were chosen.
 
     Raises:
-        DataError: A file that cannot be opened, or two names that become one.
+        DataError: A file that cannot be opened, two names that become one, or a chosen scene that there is not.
     """
 
     def __init__(
-        self, videos: Sequence[Path], processing: Processing, *, scene_threshold: float = 27.0, min_frames: int = 1
+        self,
+        videos: Mapping[Path, SceneChoice],
+        processing: Processing,
+        *,
+        scene_threshold: float = 27.0,
+        min_frames: int = 1,
     ) -> None:
         self.processing, self.scene_threshold, self.min_frames = processing, scene_threshold, min_frames
         names = _unique_names([video.stem for video in videos])
         self._videos = {f'{video.name} {_file_stamp(video)}': (video, names[video.stem]) for video in videos}
+        self._choices = dict(videos)
+        self.may_be_fewer = any(choice.chosen or choice.excluded for choice in videos.values())
         announced = [count_frames(video) for video in videos]
         self.num_frames = sum(number for number, _ in announced)
-        first_frames = (next(read_video(video)) for video in videos[:_SAMPLED_FRAMES])
+        first_frames = (next(read_video(video)) for video in list(videos)[:_SAMPLED_FRAMES])
         compression = _png_compression(first_frames) if processing.codec == 'png' else 1.0
         self.num_bytes = sum(processing.num_bytes(number, size, compression) for number, size in announced)
         self._done: Container[str] = ()
@@ -203,7 +229,8 @@ class VideoFrames(IterableDataset[list[Item]]):
 
     def _read(self, stamp: str) -> Iterator[list[Item]]:
         video, name = self._videos[stamp]
-        num_frames = num_kept = 0
+        choice = self._choices[video]
+        num_frames = num_split = num_scenes = 0
 
         def counted() -> Iterator[np.ndarray]:
             nonlocal num_frames
@@ -212,11 +239,16 @@ class VideoFrames(IterableDataset[list[Item]]):
                 yield frame
 
         for scene, index, frame in split_scenes(counted(), threshold=self.scene_threshold, min_frames=self.min_frames):
-            num_kept += 1
+            num_split, num_scenes = num_split + 1, scene + 1
             key = f'{name}_{scene:03d}/{index:08d}' if self.scene_threshold else f'{name}/{index:08d}'
-            if key not in self._done:
+            if choice.takes(scene) and key not in self._done:
                 yield [self.processing([frame], key=key, stamp=stamp)]
-        yield [SourceEnd(stamp, num_frames, num_kept)]
+        if missing := sorted(scene for scene in choice.chosen | choice.excluded if scene >= num_scenes):
+            there = f'It has {video.stem}_000 to {video.stem}_{num_scenes - 1:03d}' if num_scenes else 'It has none'
+            raise DataError(
+                f'{video} has no scene {video.stem}_{missing[0]:03d}. {there}, of at least {self.min_frames} frames.'
+            )
+        yield [SourceEnd(stamp, num_frames - num_split)]
 
 
 def find_source(
@@ -235,7 +267,7 @@ def find_source(
         root: The path.
         processing: What happens to the frames.
         subfolder: Where frames lie below a clip's folder.
-        clips: Clips or videos, by name, to take; all by default.
+        clips: Clips, videos or scenes of videos (``VIDEO_000``), by name, to take; all by default.
         exclude_clips: Those to leave out.
         scene_threshold: For videos, see ``split_scenes``.
         min_frames: For videos, see ``split_scenes``.
@@ -243,14 +275,11 @@ def find_source(
     Raises:
         DataError: It holds none of these, or not what was chosen.
     """
-    if root.is_file():
-        return VideoFrames([root], processing, scene_threshold=scene_threshold, min_frames=min_frames)
-    videos = []
+    videos = [root] if root.is_file() else []
     if root.is_dir():
         videos = sorted(path for path in root.iterdir() if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES)
     if videos:
-        chosen = _choose([video.stem for video in videos], clips, exclude_clips, root)
-        taken = [video for video in videos if video.stem in chosen]
+        taken = _choose_scenes(videos, clips, exclude_clips, root, are_split=scene_threshold > 0)
         return VideoFrames(taken, processing, scene_threshold=scene_threshold, min_frames=min_frames)
     store = ClipStore(root, subfolder=subfolder)
     return ClipFrames(store, _choose(list(store.clips), clips, exclude_clips, root), processing)
@@ -266,11 +295,46 @@ def _choose(names: Sequence[str], clips: Sequence[str], exclude_clips: Sequence[
     return chosen
 
 
+def _choose_scenes(
+    videos: Sequence[Path], clips: Sequence[str], exclude_clips: Sequence[str], root: Path, *, are_split: bool
+) -> dict[Path, SceneChoice]:
+    """Return the videos to read, and which of their scenes to take, by names of videos and of scenes."""
+    by_name = {**{_safe_name(video.stem): video for video in videos}, **{video.stem: video for video in videos}}
+
+    def find(name: str) -> tuple[Path, int | None]:
+        if name in by_name:
+            return by_name[name], None
+        match = re.fullmatch(r'(.+)_(\d{3,})', name) if are_split else None
+        if match and match[1] in by_name:
+            return by_name[match[1]], int(match[2])
+        known = [video.stem for video in videos]
+        hint = f' Scenes of {known[0]} are {known[0]}_000, {known[0]}_001 and so on.' if are_split else ''
+        raise DataError(f'{root} has no {name}. It has: {", ".join(known[:20])}{" ..." * (len(known) > 20)}.{hint}')
+
+    chosen, excluded = [find(name) for name in clips], [find(name) for name in exclude_clips]
+    taken = {}
+    for video in videos:
+        scenes = {scene for each, scene in chosen if each == video}
+        if (video, None) in excluded or (clips and not scenes):
+            continue
+        numbers = frozenset() if None in scenes else frozenset(scene for scene in scenes if scene is not None)
+        without = frozenset(scene for each, scene in excluded if each == video and scene is not None)
+        taken[video] = SceneChoice(numbers, without)
+    if not taken:
+        raise DataError(f'Nothing is left of {root}.')
+    return taken
+
+
+def _safe_name(name: str) -> str:
+    """Return a name that keys and meta files can hold; these are split at blanks, slashes and dots."""
+    return re.sub(r'[^A-Za-z0-9_-]+', '_', name)
+
+
 def _unique_names(names: Sequence[str]) -> dict[str, str]:
-    """Return names that keys and meta files can hold; these are split at blanks, slashes and dots."""
+    """Return names that keys and meta files can hold, all of them different."""
     result: dict[str, str] = {}
     for name in names:
-        safe = re.sub(r'[^A-Za-z0-9_-]+', '_', name)
+        safe = _safe_name(name)
         twin = next((other for other, taken in result.items() if taken == safe), None)
         if twin is not None or name in result:
             raise DataError(f'{twin or name} and {name} would both be named {safe} in a store. Rename one of them.')

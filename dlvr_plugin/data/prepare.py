@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line
 from dlvr_plugin.clips.store_writer import StoreWriter
-from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import atomic_folder, write_atomic
 from dlvr_plugin.core.images import write_image
 from dlvr_plugin.core.workers import load_items
@@ -60,8 +60,26 @@ def prepare_store(
         source.skip(set(writer.records), set(writer.ended))
         _check_space(target, source, len(writer.records))
         _fill(writer, source, num_workers)
+        writer.flush()
+        left_out = _describe_left_out(writer, selection.get('min_frames', 1))
+        if not writer.records:
+            raise DataError(f'Nothing of {root} went into {target}.{left_out}')
         writer.finish(source.keys(writer.records))
     get_root_logger().info(f'{target} is complete: {len(writer.records)} frames.')
+    if left_out:
+        get_root_logger().warning(f'{target} is without some frames.{left_out}')
+
+
+def _describe_left_out(writer: StoreWriter, min_frames: int) -> str:
+    """Return which frames of short scenes were left out, and how to keep them; empty where there are none."""
+    left_out = {stamp.rsplit(' ', 1)[0]: number for stamp, number in writer.ended.items() if number}
+    if not left_out:
+        return ''
+    listed = ', '.join(f'{number} of {video}' for video, number in list(left_out.items())[:5])
+    return (
+        f' {sum(left_out.values())} frames of scenes shorter than {min_frames} frames were left out: {listed}'
+        f'{", ..." if len(left_out) > 5 else ""}. --min-frames 1 --force keeps them.'
+    )
 
 
 def describe_store(root: Path, target: Path, processing: Processing, **selection: Any) -> dict[str, Any]:
@@ -87,9 +105,12 @@ def _check_space(target: Path, source: ClipFrames | VideoFrames, num_done: int) 
         + (f', {num_done} of them done' if num_done else '')
         + f'; {free / 1e9:.2f} GB are free.'
     )
-    if needed > free:
+    if needed > free and source.may_be_fewer:
+        get_root_logger().warning(f'{message} Of videos, all frames are counted, not the chosen scenes alone.')
+    elif needed > free:
         raise OSError(f'{message} Make room, choose another disk, or use --codec png.')
-    get_root_logger().info(message)
+    else:
+        get_root_logger().info(message)
 
 
 def _fill(writer: StoreWriter, source: ClipFrames | VideoFrames, num_workers: int) -> None:
@@ -102,12 +123,7 @@ def _fill(writer: StoreWriter, source: ClipFrames | VideoFrames, num_workers: in
             for items in loader:
                 for item in items:
                     if isinstance(item, SourceEnd):
-                        writer.end_source(item.stamp)
-                        if item.num_kept < item.num_frames:
-                            num_left = item.num_frames - item.num_kept
-                            progress.write(
-                                f'{item.stamp.rsplit(" ", 1)[0]}: {num_left} frames of short scenes left out.'
-                            )
+                        writer.end_source(item.stamp, item.num_short)
                     else:
                         writer.put(item)
                         progress.update()

@@ -64,21 +64,19 @@ def relation_matching(
     return huber_loss(gen_relation, gt_relation, delta=delta)
 
 
-def total_loss(content: Tensor, relation: Tensor | None = None, pixel: Tensor | None = None) -> Tensor:
-    """Return the sum of the weighted terms that there are.
+def total_loss(content: Tensor, relation: Tensor | None = None) -> Tensor:
+    """Return the sum of the weighted terms that there are; the host adds the pixel loss.
 
     Args:
         content: Content loss, a scalar.
         relation: Relation loss, a scalar; None without a window.
-        pixel: Pixel loss, a scalar; None where the host adds it.
 
     Returns:
         A scalar.
 
-    Source: Equation 6 of the paper.
+    Source: Equation 6 of the paper, without the pixel term.
     """
-    terms = [term for term in (content, relation, pixel) if term is not None]
-    return torch.stack(terms).sum()
+    return content if relation is None else torch.stack((content, relation)).sum()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from dlvr_plugin.archs import spec_of
 from dlvr_plugin.archs.loss_net_arch import BNStatistics
 from dlvr_plugin.core.declarations import NOT_NEGATIVE, check_arguments, check_value
 from dlvr_plugin.core.errors import InvalidValueError
@@ -124,14 +125,26 @@ def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
 def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> GeneratorType:
     """Tell what the generator takes and gives: frame to frame, clip to middle frame, or clip to clip.
 
-    It follows from the class of the host model; the option ``generator_type`` says otherwise.
+    The spec of its arch says so. Of an arch without a spec, the option ``generator_type`` does, and last the class of
+    the host model.
 
     Raises:
-        InvalidValueError: Unknown ``generator_type``.
+        InvalidValueError: Unknown ``generator_type``, or one that contradicts the spec.
     """
     given = opt.get('generator_type')
     if given is not None:
         check_value('generator_type', given, GeneratorType)
+    spec = spec_of(opt.get('network_g'))
+    if spec is not None:
+        found: GeneratorType = 'image' if spec.takes == 'frame' else 'sliding_window'
+        found = 'recurrent' if spec.gives == 'clip' else found
+        if given not in (None, found):
+            raise InvalidValueError(
+                f'generator_type must be {found}, because network_g ({spec.arch}) takes a {spec.takes} and gives a '
+                f'{spec.gives}; got {given}. Remove generator_type.'
+            )
+        return found
+    if given is not None:
         return given
     if issubclass(host_model, VideoRecurrentModel):
         return 'recurrent'

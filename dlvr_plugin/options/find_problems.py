@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from dlvr_plugin.options.consistency.clip_sets import check_clip_sets
 from dlvr_plugin.options.consistency.combinations import check_combinations
 from dlvr_plugin.options.consistency.data_files import check_data_files
 from dlvr_plugin.options.consistency.discriminative_space import check_windows
@@ -37,6 +38,7 @@ def find_problems(
     checked, problems = check_types(opt, is_train=is_train)
     findings = Findings(checked, is_train, processes or Processes(), problems)
     check_combinations(findings)
+    check_clip_sets(findings)
     check_windows(findings)
     if is_train:
         check_ground_truth(findings)

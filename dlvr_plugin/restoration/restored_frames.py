@@ -12,6 +12,9 @@ from basicsr.utils import tensor2img
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
+from dlvr_plugin.archs import spec_of
+from dlvr_plugin.restoration.fit_frames import crop_result, fit_frames
+
 
 @dataclass(frozen=True)
 class RestoredFrame:
@@ -21,7 +24,7 @@ class RestoredFrame:
         clip: Name of its clip; empty in a set of single images.
         index: Number in the clip, or in the set of images.
         num_frames: Frames of the clip, or images of the set.
-        name: Name of its file without extension; of a recurrent model its number.
+        name: Name of its file without extension; its number where the set names no file of it.
         result: Restored image (h, w, 3), BGR, uint8.
         truth: Ground truth, None where the set has none.
         lq: Low-quality image.
@@ -94,22 +97,37 @@ def _restore(
 ) -> Iterator[RestoredFrame]:
     clip, first, num_frames = place
     batch = default_collate([dataset[index]])
+    results, truths, inputs = _run_model(model, batch, where=f'Clip {clip}' if clip else f'Image {index}')
+    names = _texts(batch.get('lq_path'))
+    for offset, result in enumerate(results):
+        # A recurrent model that gives its middle frame alone has as many inputs as a sliding window.
+        lq = inputs[offset] if len(inputs) == len(results) else inputs[len(inputs) // 2]
+        name = f'{first + offset:08d}'
+        if len(names) == len(results) or (names and len(results) == 1):
+            name = Path(names[offset] if len(names) == len(results) else names[len(names) // 2]).stem
+        truth = None if truths is None else tensor2img(truths[offset])
+        number, count = (first + offset, num_frames) if clip else (index, num_frames)
+        yield RestoredFrame(clip, number, count, name, tensor2img(result), truth, tensor2img(lq), is_needed)
+
+
+def _run_model(
+    model: SRModel, batch: dict[str, Any], *, where: str
+) -> tuple[list[Tensor], list[Tensor] | None, list[Tensor]]:
+    """Restore a sample; return the frames of the result, of the ground truth and of the input."""
+    original = batch['lq'].shape[-2:]
+    spec = spec_of(model.opt.get('network_g'))
+    if spec is not None:
+        batch = {**batch, 'lq': fit_frames(batch['lq'], spec, where=where)}
+    padded = batch['lq'].shape[-2:]
     model.feed_data(batch)
     model.test()
     visuals = model.get_current_visuals()
     for name in ('lq', 'output', 'gt'):  # what a step of training may find must be of its own
         if hasattr(model, name):
             delattr(model, name)
-    results, truths = _to_frames(visuals['result']), _to_frames(visuals['gt']) if 'gt' in visuals else None
-    inputs = _to_frames(visuals['lq'])
-    path = _first(batch.get('lq_path'))
-    for offset, result in enumerate(results):
-        # A recurrent model that gives its middle frame alone has as many inputs as a sliding window.
-        lq = inputs[offset] if len(inputs) == len(results) else inputs[len(inputs) // 2]
-        name = Path(path).stem if path and len(results) == 1 else f'{first + offset:08d}'
-        truth = None if truths is None else tensor2img(truths[offset])
-        number, count = (first + offset, num_frames) if clip else (index, num_frames)
-        yield RestoredFrame(clip, number, count, name, tensor2img(result), truth, tensor2img(lq), is_needed)
+    result = crop_result(visuals['result'], padded=padded, original=original)
+    inputs = visuals['lq'][..., : original[0], : original[1]]
+    return _to_frames(result), _to_frames(visuals['gt']) if 'gt' in visuals else None, _to_frames(inputs)
 
 
 def _to_frames(visual: Tensor) -> list[Tensor]:
@@ -117,8 +135,8 @@ def _to_frames(visual: Tensor) -> list[Tensor]:
     return [visual] if visual.dim() == 4 else list(visual.transpose(0, 1))
 
 
-def _first(value: Any) -> str | None:
-    """Return the text in what the collation made of it."""
-    while isinstance(value, (list, tuple)) and value:
-        value = value[len(value) // 2]
-    return value if isinstance(value, str) else None
+def _texts(value: Any) -> list[str]:
+    """Return the texts in what the collation made of one text or of several."""
+    if isinstance(value, (list, tuple)):
+        return [text for each in value for text in _texts(each)]
+    return [value] if isinstance(value, str) else []

@@ -85,6 +85,76 @@ def test_a_folder_of_videos_becomes_a_store_of_scenes(videos, tmp_path, num_work
         assert np.array_equal(store.read(store.clips['my_holiday_001'], index), expected[15 + index])
 
 
+@pytest.mark.parametrize(
+    ('choice', 'expected'),
+    [
+        ({'clips': ['my holiday_001']}, ['my_holiday_001']),
+        ({'clips': ['my_holiday_000', 'still']}, ['my_holiday_000', 'still_000']),  # names as in the store
+        ({'exclude_clips': ['my holiday_000', 'still']}, ['my_holiday_001']),
+        ({'clips': ['my holiday', 'my holiday_001']}, ['my_holiday_000', 'my_holiday_001']),
+    ],
+)
+def test_scenes_are_chosen_by_name(videos, tmp_path, choice, expected):
+    prepare_store(videos, tmp_path / 'store.lmdb', min_frames=5, **choice)
+    store = ClipStore(tmp_path / 'store.lmdb')
+    assert list(store.clips) == expected
+    frames = list(read_video(videos / 'my holiday.avi'))
+    if 'my_holiday_001' in expected:
+        assert np.array_equal(store.read(store.clips['my_holiday_001'], 0), frames[15])
+
+
+@pytest.mark.parametrize(
+    ('choice', 'message'),
+    [
+        ({'clips': ['my holiday_002']}, 'has no scene my holiday_002. It has my holiday_000 to my holiday_001, of at '),
+        (
+            {'exclude_clips': ['still_001']},
+            'has no scene still_001. It has still_000 to still_000, of at least 5 frames',
+        ),
+        (
+            {'clips': ['garden_000']},
+            'has no garden_000. It has: my holiday, still. Scenes of my holiday are my holiday_0',
+        ),
+        ({'clips': ['still_000'], 'scene_threshold': 0}, r'has no still_000. It has: my holiday, still\.$'),
+        ({'exclude_clips': ['my holiday', 'still']}, 'Nothing is left of'),
+    ],
+)
+def test_scenes_that_there_are_not(videos, tmp_path, choice, message):
+    with pytest.raises(DataError, match=message):
+        prepare_store(videos, tmp_path / 'store.lmdb', min_frames=5, **choice)
+
+
+def test_what_is_left_out_is_said_at_the_end(videos, tmp_path, host_log, monkeypatch):
+    def failing(path):
+        if path.name == 'still.avi':
+            raise DataError('killed')
+        return read_video(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(frame_sources, 'read_video', failing)
+        with pytest.raises(DataError, match='killed'):
+            prepare_store(videos, tmp_path / 'store.lmdb', min_frames=5)
+    prepare_store(videos, tmp_path / 'store.lmdb', min_frames=5)  # what was read before counts, too
+    assert host_log[-2].endswith('is complete: 29 frames.')
+    assert host_log[-1].endswith(
+        'is without some frames. 3 frames of scenes shorter than 5 frames were left out: 3 of my holiday.avi. '
+        '--min-frames 1 --force keeps them.'
+    )
+    prepare_store(videos, tmp_path / 'all.lmdb')
+    assert host_log[-1].endswith('is complete: 32 frames.')
+    with pytest.raises(DataError, match='Nothing of .* 8 of still.avi. --min-frames 1 --force keeps them'):
+        prepare_store(videos, tmp_path / 'none.lmdb', min_frames=50)
+
+
+def test_space_for_whole_videos_is_no_condition_for_scenes(videos, tmp_path, host_log, monkeypatch):
+    full = type('Usage', (), {'free': 10})
+    monkeypatch.setattr('dlvr_plugin.data.prepare.shutil.disk_usage', lambda path: full)
+    with pytest.raises(OSError, match='Make room'):
+        prepare_store(videos, tmp_path / 'all.lmdb')
+    prepare_store(videos, tmp_path / 'scene.lmdb', clips=['still_000'])
+    assert any('all frames are counted, not the chosen scenes alone' in message for message in host_log)
+
+
 def test_one_video_into_folders_and_downscaled(videos, tmp_path):
     half = Processing(codec='png', downscale=2)
     prepare_store(videos / 'still.avi', tmp_path / 'still', processing=half, scene_threshold=0)

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from basicsr.models import build_model
 
+from dlvr_plugin.models.discriminative_space_options import find_generator_type, find_host_model
 from tests.models.conftest import model_options, sample
 
 T_KEYS = ['l_t_real', 'l_t_fake', 't_acc_real', 't_acc_fake']
@@ -242,6 +243,12 @@ def test_options_are_not_changed():
     [
         ({'host_model': 'EDVRModle'}, "host_model must be one of .*got 'EDVRModle'. Did you mean EDVRModel?"),
         ({'host_model': None}, 'host_model must be one of'),
+        ({'host_model': 'SRGANModel'}, 'host_model: SRGANModel has a discriminator of its own, whose place T takes'),
+        ({'host_model': 'VideoRecurrentGANModel'}, 'VideoRecurrentGANModel has a discriminator of its own'),
+        (
+            {'network_g': {'type': 'BasicVSR'}, 'generator_type': 'image'},
+            r'generator_type must be recurrent, because network_g \(BasicVSR\) takes a clip and gives a clip',
+        ),
         ({'generator_type': 'video'}, 'generator_type must be one of image, sliding_window, recurrent'),
         ({'network_t': {'type': 'LossNetT', 'norm': 'sync'}}, 'works on GPUs only'),
         ({'train.discriminative_opt': {'layers': [0]}}, r'train.discriminative_opt.layers must be some of'),
@@ -259,6 +266,23 @@ def test_unusable_options_are_refused(change, message):
         section[key.removeprefix('train.')] = value
     with pytest.raises(ValueError, match=message):
         build_model(opt)
+
+
+@pytest.mark.parametrize(
+    ('host_model', 'network', 'expected'),
+    [
+        ('EDVRModel', {'type': 'SRVGGNetCompact'}, 'image'),  # by the spec, whatever the host model usually trains
+        ('SRModel', {'type': 'EDVR'}, 'sliding_window'),
+        ('EDVRModel', {'type': 'BasicVSR'}, 'recurrent'),
+        ('EDVRModel', {'type': 'TinyImageNet'}, 'sliding_window'),  # no spec: by the host model
+        ('VideoRecurrentModel', {'type': 'TinyRecurrentNet'}, 'recurrent'),
+        ('SRModel', {'type': 'TinyImageNet'}, 'image'),
+    ],
+)
+def test_generator_type_by_the_spec_then_by_the_host_model(host_model, network, expected):
+    opt = {'host_model': host_model, 'network_g': network}
+    assert find_generator_type(opt, find_host_model(opt)) == expected
+    assert find_generator_type({**opt, 'generator_type': expected}, find_host_model(opt)) == expected
 
 
 @pytest.mark.parametrize('key', ['network_t', 'optim_t'])

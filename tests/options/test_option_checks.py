@@ -59,6 +59,26 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
         (BASICVSR, {'train.discriminative_opt.radius': 8}, 'datasets.train.num_frame: must be at least 17'),
         (EDSR, {'datasets.train.gt_size': 16}, 'datasets.train.gt_size: must be above 16: T halves frames 4 times'),
         (BASICVSR, {'datasets.train.gt_size': 128}, 'datasets.train.gt_size: must be at least 132, because BasicVSR'),
+        (
+            SPACE,
+            {'datasets.train.gt_size': 136},
+            'datasets.train.gt_size: must be a multiple of 16, because EDVR takes',
+        ),
+        (SPACE, {'scale': 2}, r'scale: must be 4, the scale of network_g \(EDVR\); got 2'),
+        (EDSR, {'network_g.upscale': 2}, r'scale: must be 2, the scale of network_g \(EDSR\); got 4'),
+        (
+            BASICVSR,
+            {'network_g': {'type': 'IconVSR'}, 'datasets.train.num_frame': 4},
+            r'datasets.train.num_frame: must be at least 5, the shortest clip that network_g \(IconVSR\) takes; got 4',
+        ),
+        (
+            SPACE,
+            {'generator_type': 'recurrent'},
+            r'generator_type: must be sliding_window, because network_g \(EDVR\) takes a window and gives a frame; got '
+            'recurrent. Remove generator_type',
+        ),
+        (SPACE, {'network_g': {'type': 'TOFlow'}}, 'datasets.train.num_frame: must be 7: the window of TOFlow, got 5'),
+        (SPACE, {'host_model': 'SRGANModel'}, 'host_model: expected one of'),
         (PRETRAIN, {'datasets.train.num_frame': 4}, 'datasets.train.num_frame: must be odd for a REDSDataset, got 4'),
         (PRETRAIN, {'datasets.train.interval_list': [1, 25]}, 'datasets.train.num_frame: 5 frames at interval 25'),
         (BASICVSR, {'datasets.train.num_frame': 101}, 'datasets.train.num_frame: 101 frames at interval 1'),
@@ -294,7 +314,8 @@ def test_weights_that_cannot_be_read(weights, tmp_path):
 
 
 def test_a_network_that_cannot_be_built_without_memory_is_left_to_itself(weights):
-    weights['network_g'] = {'type': 'SwinIR', 'depths': [2], 'num_heads': [2], 'embed_dim': 12}
+    sizes = {'depths': [2], 'num_heads': [2], 'embed_dim': 12, 'window_size': 4}
+    weights['network_g'] = {'type': 'SwinIR', **sizes, 'upscale': 4, 'upsampler': 'pixelshuffle'}
     weights['host_model'] = 'SwinIRModel'
     found = lines(weights)
     assert found == [] or 'holds another network' in found[0]

@@ -16,6 +16,7 @@ examples:
   dlvr data prepare datasets/REDS/train_sharp datasets/REDS/train_sharp.lmdb \\
       --lq-source datasets/REDS/train_sharp_bicubic/X4 --lq-target datasets/REDS/train_sharp_bicubic_X4.lmdb
   dlvr data prepare my_videos datasets/my_videos.lmdb --downscale 2 --degradation BI
+  dlvr data prepare my_videos datasets/two_scenes --clips garden_002 pan_000 --min-frames 5
 """
 
 
@@ -37,7 +38,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument('--downscale', type=int, default=1, metavar='N', help='shrink by N, against compression noise')
     parser.add_argument('--subfolder', default='', metavar='NAME', help="where frames lie below a clip's folder")
-    parser.add_argument('--clips', nargs='+', default=[], metavar='NAME', help='take these only')
+    parser.add_argument(
+        '--clips', nargs='+', default=[], metavar='NAME', help='take these only; of videos also scenes, VIDEO_000'
+    )
     parser.add_argument('--exclude-clips', nargs='+', default=[], metavar='NAME', help='leave these out')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
     parser.add_argument('--force', action='store_true', help='replace what exists')

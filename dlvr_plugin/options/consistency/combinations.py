@@ -9,6 +9,7 @@ from torch import nn
 
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.network_spec import check_network_spec
 from dlvr_plugin.options.problems import Problem
 
 TEST_SETS_OF_CLIPS = ('VideoTestDataset', 'VideoTestDUFDataset', 'VideoRecurrentTestDataset')
@@ -22,8 +23,6 @@ _NEEDS_SCALE = (
     'VideoTestDUFDataset',
 )
 REDS_LENGTH = 100  # frames of every clip, which the host's REDS datasets take for granted
-# Smallest side of low-quality frames: flow networks halve them five times.
-_SMALLEST_LQ = {'BasicVSR': 33, 'IconVSR': 33, 'BasicVSRPlusPlus': 64}
 
 
 def check_combinations(findings: Findings) -> None:
@@ -36,7 +35,7 @@ def check_combinations(findings: Findings) -> None:
         prefetch_mode = findings.get('datasets', phase, 'prefetch_mode')
         if prefetch_mode == 'cuda' and dataset.get('pin_memory') is not True:
             findings.add(('datasets', phase, 'pin_memory'), 'must be true with prefetch_mode: cuda.')
-    _check_crops(findings)
+    check_network_spec(findings)
     _check_validation(findings)
     if findings.is_train:
         _check_schedules(findings)
@@ -86,19 +85,6 @@ def _check_frames(findings: Findings, phase: str, dataset: dict[str, Any]) -> No
             key,
             f'{num_frame} frames at interval {max(intervals)} reach over {reach}, but a {kind} takes clips of '
             f'{REDS_LENGTH}. Lower num_frame or interval_list.',
-        )
-
-
-def _check_crops(findings: Findings) -> None:
-    """Check crops against what networks can take."""
-    gt_size, scale = findings.get('datasets', 'train', 'gt_size'), findings.get('scale') or 1
-    network = findings.get('network_g') or {}
-    smallest = _SMALLEST_LQ.get(network.get('type', ''))
-    if isinstance(gt_size, int) and smallest and gt_size // scale < smallest:
-        findings.add(
-            ('datasets', 'train', 'gt_size'),
-            f'must be at least {smallest * scale}, because {network["type"]} takes low-quality frames of {smallest} '
-            f'pixels and more; got {gt_size}, which makes {gt_size // scale}.',
         )
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from dlvr_plugin.clips.clip_store import ClipStore, check_pair, read_meta_info
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.lmdb_file import find_lmdb_problem
-from dlvr_plugin.data import ClipDataset
+from dlvr_plugin.data import ClipDataset, ClipTestDataset
 from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths, check_metric
 from dlvr_plugin.options.consistency.combinations import REDS_LENGTH, TEST_SETS_OF_CLIPS
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.restoration.restored_frames import list_frames
 
 _PATHS = ('dataroot_gt', 'dataroot_lq', 'dataroot_flow', 'meta_info_file', 'meta_info')
 _REDS_VALIDATION = {
@@ -23,7 +24,8 @@ def check_data_files(findings: Findings) -> None:
     _check_metrics(findings)
     for phase, dataset in findings.datasets():
         is_there = _check_paths(findings, phase, dataset)
-        if not is_there or not findings.has_types('datasets', phase) or not findings.has_types('scale'):
+        fits = findings.is_sound('datasets', phase, 'type')
+        if not is_there or not fits or not all(findings.has_types(*key) for key in (('datasets', phase), ('scale',))):
             continue
         with findings.collect('datasets', phase):
             if dataset['type'] in TEST_SETS_OF_CLIPS:
@@ -31,6 +33,10 @@ def check_data_files(findings: Findings) -> None:
             elif dataset['type'] == ClipDataset.__name__ and findings.is_sound('datasets', phase, 'gt_size'):
                 number = len(ClipDataset({**dataset, 'scale': findings.opt.get('scale', 1)}))
                 _check_batch(findings, phase, dataset, number)
+            elif dataset['type'] == ClipTestDataset.__name__:
+                own = ClipTestDataset({**dataset, 'scale': findings.opt.get('scale', 1)})
+                lengths = {clip: length for clip, _, length in list_frames(own)}
+                check_clip_lengths(lengths, dataset['name'], findings.get('val') or {})
             elif dataset['type'] in ('REDSDataset', 'REDSRecurrentDataset'):
                 _check_batch(findings, phase, dataset, _count_reds_frames(dataset))
 

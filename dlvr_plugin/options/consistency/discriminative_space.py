@@ -1,13 +1,14 @@
 """Options of ``DiscriminativeSpaceModel``, and of sliding windows of any model, that must fit together."""
 
 import inspect
-from typing import Any
 
 import torch
-from basicsr.models.video_base_model import VideoBaseModel
+from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 
 from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.archs.spec import find_num_frame
+from dlvr_plugin.data import ClipTestDataset
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
@@ -16,6 +17,7 @@ from dlvr_plugin.models.discriminative_space_options import (
     find_generator_type,
     find_host_model,
 )
+from dlvr_plugin.options.consistency.clip_sets import check_test_frames
 from dlvr_plugin.options.consistency.combinations import construct
 from dlvr_plugin.options.consistency.findings import Findings
 
@@ -28,13 +30,27 @@ def check_windows(findings: Findings) -> None:
     if not findings.get('model_type'):
         return
     model = MODEL_REGISTRY.get(findings.opt['model_type'])
-    if model is not DiscriminativeSpaceModel:
-        is_window = isinstance(model, type) and issubclass(model, VideoBaseModel)
-        _check_generator(findings, 'sliding_window' if is_window and not _is_recurrent(model) else 'image', extra=0)
+    is_over_host = model is DiscriminativeSpaceModel
+    if is_over_host:
+        model = find_host_model(findings.opt) if findings.get('host_model') else None
+    if not isinstance(model, type) or not issubclass(model, SRModel) or not findings.is_sound('generator_type'):
         return
-    if not findings.get('host_model') or not findings.is_sound('generator_type'):
+    generator_type = _read_generator_type(findings, model, findings.get('generator_type') if is_over_host else None)
+    if generator_type is None:
         return
-    generator_type = find_generator_type(findings.opt, find_host_model(findings.opt))
+    if is_over_host:
+        _check_over_host_model(findings, generator_type)
+    else:
+        _check_generator(findings, generator_type, extra=0)
+
+
+def _read_generator_type(findings: Findings, model: type[SRModel], given: str | None) -> GeneratorType | None:
+    with findings.collect('generator_type'):
+        return find_generator_type({'network_g': findings.get('network_g'), 'generator_type': given}, model)
+    return None
+
+
+def _check_over_host_model(findings: Findings, generator_type: GeneratorType) -> None:
     options = _read_options(findings) if findings.is_train else None
     extra = 2 * options.matching.radius if options is not None and options.fake == 'generated' else 0
     _check_generator(findings, generator_type, extra=extra)
@@ -42,10 +58,6 @@ def check_windows(findings: Findings) -> None:
         _check_window_of_t(findings, generator_type, options, extra)
     if findings.is_train:
         _check_net_t(findings)
-
-
-def _is_recurrent(model: type[Any]) -> bool:
-    return any(each.__name__ == 'VideoRecurrentModel' for each in model.__mro__)
 
 
 def _read_options(findings: Findings) -> DiscriminativeSpaceOptions | None:
@@ -61,28 +73,26 @@ def _read_options(findings: Findings) -> DiscriminativeSpaceOptions | None:
 
 def _check_generator(findings: Findings, generator_type: GeneratorType, *, extra: int) -> None:
     """Check that samples have as many frames as a sliding-window G takes, and ``extra`` more in training."""
-    taken = _num_frame_of(findings.get('network_g'))
+    network = findings.get('network_g')
+    taken = find_num_frame(network)
+    own_sets = [phase for phase, each in findings.datasets() if each.get('type') == ClipTestDataset.__name__]
+    for phase, dataset in findings.datasets():
+        if network and phase in own_sets:
+            check_test_frames(findings, phase, dataset, generator_type, taken)
     if generator_type != 'sliding_window' or taken is None:
         return
+    named = 'num_frame' in inspect.signature(ARCH_REGISTRY.get(network['type'])).parameters
+    reason = f'network_g.num_frame {taken}' if named else f'the window of {network["type"]}'
     for phase, _ in findings.datasets():
         num_frame = findings.get('datasets', phase, 'num_frame')
         more = extra if phase == 'train' else 0
-        if isinstance(num_frame, int) and num_frame != taken + more:
+        if isinstance(num_frame, int) and num_frame != taken + more and phase not in own_sets:
             findings.add(
                 ('datasets', phase, 'num_frame'),
-                f'must be {taken + more}: network_g.num_frame {taken}'
+                f'must be {taken + more}: {reason}'
                 + (f' and {more} more for fake: generated' if more else '')
                 + f', got {num_frame}.',
             )
-
-
-def _num_frame_of(network: dict[str, Any] | None) -> int | None:
-    """Return the frames that a network takes at once; None where it does not say so."""
-    if not network:
-        return None
-    parameter = inspect.signature(ARCH_REGISTRY.get(network['type'])).parameters.get('num_frame')
-    given = network.get('num_frame', parameter.default if parameter is not None else None)
-    return given if isinstance(given, int) else None
 
 
 def _check_window_of_t(

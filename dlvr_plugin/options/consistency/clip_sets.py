@@ -1,0 +1,69 @@
+"""Sets of own clips: each class in its phase, with the frames and the ground truth that network and metrics take."""
+
+import inspect
+from typing import Any
+
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from dlvr_plugin.data.clip_test_dataset import WHOLE_CLIPS, ClipTestDataset
+from dlvr_plugin.models.discriminative_space_options import GeneratorType
+from dlvr_plugin.options.consistency.findings import Findings
+
+
+def check_clip_sets(findings: Findings) -> None:
+    """Find sets of own clips that are of the wrong class, and metrics that lack their ground truth."""
+    for phase, dataset in findings.datasets():
+        kind = findings.get('datasets', phase, 'type')
+        if kind == 'ClipDataset' and phase != 'train':
+            findings.add(
+                ('datasets', phase, 'type'),
+                'must be ClipTestDataset for own clips in validation and tests; ClipDataset gives random crops for the '
+                'training.',
+            )
+        elif kind == ClipTestDataset.__name__ and phase == 'train':
+            findings.add(
+                ('datasets', phase, 'type'),
+                'must be ClipDataset for own clips in the training; ClipTestDataset gives whole frames for validation '
+                'and tests.',
+            )
+        elif kind == ClipTestDataset.__name__ and dataset.get('dataroot_gt') is None:
+            _check_metrics(findings, phase)
+
+
+def _check_metrics(findings: Findings, phase: str) -> None:
+    val = findings.opt.get('val')
+    metrics = val.get('metrics') if isinstance(val, dict) else None
+    for name in metrics if isinstance(metrics, dict) else ():
+        metric = findings.get('val', 'metrics', name)
+        if metric and 'img2' in inspect.signature(METRIC_REGISTRY.get(metric['type'])).parameters:
+            findings.add(
+                ('val', 'metrics', name),
+                f'needs ground truth, and datasets.{phase} has none. Set its dataroot_gt, or remove the metric.',
+            )
+
+
+def check_test_frames(
+    findings: Findings, phase: str, dataset: dict[str, Any], generator_type: GeneratorType, taken: int | None
+) -> None:
+    """Check that a test set of own clips gives the frames that the generator takes.
+
+    Args:
+        findings: Where problems go.
+        phase: Phase of the set.
+        dataset: Its section.
+        generator_type: What the generator takes.
+        taken: Frames of its window, None where that is not known.
+    """
+    num_frame = dataset.get('num_frame', WHOLE_CLIPS)
+    key = ('datasets', phase, 'num_frame')
+    if not isinstance(num_frame, int) or not findings.is_sound(*key):
+        return
+    got = f'got {num_frame}' + (', whole clips.' if num_frame == WHOLE_CLIPS else '.')
+    if generator_type == 'recurrent' and num_frame != WHOLE_CLIPS:
+        findings.add(key, f'must be {WHOLE_CLIPS}, or left out, because network_g takes whole clips; {got}')
+    elif generator_type == 'image' and num_frame == WHOLE_CLIPS:
+        findings.add(key, f'must be 1, because network_g takes single frames; {got}')
+    elif generator_type == 'sliding_window' and taken is None and num_frame == WHOLE_CLIPS:
+        findings.add(key, f'must be the number of frames that network_g takes at once; {got}')
+    elif generator_type == 'sliding_window' and taken not in (None, num_frame):
+        findings.add(key, f'must be {taken}, the frames that network_g takes at once; {got}')
