@@ -43,6 +43,13 @@ def test_readme_leads_to_every_page():
     assert {page.name for page in index.parent.glob('*.md')} - {'README.md'} <= set(links_of(index))
 
 
+def test_the_demo_ends_with_headings_of_the_readme():
+    named = re.findall(r'README.md, "(.+?)"', (REPOSITORY / 'scripts/demo_summary.py').read_text())
+    assert len(named) >= 3
+    headings = (REPOSITORY / 'README.md').read_text().splitlines()
+    assert {f'## {heading}' for heading in named} <= set(headings)
+
+
 @pytest.mark.parametrize('page', PAGES, ids=_name)
 def test_page(page):
     """What is checked by reading alone: marks, links, files, flags, option keys, machine paths."""
