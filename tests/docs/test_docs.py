@@ -12,7 +12,7 @@ from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.yaml_reader import read_file
 from tests.docs.commands import COMMAND_FLAGS, accept, run
 from tests.docs.pages import BLOCKS, LANGUAGES, PAGES, REPOSITORY, anchors_of, blocks_of, links_of, prose_of, spans_of
-from tests.docs.workspace import make_workspace
+from tests.docs.workspace import CLIPS, make_workspace
 from tests.helpers import read_options
 
 RUN_PAGES = sorted({block.page for block in BLOCKS if block.language in ('bash', 'python') and not block.needs})
@@ -173,3 +173,24 @@ def test_what_is_wrong_is_found(tmp_path):
     assert not accept(['python', '-m', 'dlvr_plugin.train', '-opt', 'options/demo/1_pretrain.yml', '--auto_resume'])
     assert accept(['bash', 'scripts/none.sh'])
     assert accept(['rm', '-r', 'datasets'])
+
+
+@pytest.mark.slow
+def test_own_clips_from_data_to_restored_frames(tmp_path, monkeypatch):
+    """The page's option files and commands as they stand, for two iterations."""
+    make_workspace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('DLVR_ROOT', str(tmp_path))
+    blocks = [block for block in BLOCKS if block.page == 'docs/own_clips.md']
+    for block in blocks:
+        if block.language == 'yaml':
+            name = re.match(r'# (my_\w+\.yml)\n', block.code)
+            Path(name[1]).write_text(block.code)
+    short = ' --force_yml num_gpu=0 train:total_iter=2'
+    for block in blocks:
+        for command in block.commands if block.language == 'bash' else ():
+            flags = short if 'train' in command else ' --force_yml num_gpu=0' if '-opt' in command else ''
+            if 'my_discriminative_space' in command:
+                flags += ' train:init_t_iters=1'
+            assert run(command + flags) == 0, f'{block}: {command}'
+    assert len(list(Path('results/my_test').rglob('*.png'))) == CLIPS['holiday']
