@@ -1,41 +1,77 @@
 """Package definition of dlvr_plugin."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).resolve().parent
+VERSION = re.search(r"__version__ = '(.+)'", (HERE / 'dlvr_plugin/core/version.py').read_text(encoding='utf-8'))
+assert VERSION is not None
+
+# Each lower bound is the version that brought what the code needs, or the oldest one that the tests have passed with.
+REQUIREMENTS = [
+    'basicsr==1.4.2',  # the only version whose defects are known; repairs recognise its functions
+    'filelock>=3.12',
+    'lmdb>=3',  # lmdb.verify
+    'lpips==0.1.4',  # the version of the metric that numbers are compared by
+    'matplotlib>=3.7',
+    'numpy>=1.24',
+    'opencv-python>=4.8',
+    'pillow>=9.5',
+    'pyyaml>=6',
+    'safetensors>=0.4.3',
+    # TensorBoard, as tb-nightly of basicsr, imports pkg_resources, which setuptools 82 removed. No tensorboard here:
+    # it and tb-nightly together break TensorBoard.
+    'setuptools<82',
+    'torch>=2.6',  # nn.utils.get_total_norm, clip_grads_with_norm_
+    'torchvision>=0.21',  # the one of torch 2.6
+    'tqdm>=4.66',
+]
+
 setup(
     name='dlvr_plugin',
-    version='0.1.0',
+    version=VERSION[1],
     description='Learning the Loss Functions in a Discriminative Space for Video Restoration, as a BasicSR plugin',
-    long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'),
+    long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    keywords='video restoration, video super-resolution, video deblurring, loss function, perceptual quality, BasicSR',
+    project_urls={'BasicSR': 'https://github.com/XPixelGroup/BasicSR'},
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Environment :: Console',
+        'Environment :: GPU :: NVIDIA CUDA',
+        'Intended Audience :: Developers',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Multimedia :: Video',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Image Processing',
+    ],
     packages=find_packages(include=['dlvr_plugin', 'dlvr_plugin.*']),
     package_data={'dlvr_plugin.report': ['page/*']},
     # basicsr 1.4.2 does not build on Python 3.13
     python_requires='>=3.10,<3.13',
-    # No tensorboard here: basicsr brings tb-nightly, and the two together break TensorBoard.
-    install_requires=[
-        'basicsr>=1.4.2',
-        'filelock',
-        'lmdb>=3',
-        'lpips',
-        'matplotlib',
-        'numpy',
-        'opencv-python',
-        'pillow',
-        'pyyaml',
-        'safetensors',
-        'torch',
-        'torchvision',
-        'tqdm',
-    ],
+    install_requires=REQUIREMENTS,
     entry_points={'console_scripts': ['dlvr = dlvr_plugin.cli.main:main']},
     extras_require={
         'mmcv': ['mmcv-lite'],  # colours of optical flow as papers have them
         'vmaf': ['imageio-ffmpeg'],  # an ffmpeg with libvmaf
         'wandb': ['wandb'],  # curves at Weights & Biases
-        'test': ['imageio-ffmpeg', 'jsonschema', 'mmcv-lite', 'mypy', 'playwright', 'pytest', 'ruff', 'types-PyYAML'],
+        'test': [
+            'imageio-ffmpeg',
+            'jsonschema',
+            'mmcv-lite',
+            'mypy',
+            'playwright',
+            'pytest',
+            'ruff',
+            'types-PyYAML',
+        ],
     },
 )

@@ -1,5 +1,6 @@
 """Train with BasicSR and the plugin: ``python -m dlvr_plugin.train -opt FILE``."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code.
     """
     return exit_code_of(lambda: _run(argv))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train for ``dlvr train``, whose parser has checked the arguments and left them in ``words``.
+
+    Raises:
+        UserError: What a person can mend. OSError: A file cannot be read or written.
+    """
+    _run(args.words)
 
 
 def _run(argv: Sequence[str] | None) -> None:

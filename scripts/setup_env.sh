@@ -16,7 +16,7 @@ find_python() {
 
 setup_env() {
   local stamp=.venv/installed wanted
-  wanted=$(cksum <setup.py)
+  wanted=$(cat setup.py dlvr_plugin/core/version.py | cksum)
   PYTHON=$PWD/.venv/bin/python
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return; fi
   local python

@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -13,9 +14,39 @@ from dlvr_plugin import host
 from dlvr_plugin.data import framework_datasets
 from dlvr_plugin.training import step_features
 
+# How tests that were skipped can be had to run, by a part of the reason.
+_REMEDIES = {
+    'Chromium': 'install Chromium: apt-get install chromium',
+    'Playwright': "pip install --editable '.[test]'",
+    'mmcv': "pip install --editable '.[mmcv]'",
+    'wandb': "pip install --editable '.[wandb]'",
+    'ffmpeg': "pip install --editable '.[vmaf]'",
+    'GPU': 'run them on a machine with a GPU of NVIDIA',
+    'root may': 'run them as another user than root',
+    'clips': 'put the clips where the reason says',
+}
+
 host.apply()  # as the commands do
 framework_datasets.install()
 step_features.install()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say of every kind of test that was skipped why, and how to have it run."""
+    skipped = terminalreporter.stats.get('skipped', ())
+    # A file that is skipped as a whole is so twice, as tests and as examples.
+    distinct = {(report.nodeid, report.longrepr[2].removeprefix('Skipped: ')) for report in skipped}
+    for line in skip_lines(Counter(reason for _, reason in distinct)):
+        terminalreporter.write_line(line)
+
+
+def skip_lines(reasons: Counter[str]) -> list[str]:
+    """Return a line for every reason why tests were skipped, with their number."""
+    lines = []
+    for reason, count in sorted(reasons.items()):
+        remedy = next((how for part, how in _REMEDIES.items() if part in reason), None)
+        lines.append(f'{count} skipped: {reason}.' + (f' To run: {remedy}.' if remedy else ''))
+    return lines
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from basicsr.data import build_dataset
 from basicsr.utils.options import ordered_yaml
 from torch.utils.data import DataLoader
 
-from dlvr_plugin.clips.store_writer import Codec
+from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store

@@ -1,7 +1,6 @@
 """``dlvr data check``: find what would end or spoil a training run, before it does."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,27 +14,6 @@ from dlvr_plugin.options.dataset_sections import read_datasets
 from dlvr_plugin.report.text_table import format_table
 
 _LEVELS = ('error', 'warning', 'note')
-
-
-def add_parser(commands: Any) -> None:
-    """Add the subcommand to those of ``dlvr data``."""
-    parser = commands.add_parser(
-        'check',
-        help='check stores, folders of clips, or the data of an option file',
-        description='Check every frame of stores or folders of clips. The exit code is 1 where there are errors.',
-    )
-    parser.add_argument('source', type=Path, help='LMDB, folder of clip folders, or option file (.yml)')
-    parser.add_argument('--lq', type=Path, help='low-quality clips that belong to SOURCE')
-    parser.add_argument('--scale', type=int, help='factor between the two (default: by their sizes)')
-    parser.add_argument('--meta-info', type=Path, help='meta file of SOURCE (default: that of an LMDB)')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
-    parser.add_argument(
-        '--fix',
-        type=Path,
-        metavar='FILE',
-        help='write a meta file of the clips without errors; sources stay as they are',
-    )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,8 +3,6 @@
 import argparse
 import json
 import sys
-from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -12,22 +10,6 @@ from safetensors.torch import save
 from dlvr_plugin.core.checkpoints import DESCRIPTION, read_checkpoint, read_weights
 from dlvr_plugin.core.errors import CheckpointError
 from dlvr_plugin.core.files import write_atomic
-
-
-def add_parser(groups: Any) -> None:
-    """Add the command to ``dlvr``."""
-    parser = groups.add_parser(
-        'export',
-        help='write the weights of a checkpoint as a safetensors file',
-        description='Write the weights of a checkpoint (net_g_*.pth) as a safetensors file: names and tensors as the '
-        'network has them, and nothing that a reader could run.',
-    )
-    parser.add_argument('checkpoint', type=Path, help='checkpoint of a network (.pth)')
-    parser.add_argument('target', type=Path, nargs='?', help='file to write (default: beside it, .safetensors)')
-    parser.add_argument('--param-key', help='weights to take (default: params_ema where there are, else params)')
-    parser.add_argument('--half', action='store_true', help='store float32 as float16')
-    parser.add_argument('--force', action='store_true', help='replace a file that exists')
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:

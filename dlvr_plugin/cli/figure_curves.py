@@ -4,7 +4,6 @@ import argparse
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from basicsr.utils import get_root_logger
 from matplotlib.figure import Figure
@@ -15,37 +14,6 @@ from dlvr_plugin.report.curve_figures import draw_curves, draw_tradeoff
 from dlvr_plugin.report.training_log import find_tags, read_scalars
 
 _PERCEPTION_METRICS = ('lpips', 'vmaf', 'tof')  # the first that was measured is the default
-
-
-def add_parsers(kinds: Any) -> list[argparse.ArgumentParser]:
-    """Add the kinds to those of ``dlvr figure``, and return their parsers."""
-    curves = kinds.add_parser('curves', help='draw training curves', description='Draw training curves.')
-    curves.add_argument('runs', type=Path, nargs='+', metavar='RUN', help='TensorBoard folder: tb_logger/NAME')
-    curves.add_argument('--tags', nargs='+', metavar='TAG', help='such as l_g_pix (default: all losses and accuracies)')
-    curves.add_argument(
-        '--smooth',
-        type=float,
-        default=0.9,
-        metavar='S',
-        help='weight of the past in averages, in [0, 1) (default: 0.9)',
-    )
-    curves.add_argument('--labels', nargs='+', metavar='NAME', help='names of the runs (default: their folders)')
-    curves.set_defaults(draw=_draw_curves)
-
-    tradeoff = kinds.add_parser(
-        'tradeoff',
-        help='plot perception against distortion',
-        description='Plot methods by two metrics. Those of names NAME@ITER are joined as checkpoints of one run.',
-    )
-    tradeoff.add_argument('evaluations', type=Path, nargs='+', metavar='EVALUATION', help='output of dlvr evaluate')
-    tradeoff.add_argument('--x', default='psnr', metavar='METRIC', help='horizontal axis (default: psnr)')
-    tradeoff.add_argument(
-        '--y',
-        metavar='METRIC',
-        help=f'vertical axis (default: the first that there is of {", ".join(_PERCEPTION_METRICS)})',
-    )
-    tradeoff.set_defaults(draw=_draw_tradeoff)
-    return [curves, tradeoff]
 
 
 def _draw_curves(args: argparse.Namespace) -> tuple[str, Figure]:
@@ -112,3 +80,6 @@ def _collect_points(evaluations: Mapping[Path, Evaluation], x: str, y: str) -> d
     if not finite:
         raise DataError('No method has finite values of both metrics.')
     return finite
+
+
+KINDS = {'curves': _draw_curves, 'tradeoff': _draw_tradeoff}

@@ -4,7 +4,6 @@ import argparse
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,48 +15,6 @@ from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, rea
 from dlvr_plugin.report.frame_figures import Box, Line, draw_crops, draw_flow_maps, draw_profiles, temporal_profile
 
 _NOTED_METRICS = ('psnr', 'lpips')
-
-
-def add_parsers(kinds: Any) -> list[argparse.ArgumentParser]:
-    """Add the kinds to those of ``dlvr figure``, and return their parsers."""
-    crops = _add_kind(kinds, 'crops', 'compare crops of one frame', _draw_crops)
-    crops.add_argument('--frame', type=int, required=True, metavar='N', help='number of the frame, from 0')
-    crops.add_argument(
-        '--box',
-        type=int,
-        nargs=4,
-        action='append',
-        required=True,
-        metavar=('TOP', 'LEFT', 'HEIGHT', 'WIDTH'),
-        help='what is enlarged, in pixels; may be repeated',
-    )
-    crops.add_argument('--profile-row', type=int, metavar='Y', help='add temporal profiles of row Y of the boxes')
-    crops.add_argument('--zoom', choices=('nearest', 'bicubic'), default='nearest', help='(default: nearest)')
-
-    profile = _add_kind(kinds, 'profile', 'compare temporal profiles', _draw_profile)
-    place = profile.add_mutually_exclusive_group(required=True)
-    place.add_argument('--row', type=int, metavar='Y', help='show x against t in this row')
-    place.add_argument('--column', type=int, metavar='X', help='show y against t in this column')
-    profile.add_argument(
-        '--range', type=int, nargs=2, metavar=('A', 'B'), help='pixels A to B - 1 of the row or column (default: all)'
-    )
-
-    flow = _add_kind(kinds, 'flow', 'compare optical flow', _draw_flow)
-    flow.add_argument('--frame', type=int, required=True, metavar='N', help='flow from frame N - 1 to N')
-    flow.add_argument('--max-length', type=float, metavar='L', help='pixels that get full colours (default: by the GT)')
-    return [crops, profile, flow]
-
-
-def _add_kind(kinds: Any, name: str, what: str, draw: Any) -> argparse.ArgumentParser:
-    parser = kinds.add_parser(name, help=what, description=f'{what[0].upper()}{what[1:]}.')
-    parser.add_argument('--gt', type=Path, metavar='DIR', help='ground truth: folder of clips, LMDB, or of videos')
-    parser.add_argument('--results', nargs='+', action='extend', metavar='NAME=DIR', help='methods and their clips')
-    parser.add_argument(
-        '--evaluation', type=Path, metavar='DIR', help='output of dlvr evaluate: gives --gt and --results where missing'
-    )
-    parser.add_argument('--clip', required=True, metavar='C')
-    parser.set_defaults(draw=draw)
-    return parser
 
 
 class _ClipSet:
@@ -221,3 +178,6 @@ def _draw_flow(args: argparse.Namespace) -> tuple[str, Figure]:
         pairs[name] = (previous, current)
     figure = draw_flow_maps(pairs, caption=f'{clips.clip}, frame {args.frame}', max_length=args.max_length)
     return f'flow_{clips.clip}_{args.frame}', figure
+
+
+KINDS = {'crops': _draw_crops, 'profile': _draw_profile, 'flow': _draw_flow}

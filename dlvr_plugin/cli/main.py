@@ -1,12 +1,13 @@
-"""The ``dlvr`` command."""
+"""The ``dlvr`` command: it reads its arguments first, and loads what does the work when there is work."""
 
 import argparse
+import importlib
 import logging
+import sys
 from collections.abc import Sequence
 
-from basicsr.utils import get_root_logger
-
-from dlvr_plugin.cli import (
+from dlvr_plugin.cli.command_parser import CommandParser
+from dlvr_plugin.cli.parsers import (
     data_check,
     data_prepare,
     data_show,
@@ -16,8 +17,20 @@ from dlvr_plugin.cli import (
     options_check,
     options_schema,
     report,
+    train_and_test,
 )
-from dlvr_plugin.core.command import exit_code_of
+from dlvr_plugin.core.version import __version__
+
+_EPILOG = """
+start here:
+  bash scripts/demo.sh                   in a checkout: the whole job on built-in clips, in minutes
+  dlvr options check FILE.yml            what is wrong with an option file, before a run
+  dlvr train -opt FILE.yml               options/demo and options/train have files that run as they stand
+  dlvr test -opt FILE.yml
+  dlvr evaluate --gt DIR --results ours=DIR --out DIR    then: dlvr report DIR
+
+Results go to experiments/ and results/ in the checkout, else in the current folder, or below $DLVR_ROOT.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,21 +40,61 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments; None for those of the command line.
 
     Returns:
-        Exit code: 0, 1 behind an error that was printed, or what the subcommand says; 2 for wrong arguments, 130 when
+        Exit code: 0, 1 after an error that was printed, or what the subcommand says; 2 for wrong arguments, 130 when
         it was interrupted.
     """
-    parser = argparse.ArgumentParser(prog='dlvr', description='Tools around training in a discriminative space.')
-    groups = parser.add_subparsers(metavar='GROUP', required=True)
-    data = groups.add_parser('data', help='prepare, check and look at training data')
-    commands = data.add_subparsers(metavar='COMMAND', required=True)
+    return _run(parse(argv))
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse arguments.
+
+    Args:
+        argv: Arguments; None for those of the command line.
+
+    Returns:
+        The arguments; ``module`` names the module whose function ``run`` takes them, ``words`` are those after the
+        name of the command.
+
+    Raises:
+        SystemExit: With code 2 after arguments that are wrong, or 0 after help.
+    """
+    parser = CommandParser(
+        prog='dlvr',
+        description='Train video restoration networks in a discriminative space, restore, and compare the results.',
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'dlvr_plugin {__version__}')
+    commands = parser.add_subparsers(metavar='COMMAND')
+    train_and_test.add_parsers(commands)
+    for module in (evaluate, report, figure):
+        module.add_parser(commands)
+    data = commands.add_parser('data', help='prepare, check and look at training data')
+    data_commands = data.add_subparsers(metavar='COMMAND')
     for module in (data_prepare, data_check, data_show):
-        module.add_parser(commands)
-    options = groups.add_parser('options', help='check option files, and describe them for editors')
-    commands = options.add_subparsers(metavar='COMMAND', required=True)
+        module.add_parser(data_commands)
+    options = commands.add_parser('options', help='check option files, and describe them for editors')
+    options_commands = options.add_subparsers(metavar='COMMAND')
     for module in (options_check, options_schema):
-        module.add_parser(commands)
-    for module in (evaluate, figure, report, export):
-        module.add_parser(groups)
-    args = parser.parse_args(argv)
-    get_root_logger().setLevel(logging.INFO)
-    return exit_code_of(lambda: args.run(args))
+        module.add_parser(options_commands)
+    export.add_parser(commands)
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = parser.parse_command(words)
+    args.words = words[1:]
+    return args
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Load what does the work, and let it."""
+    from dlvr_plugin.registration import register
+
+    register()
+    from basicsr.utils import get_root_logger
+
+    from dlvr_plugin.core.command import exit_code_of
+
+    work = importlib.import_module(args.module)
+    if args.module.startswith('dlvr_plugin.cli.'):  # runs of several processes set up their logs themselves
+        get_root_logger().setLevel(logging.INFO)
+    return exit_code_of(lambda: work.run(args))

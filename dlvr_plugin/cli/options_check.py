@@ -2,30 +2,15 @@
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Any
 
 import torch
 
+from dlvr_plugin.core.command import project_root
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options
+from dlvr_plugin.options.output_paths import resolve_output_paths
 from dlvr_plugin.options.problems import OptionsError
 from dlvr_plugin.options.yaml_reader import force, read_file
-
-
-def add_parser(commands: Any) -> None:
-    """Add the subcommand to those of ``dlvr options``."""
-    parser = commands.add_parser(
-        'check',
-        help='check option files without running them',
-        description='Check option files, of training runs and tests. The exit code is 1 where there are problems.',
-    )
-    parser.add_argument('files', nargs='+', type=Path, metavar='FILE', help='option file (.yml)')
-    parser.add_argument(
-        '--force_yml', nargs='+', default=[], metavar='SECTION:KEY=VALUE', help='set options, as for a run'
-    )
-    parser.add_argument('--no-files', action='store_true', help='leave out checks that look at data and weights')
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             document = read_file(path)
             force(document, args.force_yml)
+            resolve_output_paths(document.value, project_root())
             datasets = document.value.get('datasets')
             is_train = 'train' in document.value or (isinstance(datasets, dict) and 'train' in datasets)
             check_options(document, is_train=is_train, with_files=not args.no_files, processes=processes)

@@ -198,7 +198,11 @@ def _looks_like_lmdb(root: Path) -> bool:
 
 
 def by_number(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts numbers in names by value, so that frame 10 follows frame 9."""
+    """Return a key that sorts numbers in names by value, so that frame 10 follows frame 9.
+
+    >>> sorted(['frame10', 'frame9', 'cover'], key=by_number)
+    ['cover', 'frame9', 'frame10']
+    """
     return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', name)]
 
 
@@ -252,7 +256,11 @@ def read_meta_info(path: str | Path) -> dict[str, tuple[int, tuple[int, int]]]:
 
 
 def format_meta_line(name: str, num_frames: int, size: tuple[int, ...]) -> str:
-    """Return the line of a clip in a meta file, as ``read_meta_info`` takes it; ``size`` begins with (h, w)."""
+    """Return the line of a clip in a meta file, as ``read_meta_info`` takes it; ``size`` begins with (h, w).
+
+    >>> format_meta_line('000', 100, (720, 1280)).strip()
+    '000 100 (720,1280,3)'
+    """
     return f'{name} {num_frames} ({size[0]},{size[1]},3)\n'
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 import cv2
 import lmdb
@@ -21,10 +21,10 @@ from filelock import FileLock, Timeout
 
 from dlvr_plugin.clips.clip_store import Record, by_number, format_meta_line
 from dlvr_plugin.clips.raw_records import encode_raw
+from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import partial_path, write_atomic
 
-Codec = Literal['raw', 'png']
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
 _COMMIT_BYTES = 2**26  # of frames that are written at once, and lost at a kill

@@ -30,6 +30,9 @@ def exit_code_of(action: Callable[[], int | None]) -> int:
 
     What a person can mend (a ``UserError``, or an ``OSError``: files, rights, disks) is told on one screen. Anything
     else is a defect: its traceback goes to the log. Ctrl-C gives 130, a signal that a run obeyed 128 and its number.
+
+    >>> exit_code_of(lambda: None)
+    0
     """
     # Networks and losses of the framework load files of their own; nothing in a file is ever executed.
     os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)

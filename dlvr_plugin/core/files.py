@@ -8,8 +8,14 @@ from pathlib import Path
 
 
 def partial_path(target: Path) -> Path:
-    """Return the hidden name under which a file or a folder is made until it is complete."""
-    return target.with_name(f'.{target.stem}.partial{target.suffix}')
+    """Return the hidden name under which a file or a folder is made until it is complete.
+
+    It ends in ``.partial``, so that no search by extension finds it.
+
+    >>> partial_path(Path('models/net_g.pth')).as_posix()
+    'models/.net_g.pth.partial'
+    """
+    return target.with_name(f'.{target.name}.partial')
 
 
 def write_atomic(path: Path, content: bytes, *, sync: bool = True) -> None:
@@ -22,6 +28,13 @@ def write_atomic(path: Path, content: bytes, *, sync: bool = True) -> None:
 
     Raises:
         OSError: It cannot be written; what stood there before still stands there.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomic(Path(folder) / 'table.md', b'one')
+    ...     write_atomic(Path(folder) / 'table.md', b'two')
+    ...     [(path.name, path.read_bytes()) for path in Path(folder).iterdir()]
+    [('table.md', b'two')]
     """
     partial = partial_path(path)
     try:

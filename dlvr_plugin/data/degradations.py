@@ -4,16 +4,15 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dlvr_plugin.core.arguments import check_choice, check_integer, check_number
+from dlvr_plugin.core.choices import DegradationType
 from dlvr_plugin.core.errors import InvalidTypeError, InvalidValueError
-
-DegradationType = Literal['BI', 'BD', 'motion_blur']
 
 # Bicubic downsampling reaches 2 pixels of the result beyond a pixel, and half a one.
 _BICUBIC_REACH = 3

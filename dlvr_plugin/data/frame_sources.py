@@ -10,8 +10,9 @@ from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from dlvr_plugin.clips.clip_store import Clip, ClipStore, missing_frames
-from dlvr_plugin.clips.store_writer import Codec, EncodedFrame, encode_frame
+from dlvr_plugin.clips.store_writer import EncodedFrame, encode_frame
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_frames, read_video, split_scenes
+from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.data.degradations import Degradation, degrade_images
 

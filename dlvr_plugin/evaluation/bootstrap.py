@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dlvr_plugin.core.choices import Average
 from dlvr_plugin.evaluation.evaluation_file import Interval
-from dlvr_plugin.evaluation.protocol import Average
 
 _DRAWS, _SEED, _LEVEL = 2000, 0, 0.95
 

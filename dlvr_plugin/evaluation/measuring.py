@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from basicsr.metrics import calculate_niqe
 
+from dlvr_plugin.core.choices import ColorSpace
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics.lpips_distance import Features, LpipsDistance
 from dlvr_plugin.metrics.optical_flow import FlowTracker
-from dlvr_plugin.metrics.psnr_ssim import ColorSpace, check_images, psnr, psnr_of_batch, ssim, ssim_of_batch
+from dlvr_plugin.metrics.psnr_ssim import check_images, psnr, psnr_of_batch, ssim, ssim_of_batch
 from dlvr_plugin.metrics.tof import crop_slices, flow_distance, to_grey
 
 _NIQE_BLOCK = 96

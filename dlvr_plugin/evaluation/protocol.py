@@ -1,14 +1,10 @@
 """The protocol of an evaluation: what is compared, and how it is averaged."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from dlvr_plugin.core.arguments import check_choice, check_integer
-from dlvr_plugin.metrics.lpips_distance import LpipsNet
-from dlvr_plugin.metrics.psnr_ssim import ColorSpace
-from dlvr_plugin.metrics.tof import Crop, FlowNorm
-
-Average = Literal['clip', 'frame']
+from dlvr_plugin.core.choices import Average, ColorSpace, Crop, FlowNorm, LpipsNet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,9 @@ from typing import Any
 import torch
 from basicsr.data import build_dataloader, build_dataset
 from basicsr.models import build_model
-from basicsr.utils import get_env_info, get_time_str, make_exp_dirs
-from basicsr.utils.options import dict2str
+from basicsr.utils import get_time_str, make_exp_dirs
 
-from dlvr_plugin.core.log import set_up_log
+from dlvr_plugin.core.log import log_start, set_up_log
 from dlvr_plugin.evaluation.validation import validate
 
 
@@ -24,9 +23,9 @@ def test(opt: dict[str, Any]) -> None:
     """
     torch.backends.cudnn.benchmark = True
     make_exp_dirs(opt)
-    logger = set_up_log(Path(opt['path']['log']) / f'test_{opt["name"]}_{get_time_str()}.log')
-    logger.info(get_env_info())
-    logger.info(dict2str(opt))
+    log_file = Path(opt['path']['log']) / f'test_{opt["name"]}_{get_time_str()}.log'
+    logger = set_up_log(log_file)
+    log_start(opt, log_file)
     loaders = []
     for _, options in sorted(opt['datasets'].items()):
         dataset = build_dataset(options)

@@ -15,10 +15,11 @@ import torch
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from dlvr_plugin.core.choices import Crop, FlowNorm
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance, LpipsNet
 from dlvr_plugin.metrics.psnr_ssim import check_images, psnr, ssim
-from dlvr_plugin.metrics.tof import Crop, FlowNorm, tof
+from dlvr_plugin.metrics.tof import tof
 from dlvr_plugin.metrics.vmaf import find_ffmpeg, vmaf
 
 # Of the metrics that can be named in an option file; the host takes 'higher' where nothing is said.

@@ -4,7 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 from urllib.error import URLError
 from urllib.parse import urlparse
 
@@ -14,9 +14,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from dlvr_plugin.core.choices import LpipsNet
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 
-LpipsNet = Literal['alex', 'vgg', 'squeeze']
 LPIPS_NETS: tuple[LpipsNet, ...] = get_args(LpipsNet)
 
 # torchvision's weights of the trunks; the file names end in the first digits of their SHA-256.

@@ -1,7 +1,6 @@
 """PSNR and SSIM, equal to the host's and several times faster."""
 
 import functools
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -9,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dlvr_plugin.core.choices import ColorSpace
 from dlvr_plugin.core.errors import InvalidValueError
-
-ColorSpace = Literal['rgb', 'y']
 
 _Y_FROM_BGR = np.array([[24.966, 128.553, 65.481]]) / 255  # ITU-R BT.601, as MATLAB's rgb2ycbcr
 _Y_OFFSET = 16

@@ -1,16 +1,12 @@
 """tOF: how far the motion of a restored sequence is from that of the ground truth."""
 
-from typing import Literal
-
 import cv2
 import numpy as np
 
+from dlvr_plugin.core.choices import Crop, FlowNorm
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.metrics.optical_flow import farneback_flow
 from dlvr_plugin.metrics.psnr_ssim import check_images
-
-FlowNorm = Literal['euclidean', 'absolute']
-Crop = Literal['none', 'border', 'tecogan']
 
 
 def tof(

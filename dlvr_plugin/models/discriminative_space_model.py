@@ -138,6 +138,12 @@ class DiscriminativeSpaceModel(HostModel):
             with self._replaced(optimizers=optimizers_g, schedulers=schedulers_g):
                 super().update_learning_rate(generator_iter, warmup_iter)
 
+    def phase(self, current_iter: int) -> str:
+        """Return what an iteration, counted from 1, trains."""
+        if current_iter <= self.options.init_t_iters:
+            return f'training T alone until iteration {self.options.init_t_iters}'
+        return 'training G and T in alternation'
+
     def feed_data(self, data: dict[str, Any]) -> None:
         """Give the host what its generator takes, and keep the ground-truth window beside it.
 

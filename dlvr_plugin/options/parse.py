@@ -12,11 +12,11 @@ import torch
 import torch.distributed as dist
 from basicsr.utils import dist_util, set_random_seed
 
+from dlvr_plugin.options.arguments import DEBUG_FREQ, add_run_arguments
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options
+from dlvr_plugin.options.output_paths import resolve_output_paths
 from dlvr_plugin.options.yaml_reader import force, read_file
-
-_DEBUG_FREQ = 8
 
 
 def parse_options(
@@ -32,14 +32,18 @@ def parse_options(
         argv: Arguments; None for those of the command line.
 
     Returns:
-        The options with what the host derives from them, and the arguments.
+        The options with what the host derives from them, and the arguments. Where paths were resolved, ``notes`` in
+        the options says which, for the log.
 
     Raises:
         OptionsError: Options that cannot be used; the message is a report of all that is wrong with them.
     """
-    args = _parser().parse_args(argv)
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser)
+    args = parser.parse_args(argv)
     document = read_file(args.opt)
     force(document, args.force_yml or [])
+    notes = resolve_output_paths(document.value, Path(root_path))
     opt = check_options(document, is_train=is_train, processes=_processes(args.launcher))
     _start_processes(opt, args.launcher)
     _seed(opt)
@@ -53,6 +57,8 @@ def parse_options(
         if 'scale' in opt:
             dataset['scale'] = opt['scale']
     _set_folders(opt, Path(root_path), is_train)
+    if notes:
+        opt['notes'] = notes
     return opt, args
 
 
@@ -64,26 +70,6 @@ def process_group() -> Iterator[None]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser()
-    parser.add_argument('-opt', required=True, metavar='FILE', help='option file (YAML)')
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm'], default='none', help='what started the processes'
-    )
-    parser.add_argument('--auto_resume', action='store_true', help='go on from the newest checkpoint of this run')
-    parser.add_argument(
-        '--debug', action='store_true', help=f'validate and save every {_DEBUG_FREQ} iterations, no TensorBoard'
-    )
-    parser.add_argument('--local_rank', type=int, default=0, help='set by older launchers; not used')
-    parser.add_argument(
-        '--force_yml',
-        nargs='+',
-        metavar='SECTION:KEY=VALUE',
-        help='set options, with values as in a file: train:total_iter=1000 datasets:train:interval_list=[1,2]',
-    )
-    return parser
 
 
 def _processes(launcher: str) -> Processes:
@@ -127,6 +113,6 @@ def _set_folders(opt: dict[str, Any], root: Path, is_train: bool) -> None:
         folders.update({'log': run, 'visualization': run / 'visualization'})
         if 'debug' in opt['name']:
             if opt.get('val'):
-                opt['val']['val_freq'] = _DEBUG_FREQ
-            opt['logger'].update(print_freq=1, save_checkpoint_freq=_DEBUG_FREQ)
+                opt['val']['val_freq'] = DEBUG_FREQ
+            opt['logger'].update(print_freq=1, save_checkpoint_freq=DEBUG_FREQ)
     opt['path'].update({name: str(folder) for name, folder in folders.items()})

@@ -4,11 +4,11 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from dlvr_plugin.core.choices import ImageFormat
 from dlvr_plugin.evaluation.evaluation_file import Evaluation, format_json
 
-ImageFormat = Literal['png', 'jpg', 'webp']
 MARK = '<meta name="generator" content="dlvr report">'
 
 _PARTS = Path(__file__).with_name('page')

@@ -15,10 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.core.choices import ImageFormat
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import partial_path, write_atomic
 from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
-from dlvr_plugin.report.page_template import MARK, ImageFormat, build_page, collect_data, describe_frames
+from dlvr_plugin.report.page_template import MARK, build_page, collect_data, describe_frames
 
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 

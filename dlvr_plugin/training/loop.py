@@ -2,37 +2,26 @@
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from basicsr.data import build_dataloader, build_dataset
-from basicsr.data.prefetch_dataloader import CPUPrefetcher, CUDAPrefetcher
 from basicsr.models import build_model
-from basicsr.models.base_model import BaseModel
-from basicsr.utils import (
-    get_env_info,
-    get_root_logger,
-    get_time_str,
-    make_exp_dirs,
-    mkdir_and_rename,
-)
-from basicsr.utils.options import copy_opt_file, dict2str
-from torch.utils.data import DataLoader
+from basicsr.utils import get_root_logger, get_time_str, make_exp_dirs, mkdir_and_rename
+from basicsr.utils.options import copy_opt_file
 from torch.utils.tensorboard import SummaryWriter
 
-from dlvr_plugin.core.errors import DivergenceError, StopRequested
-from dlvr_plugin.core.log import set_up_log
+from dlvr_plugin.core.errors import DivergenceError, InvalidValueError, StopRequested
+from dlvr_plugin.core.log import log_start, set_up_log
 from dlvr_plugin.core.random_state import seed_everything
 from dlvr_plugin.core.training_states import load_resume_state, remove_old_states
-from dlvr_plugin.core.workers import ignore_stop_signals
 from dlvr_plugin.evaluation.validation import validate
-from dlvr_plugin.training.data_order import DataOrder, ResumableSampler, SeededDataset
 from dlvr_plugin.training.divergence import BalanceMonitor
+from dlvr_plugin.training.loaders import build_train_loader, build_val_loaders, prefetch
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.progress import Progress
+from dlvr_plugin.training.protocols import HasPhases, networks_of
 from dlvr_plugin.training.run_options import RunOptions
 from dlvr_plugin.training.stop_request import StopRequest
 from dlvr_plugin.training.updates import GuardedUpdates
@@ -65,14 +54,13 @@ def train(opt: dict[str, Any], opt_file: str) -> None:
             mkdir_and_rename(str(tb_folder))
     copy_opt_file(opt_file, opt['path']['experiments_root'])
     log_file = Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log'
-    logger = set_up_log(log_file)
-    logger.info(get_env_info())
-    logger.info(dict2str(opt))
+    set_up_log(log_file)
+    log_start(opt, log_file)
     if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
         init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
     tb_logger = None
     if uses_tb and opt['rank'] == 0:
-        # What a killed run logged behind the checkpoint is done, and logged, once more.
+        # What a killed run logged after the checkpoint is done, and logged, once more.
         tb_logger = SummaryWriter(str(tb_folder), purge_step=state['iter'] + 1 if state else None)
     try:
         with StopRequest() as stop_request:
@@ -97,11 +85,7 @@ class Training:
         self.logger = get_root_logger()
         self.total_iter = int(opt['train']['total_iter'])
         self.rollbacks = 0
-        self.val_loaders = [
-            self._build_loader(build_dataset(dataset), dataset)
-            for phase, dataset in opt['datasets'].items()
-            if phase.split('_')[0] == 'val'
-        ]
+        self.val_loaders = build_val_loaders(opt)
 
     def run(self, state: dict[str, Any] | None) -> None:
         """Train from a state, or from the start, to the last iteration."""
@@ -144,39 +128,12 @@ class Training:
         gc.collect()
         return {**state, 'rollbacks': self.rollbacks + 1}
 
-    def _build_loader(self, dataset: Any, options: dict[str, Any], sampler: Any = None) -> DataLoader:
-        opt = self.opt
-        return build_dataloader(
-            dataset, options, num_gpu=opt['num_gpu'], dist=opt['dist'], sampler=sampler, seed=opt['manual_seed']
-        )
-
-    def _build_train_loader(self, start_iter: int) -> DataLoader:
-        options, opt = self.opt['datasets']['train'], self.opt
-        dataset = build_dataset(options)
-        num_gpus = 1 if opt['dist'] else max(opt['num_gpu'], 1)
-        self.order = order = DataOrder(
-            num_samples=len(dataset),
-            enlarge_ratio=options.get('dataset_enlarge_ratio', 1),
-            samples_per_iter=options['batch_size_per_gpu'] * num_gpus * self.options.accum_iter,
-            seed=self.seed,
-            variant=self.rollbacks,
-            rank=opt['rank'],
-            world_size=opt['world_size'],
-        )
-        sampler = ResumableSampler(order, start_iter, self.total_iter)
-        loader = self._build_loader(SeededDataset(dataset, order), options, sampler)
-        loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
-        self.logger.info(
-            f'Training statistics:\n\tSamples: {len(dataset)}, {options.get("dataset_enlarge_ratio", 1)} times an epoch'
-            f'\n\tSamples an iteration: {order.samples_per_iter * order.world_size} in {opt["world_size"]} process(es)'
-            f'\n\tIterations: {order.iters_per_epoch} an epoch, {self.total_iter} in all, {start_iter} done'
-        )
-        return loader
-
     def _build_model(self, state: dict[str, Any] | None) -> None:
         """Build the model, and put everything around it that the options ask for."""
         options = self.options
-        self.model: BaseModel = build_model(self.opt)
+        self.model: Any = build_model(self.opt)  # one of BasicSR, which may have more that ``protocols`` names
+        if not networks_of(self.model, 'g'):
+            raise InvalidValueError(f'model_type: {self.opt["model_type"]} has no network net_g to train.')
         if state:
             self.model.resume_training(state)
             for message in state.get('left_out', ()):
@@ -208,13 +165,21 @@ class Training:
         self.seed = state.get('seed', self.opt['manual_seed']) if state else self.opt['manual_seed']
         self.last_saved = self.last_validated = start_iter if state else -1
         self.sample_names = ''
-        loader = self._build_train_loader(start_iter)
+        self.phase = ''
+        loader, self.order = build_train_loader(
+            self.opt,
+            accum_iter=self.options.accum_iter,
+            seed=self.seed,
+            variant=self.rollbacks,
+            start_iter=start_iter,
+            total_iter=self.total_iter,
+        )
         self._build_model(state)
         self.balance = BalanceMonitor()
         self.progress = Progress(
             self.opt, start_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
         )
-        batches = _prefetch(loader, self.opt)
+        batches = prefetch(loader, self.opt)
         with self.progress:
             while self.current_iter < self.total_iter:
                 self._iterate(batches)
@@ -226,6 +191,7 @@ class Training:
     def _iterate(self, batches: Iterator[dict[str, Any]]) -> None:
         """Take the batches of an iteration, and a step."""
         self.current_iter += 1
+        self._say_phase()
         self.progress.start_iteration()
         seed_everything(self.seed, self.rollbacks, self.current_iter, self.opt['rank'], _ITERATION)
         self.model.update_learning_rate(self.current_iter, warmup_iter=self.opt['train'].get('warmup_iter', -1))
@@ -239,6 +205,13 @@ class Training:
                 self.model.feed_data(batch)
                 self.model.optimize_parameters(self.current_iter)
         self.progress.end_iteration()
+
+    def _say_phase(self) -> None:
+        """Log what is trained, where that changes."""
+        phase = self.model.phase(self.current_iter) if isinstance(self.model, HasPhases) else ''
+        if phase != self.phase:
+            self.logger.info(f'From iteration {self.current_iter}: {phase}.')
+        self.phase = phase
 
     def _log(self) -> None:
         if self.current_iter % self.opt['logger']['print_freq']:
@@ -288,17 +261,3 @@ class Training:
         self.logger.info('Save the latest model.')
         self.model.save(epoch=-1, current_iter=-1)
         self.progress.summarize(self.model, self.opt)
-
-
-def _prefetch(loader: DataLoader, opt: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the batches, by the prefetcher that ``prefetch_mode`` names."""
-    on_gpu = opt['datasets']['train'].get('prefetch_mode') == 'cuda'
-    prefetcher = CUDAPrefetcher(loader, opt) if on_gpu else CPUPrefetcher(loader)
-    while (batch := prefetcher.next()) is not None:
-        yield batch
-
-
-def _start_worker(host_worker_init: Callable[[int], None] | None, worker_id: int) -> None:
-    ignore_stop_signals()
-    if host_worker_init is not None:
-        host_worker_init(worker_id)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.training.protocols import networks_of
 
 Amp = Literal['bf16', 'fp16']
 _DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -60,9 +61,8 @@ class Precision:
             )
         if channels_last:
             model.net_g.to(memory_format=torch.channels_last)
-        for letter in ('g', 't'):
-            net = getattr(model, f'net_{letter}', None)
-            if net is None or not (amp or f'net_{letter}' in compiled):
+        for letter, net in networks_of(model, 'gt').items():
+            if not (amp or f'net_{letter}' in compiled):
                 continue
             if amp == 'fp16':
                 self.scalers[letter] = GradScaler(self._device_type)

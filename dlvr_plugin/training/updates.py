@@ -15,13 +15,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from dlvr_plugin.core.errors import DivergenceError
+from dlvr_plugin.training.protocols import HasAverage, HasOwnLosses, WatchesOffsets, optimizers_of
 
 
 class GuardedUpdates:
     """Stands in front of a model's optimizers; the model's own training step stays as it is.
 
     Args:
-        model: Model of the host, with ``optimizer_g``, ``optimizer_t`` or ``optimizer_d``.
+        model: Model of the host; which optimizers and losses are its own, ``protocols`` says.
         accum_iter: Batches whose gradients make one step.
         max_norms: Largest gradient norm by letter of the optimizer ('g', 't'), above which gradients are scaled down.
         max_offset: Largest mean of absolute offsets of a deformable convolution, in pixels; None for any.
@@ -53,11 +54,10 @@ class GuardedUpdates:
         for name, criterion in vars(model).items():
             if name.startswith('cri_') and isinstance(criterion, nn.Module):
                 criterion.register_forward_hook(self._remember_loss)
-        for letter in ('g', 't', 'd'):
-            if hasattr(model, f'optimizer_{letter}'):
-                self._guard(getattr(model, f'optimizer_{letter}'), letter, (max_norms or {}).get(letter))
+        for letter, optimizer in optimizers_of(model).items():
+            self._guard(optimizer, letter, (max_norms or {}).get(letter))
 
-    def _watch_offsets(self) -> list[DCNv2Pack]:
+    def _watch_offsets(self) -> list[WatchesOffsets]:
         dcns = [module for module in self.model.net_g.modules() if isinstance(module, DCNv2Pack)]
         for dcn in dcns:
             dcn.register_buffer('largest_offset', torch.zeros((), device=self.model.device), persistent=False)
@@ -76,8 +76,9 @@ class GuardedUpdates:
             if not self._is_last:  # processes exchange gradients once an iteration
                 for net in nets:
                     stack.enter_context(net.no_sync())
-                ema_decay, self.model.ema_decay = getattr(self.model, 'ema_decay', 0), 0
-                stack.callback(setattr, self.model, 'ema_decay', ema_decay)
+                if isinstance(self.model, HasAverage):
+                    stack.callback(setattr, self.model, 'ema_decay', self.model.ema_decay)
+                    self.model.ema_decay = 0
             yield
         if self._is_last:
             self._losses.clear()
@@ -106,9 +107,10 @@ class GuardedUpdates:
             scaler.update()
             vars(optimizer)['step'] = step
 
-        def zero_grad() -> None:
+        @functools.wraps(plain_zero_grad)
+        def zero_grad(set_to_none: bool = True) -> None:
             if self._batch == 0:
-                plain_zero_grad()
+                plain_zero_grad(set_to_none=set_to_none)
 
         vars(optimizer).update(step=step, zero_grad=zero_grad)
 
@@ -152,5 +154,5 @@ class GuardedUpdates:
             )
 
     def _losses_of_model(self) -> list[Tensor]:
-        current_losses = getattr(self.model, 'current_losses', None)
-        return [loss.detach().float() for loss in current_losses()] if current_losses is not None else []
+        losses = self.model.current_losses() if isinstance(self.model, HasOwnLosses) else []
+        return [loss.detach().float() for loss in losses]

@@ -6,6 +6,7 @@ rounds alternate between them. Times are taken from the log, between its lines.
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -102,11 +103,11 @@ def train(run: str, option_file: str, root: Path) -> None:
 
 
 def seconds_between_lines(log: str, print_freq: int, skip: int) -> list[float]:
-    """Return the seconds an iteration between the lines of a log, behind its first iterations."""
+    """Return the seconds an iteration between the lines of a log, after its first iterations."""
     found = re.findall(r'^(\S+ \S+) INFO: \[.*?iter:\s*([\d,]+), lr', log, re.MULTILINE)
     lines = [(datetime.strptime(when, '%Y-%m-%d %H:%M:%S,%f'), int(number.replace(',', ''))) for when, number in found]
     times = [when for when, number in lines if number >= skip]
-    return [(b - a).total_seconds() / print_freq for a, b in zip(times, times[1:], strict=False)]
+    return [(b - a).total_seconds() / print_freq for a, b in itertools.pairwise(times)]
 
 
 def measure(run: str, args: argparse.Namespace, number: int) -> list[float]:

@@ -1,4 +1,3 @@
-import argparse
 import json
 import shutil
 
@@ -8,6 +7,7 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from dlvr_plugin.cli import figure
+from dlvr_plugin.cli.main import parse
 from dlvr_plugin.cli.named_folders import parse_results
 from tests.conftest import make_clip
 
@@ -19,10 +19,7 @@ BOX = ['--box', 8, 16, 24, 32]
 
 
 def draw(*arguments):
-    parser = argparse.ArgumentParser()
-    figure.add_parser(parser.add_subparsers())
-    args = parser.parse_args(['figure', *map(str, arguments)])
-    args.run(args)
+    figure.run(parse(['figure', *map(str, arguments)]))
 
 
 @pytest.fixture

@@ -215,6 +215,8 @@ import torch.distributed
 
 from dlvr_plugin.options.parse import parse_options
 
+dlvr_plugin.host.apply()  # as the commands do
+
 opt, _ = parse_options(sys.argv[1], argv=sys.argv[2:])
 pathlib.Path(sys.argv[1], f"seed_{opt['rank']}_{opt['world_size']}").write_text(str(opt['manual_seed']))
 torch.distributed.destroy_process_group()

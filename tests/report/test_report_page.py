@@ -1,4 +1,3 @@
-import argparse
 import html
 import json
 import math
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from dlvr_plugin.cli import report as report_command
+from dlvr_plugin.cli.main import parse
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.report.report_page import ReportOptions, write_report
 from tests.report.conftest import CLIPS, METHODS, NUM_FRAMES, colour_of
@@ -150,10 +150,7 @@ def test_options_out_of_range(changes, message):
 
 
 def test_command_says_what_it_wrote(evaluation_folder, host_log):
-    parser = argparse.ArgumentParser()
-    report_command.add_parser(parser.add_subparsers())
-    args = parser.parse_args(['report', str(evaluation_folder), '--frame-rate', '10', '--clips', '000'])
-    args.run(args)
+    report_command.run(parse(['report', str(evaluation_folder), '--frame-rate', '10', '--clips', '000']))
     page = evaluation_folder / 'report' / 'index.html'
     assert re.fullmatch(rf'{re.escape(str(page))}: 18 frames, 0\.\d MB\.', host_log[-1])
     assert read_data(page)['clips'][0]['frame_rate'] == 10

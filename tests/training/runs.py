@@ -89,6 +89,8 @@ def everything(root: Path, name: str, iteration: int) -> dict[str, Any]:
     files = [*folder.glob(f'models/net_*_{iteration}.pth'), folder / f'training_states/{iteration}.state']
     content = {path.name: torch.load(path, weights_only=True) for path in sorted(files)}
     content[f'{iteration}.state'].pop('networks')  # hashes of files
+    for each in content.values():
+        each.pop('description', None)  # it has the name of the run
     return content
 
 

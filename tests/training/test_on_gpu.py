@@ -43,7 +43,7 @@ def exact_float32(monkeypatch):
 
 
 def losses_of(log):
-    lines = [line for line in log if ', lr:(' in line]
+    lines = [line for line in log if re.search(r'iter:\s+\d+, lr: ', line)]
     return [{name: float(value) for name, value in re.findall(r'\b([lt]_\w+): ([-+.e\d]+)', line)} for line in lines]
 
 
@@ -92,7 +92,8 @@ def test_goes_on_where_it_stopped(opt, tmp_path, monkeypatch, host_log, exact_fl
 
 def test_updates_are_fused():
     model = build_model({**model_options(), 'num_gpu': 1})
-    assert model.optimizer_g.defaults['fused'] and model.optimizer_t.defaults['fused']
+    assert model.optimizer_g.defaults['fused']
+    assert model.optimizer_t.defaults['fused']
     assert {p.device.type for p in [*model.net_g.parameters(), *model.net_t.parameters()]} == {'cuda'}
 
 
@@ -102,8 +103,8 @@ def test_no_step_is_taken_with_bad_numbers():
     before = [p.detach().clone() for p in model.net_g.parameters()]
     batch = sample()
     batch['gt'][0, 1, 0, 3, 3] = torch.nan
+    model.feed_data(batch)
     with pytest.raises(DivergenceError, match='a loss is not finite before the step of net_g'), updates.batch(0):
-        model.feed_data(batch)
         model.optimize_parameters(1)
     assert all(torch.equal(p, q) for p, q in zip(before, model.net_g.parameters(), strict=True))
 

@@ -101,6 +101,18 @@ def test_no_step_is_taken_with_bad_numbers():
     assert all(torch.equal(p, q) for p, q in zip(before, parameters(model), strict=True))
 
 
+@pytest.mark.parametrize('set_to_none', [True, False])
+def test_a_model_may_say_how_gradients_are_cleared(set_to_none):
+    model, updates, _ = build(accum_iter=2)
+    parameter = next(model.net_t.parameters())
+    for index in range(2):
+        with updates.batch(index):
+            parameter.grad = parameter.detach().clone()
+            model.optimizer_t.zero_grad(set_to_none=set_to_none)
+            cleared = parameter.grad is None if set_to_none else not parameter.grad.any()
+            assert cleared if index == 0 else parameter.grad is not None and parameter.grad.any()
+
+
 @pytest.mark.slow
 def test_compiled_networks_compute_the_same():
     torch.manual_seed(1)

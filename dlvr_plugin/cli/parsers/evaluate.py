@@ -1,0 +1,70 @@
+"""What ``dlvr evaluate`` takes."""
+
+import os
+from pathlib import Path
+from typing import Any, get_args
+
+from dlvr_plugin.core.choices import Average, ColorSpace, Crop, FlowNorm, LpipsNet
+from dlvr_plugin.evaluation.protocol import Protocol
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand to those of ``dlvr``."""
+    parser = commands.add_parser(
+        'evaluate',
+        help='compare restored clips with their ground truth',
+        description='Compare the results of any number of methods with the ground truth. A result is a folder of clip '
+        'folders with frames (8-bit RGB), an LMDB, or a folder of video files. With --out, a run that was stopped goes '
+        'on where it was.',
+    )
+    parser.add_argument('--gt', type=Path, required=True, metavar='DIR', help='ground truth')
+    parser.add_argument('--results', nargs='+', required=True, metavar='NAME=DIR', help='clips of each method')
+    parser.add_argument('--clips', nargs='+', metavar='CLIP', help='clips to compare (default: all)')
+    metrics: Any = parser.add_argument(
+        '--metrics',
+        nargs='+',
+        default=['psnr', 'ssim', 'tof'],
+        metavar='METRIC',
+        help='some of %(names)s (default: psnr ssim tof)',
+    )
+    metrics.names = _MetricNames()
+    parser.add_argument('--out', type=Path, metavar='DIR', help='folder for metrics.json, .csv, table.md and table.tex')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
+    parser.add_argument('--device', help='cpu or cuda (default: cuda where there is one)')
+    parser.set_defaults(module='dlvr_plugin.cli.evaluate')
+    _add_protocol(parser.add_argument_group('protocol', 'The defaults are those of the paper.'))
+    lpips = parser.add_argument_group('LPIPS')
+    lpips.add_argument('--lpips-net', choices=get_args(LpipsNet), default='alex', help='trunk (default: alex)')
+    lpips.add_argument(
+        '--lpips-weights', type=Path, metavar='FILE', help='weights of the trunk, as torchvision has them'
+    )
+    lpips.add_argument('--lpips-random-weights', action='store_true', help='take random ones; the result is no LPIPS')
+
+
+class _MetricNames:
+    """Names of all metrics. They take seconds to load, and are loaded when the help page is written."""
+
+    def __str__(self) -> str:
+        from dlvr_plugin.registration import register
+
+        register()
+        from dlvr_plugin.metrics.catalogue import METRICS
+
+        return ', '.join(METRICS)
+
+
+def _add_protocol(group: Any) -> None:
+    default = Protocol()
+    for name, choices in (
+        ('color_space', get_args(ColorSpace)),
+        ('tof_norm', get_args(FlowNorm)),
+        ('tof_crop', get_args(Crop)),
+        ('lpips_crop', get_args(Crop)),
+        ('average', get_args(Average)),
+    ):
+        value = getattr(default, name)
+        group.add_argument(f'--{name.replace("_", "-")}', choices=choices, default=value, help=f'(default: {value})')
+    group.add_argument('--crop-border', type=int, default=default.crop_border, metavar='N', help='pixels (default: 8)')
+    group.add_argument(
+        '--skip-frames', type=int, default=default.skip_frames, metavar='N', help='frames at each end (default: 2)'
+    )

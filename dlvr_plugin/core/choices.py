@@ -1,0 +1,27 @@
+"""What arguments and options choose from; importing it costs nothing, so that a help page may show it at once."""
+
+from typing import Literal
+
+Average = Literal['clip', 'frame']
+"""What a metric is averaged over: clips, each the mean of its frames, or all frames alike."""
+
+Codec = Literal['raw', 'png']
+"""How an LMDB holds frames."""
+
+ColorSpace = Literal['rgb', 'y']
+"""What PSNR and SSIM compare: RGB, or the luma of BT.601."""
+
+Crop = Literal['none', 'border', 'tecogan']
+"""Which part of a frame counts: all, all but the border, or what TecoGAN's script takes."""
+
+DegradationType = Literal['BI', 'BD', 'motion_blur']
+"""How low-quality frames are made: bicubic, blurred and decimated, or blurred by motion."""
+
+FlowNorm = Literal['euclidean', 'absolute']
+"""Norm of the difference of two flow vectors."""
+
+ImageFormat = Literal['png', 'jpg', 'webp']
+"""Of the pictures of a report."""
+
+LpipsNet = Literal['alex', 'vgg', 'squeeze']
+"""Trunks of LPIPS."""

@@ -1,0 +1,46 @@
+import cv2
+import numpy as np
+import pytest
+
+from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.images import decode_image, line_up, write_image
+
+
+def image(height=6, width=10):
+    return np.random.randint(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def test_written_images_are_read_back(tmp_path):
+    write_image(tmp_path / 'a.png', image := np.arange(90, dtype=np.uint8).reshape(5, 6, 3))
+    assert np.array_equal(cv2.imread(str(tmp_path / 'a.png')), image)
+    content = (tmp_path / 'a.png').read_bytes()
+    assert np.array_equal(decode_image(content, 'a'), image)
+    assert np.array_equal(decode_image(memoryview(content), 'a'), image)
+    assert decode_image(content, 'a', flag='grayscale').shape == (5, 6)
+    assert [path.name for path in tmp_path.iterdir()] == ['a.png']
+
+
+@pytest.mark.parametrize('name', ['a.unknown', 'a'])
+def test_formats_that_there_are_not(tmp_path, name):
+    with pytest.raises(OSError, match=f'{name} cannot be written: .* is no format'):
+        write_image(tmp_path / name, image())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_there_are_not(tmp_path):
+    with pytest.raises(OSError, match=r'nowhere/a.png cannot be written: No such file'):
+        write_image(tmp_path / 'nowhere' / 'a.png', image())
+
+
+def test_damaged_content_is_named():
+    jpeg = cv2.imencode('.jpg', image(64, 64))[1].tobytes()
+    with pytest.raises(DataError, match='key x is cut off: a JPEG without its end'):
+        decode_image(jpeg[:-100], 'key x')
+    with pytest.raises(DataError, match=r'key x cannot be decoded: .* \(7 bytes\)'):
+        decode_image(b'nothing', 'key x')
+
+
+def test_images_side_by_side():
+    line = line_up([image(4, 3), image(4, 5)])
+    assert line.shape == (4, 3 + 6 + 5, 3)
+    assert (line[:, 3:9] == 255).all()

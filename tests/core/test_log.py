@@ -1,0 +1,54 @@
+"""What goes to the screen, and what to the file alone."""
+
+import logging
+
+import pytest
+from basicsr.utils import get_root_logger
+
+from dlvr_plugin.core.log import log_start, set_up_log
+
+
+def print_network(text):
+    """Log as the framework's method of this name does."""
+    get_root_logger().info(text)
+
+
+@pytest.fixture
+def screen():
+    """Messages that reach the screen."""
+    messages = []
+    logger = get_root_logger()
+    handler = logging.StreamHandler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    level = logger.level
+    logger.addHandler(handler)
+    yield messages
+    for each in logger.handlers[:]:
+        if each is handler or isinstance(each, logging.FileHandler):
+            logger.removeHandler(each)
+    logger.setLevel(level)
+
+
+def test_options_and_listings_of_networks_go_to_the_file_alone(tmp_path, screen):
+    file = tmp_path / 'run.log'
+    set_up_log(file)
+    log_start({'name': 'my_run', 'scale': 4}, file)
+    print_network('Network: EDVR, with parameters: 94,499')
+    print_network('EDVR(\n  (conv): Conv2d()\n)')
+    get_root_logger().info('Two\nlines')
+    assert screen[0].startswith('my_run: dlvr_plugin ')
+    assert str(file) in screen[1]
+    assert screen[2:] == ['Network: EDVR, with parameters: 94,499', 'Two\nlines']
+    text = file.read_text()
+    assert 'scale: 4' in text
+    assert '(conv): Conv2d()' in text
+    assert all(message in text for message in screen)
+
+
+def test_the_log_of_a_run_ends_where_the_next_one_begins(tmp_path, screen):
+    for name in ('one', 'two'):
+        set_up_log(tmp_path / f'{name}.log')
+        get_root_logger().info(f'run {name}')
+    assert screen == ['run one', 'run two']
+    assert 'run two' not in (tmp_path / 'one.log').read_text()
+    assert 'run one' not in (tmp_path / 'two.log').read_text()
