@@ -54,7 +54,7 @@ setup(
         'Topic :: Scientific/Engineering :: Image Processing',
     ],
     packages=find_packages(include=['dlvr_plugin', 'dlvr_plugin.*']),
-    package_data={'dlvr_plugin.report': ['page/*']},
+    package_data={'dlvr_plugin.options': ['templates/*'], 'dlvr_plugin.report': ['page/*']},
     # basicsr 1.4.2 does not build on Python 3.13
     python_requires='>=3.10,<3.13',
     install_requires=REQUIREMENTS,

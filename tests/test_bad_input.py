@@ -103,7 +103,8 @@ def test_wrong_checkpoint_for_a_mixed_loss(run, tmp_path):
 
     code, error = run(change)
     assert code == 1
-    assert 'train.perceptual_opt: ' in error and 'net_g.pth holds another network than LossNetT' in error
+    assert 'train.perceptual_opt: ' in error
+    assert 'net_g.pth holds another network than LossNetT' in error
 
 
 def test_missing_option_file(run, tmp_path, host_log):

@@ -5,13 +5,14 @@ S = T - 2N sequences, C_j channels and h_j, w_j size of feature j (h_j = H / 2^j
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
+from dlvr_plugin.core.declarations import NOT_EMPTY, NOT_NEGATIVE, POSITIVE, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
 
 Norm = Literal['batch', 'frozen', 'sync']
@@ -74,12 +75,12 @@ class LossNetT(nn.Module):
         num_in_ch: Channels of a frame.
         num_feat: Channels of the J features.
         num_feat_classifier: Channels inside C.
-        negative_slope: Of every LeakyReLU.
+        negative_slope: Slope of every LeakyReLU below 0.
         norm: 'batch'; 'frozen' to normalise by the running statistics in training, too; 'sync' for statistics over
             all processes (on GPUs only).
 
     Raises:
-        InvalidValueError: Unknown ``norm``, or a count that is not positive.
+        InvalidValueError: Unknown ``norm``, or a value out of range. InvalidTypeError: of the wrong type.
 
     Source: Table 1 of the paper.
     """
@@ -87,20 +88,14 @@ class LossNetT(nn.Module):
     def __init__(
         self,
         *,
-        num_in_ch: int = 3,
-        num_feat: Sequence[int] = (64, 128, 256, 512),
-        num_feat_classifier: int = 256,
-        negative_slope: float = 0.1,
+        num_in_ch: Annotated[int, POSITIVE] = 3,
+        num_feat: Annotated[Sequence[Annotated[int, POSITIVE]], NOT_EMPTY] = (64, 128, 256, 512),
+        num_feat_classifier: Annotated[int, POSITIVE] = 256,
+        negative_slope: Annotated[float, NOT_NEGATIVE] = 0.1,
         norm: Norm = 'batch',
     ) -> None:
+        check_arguments(LossNetT, locals())
         super().__init__()
-        if norm not in get_args(Norm):
-            raise InvalidValueError(f'norm must be one of {", ".join(get_args(Norm))}, got {norm!r}.')
-        if not num_feat or min(num_in_ch, num_feat_classifier, *num_feat) < 1:
-            raise InvalidValueError(
-                f'num_in_ch, num_feat and num_feat_classifier must be positive, got {num_in_ch}, {list(num_feat)} '
-                f'and {num_feat_classifier}.'
-            )
         self.num_in_ch = num_in_ch
         self.norm = norm
         blocks = []

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line, read_meta_
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import write_atomic
 from dlvr_plugin.data.store_integrity import Finding, StoreReport, check_meta_info, check_pairs, check_store
-from dlvr_plugin.options.dataset_sections import read_datasets
+from dlvr_plugin.options.datasets_of_files import read_datasets
 from dlvr_plugin.report.text_table import format_table
 
 _LEVELS = ('error', 'warning', 'note')
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f'{args.source} does not exist.')
     checks = _Checks(args.jobs if args.jobs > 1 else 0)
     if args.source.is_file():
-        checks.check_options(args.source)
+        checks.check_options(args.source, args.imports)
     else:
         checks.check_set(args.source, args.lq, args.scale, args.meta_info)
     _print_findings(checks.findings, list(checks.reports.values()))
@@ -70,9 +70,9 @@ class _Checks:
         if gt_store is not None and lq_store is not None:
             self.findings += check_pairs(gt_store, lq_store, scale)
 
-    def check_options(self, path: Path) -> None:
+    def check_options(self, path: Path, imports: Sequence[str] = ()) -> None:
         """Check the data sets of an option file."""
-        for phase, scale, dataset in read_datasets(path):
+        for phase, scale, dataset in read_datasets(path, imports):
             roots = {key: Path(dataset[key]) for key in ('dataroot_gt', 'dataroot_lq') if dataset.get(key)}
             missing = [key for key, root in roots.items() if not root.exists()]
             for key in missing:

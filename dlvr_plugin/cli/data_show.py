@@ -2,6 +2,7 @@
 
 import argparse
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from dlvr_plugin.clips.clip_store import ClipStore
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.images import write_image
 from dlvr_plugin.data import ClipDataset
-from dlvr_plugin.options.dataset_sections import read_datasets
+from dlvr_plugin.options.datasets_of_files import read_datasets
 from dlvr_plugin.report.contact_sheet import draw_contact_sheet
 
 
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
     """
     if args.samples < 1:
         raise InvalidValueError(f'--samples must be at least 1, got {args.samples}.')
-    dataset: Any = _build_from_file(args.source) if args.source.is_file() else _build_from_store(args)
+    dataset: Any = _build_from_file(args.source, args.imports) if args.source.is_file() else _build_from_store(args)
     random.seed(args.seed)
     indices = random.sample(range(len(dataset)), min(args.samples, len(dataset)))
     sheet = draw_contact_sheet([dataset[index] for index in indices])
@@ -33,9 +34,9 @@ def run(args: argparse.Namespace) -> None:
     get_root_logger().info(f'{out}: {len(indices)} of {len(dataset)} samples of {args.source}.')
 
 
-def _build_from_file(path: Path) -> Any:
+def _build_from_file(path: Path, imports: Sequence[str]) -> Any:
     """Build the training set of an option file."""
-    for phase, scale, dataset in read_datasets(path):
+    for phase, scale, dataset in read_datasets(path, imports):
         if phase == 'train':
             return build_dataset({**dataset, 'phase': phase, 'scale': scale})
     raise DataError(f'{path} has no training set: datasets.train is missing.')

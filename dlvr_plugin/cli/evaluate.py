@@ -14,8 +14,8 @@ from dlvr_plugin.core.files import write_atomic
 from dlvr_plugin.evaluation.evaluation_file import FILE_NAME, Evaluation, format_json
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.protocol import Protocol
-from dlvr_plugin.metrics.catalogue import LPIPS_METRICS
-from dlvr_plugin.metrics.lpips_distance import LpipsDistance
+from dlvr_plugin.metrics import METRICS
+from dlvr_plugin.metrics.lpips_distance import load_lpips
 from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
 
 _JOURNAL = '.measured.jsonl'
@@ -35,17 +35,10 @@ def run(args: argparse.Namespace) -> None:
     gt = ClipReader(args.gt)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / _JOURNAL).touch()  # what cannot be written is found before the work, not behind it
+        (args.out / _JOURNAL).touch()  # what cannot be written is found before the work, not after it
     lpips = None
-    if set(args.metrics) & set(LPIPS_METRICS):
-        lpips = LpipsDistance(
-            args.lpips_net,
-            weights=args.lpips_weights,
-            random_weights=args.lpips_random_weights,
-            device=device or 'cpu',
-        )
-        if not lpips.is_published:
-            get_root_logger().warning(f'LPIPS has weights that are not the published ones: {lpips.origin}.')
+    if any(name in METRICS and METRICS[name].needs_lpips for name in args.metrics):
+        lpips = load_lpips(args.lpips_net, args.lpips_weights, args.lpips_random_weights, str(device or 'cpu'))
     evaluation = EvaluationRun(
         gt,
         results,
@@ -56,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
         device=device,
         num_workers=args.jobs if args.jobs > 1 else 0,
         journal=args.out / _JOURNAL if args.out else None,
+        match=args.match,
     ).run()
     sys.stdout.write(format_terminal(evaluation, styled=sys.stdout.isatty()))
     if args.out:

@@ -12,9 +12,8 @@ from dlvr_plugin.cli.named_folders import parse_results
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
+from dlvr_plugin.metrics import METRICS
 from dlvr_plugin.report.frame_figures import Box, Line, draw_crops, draw_flow_maps, draw_profiles, temporal_profile
-
-_NOTED_METRICS = ('psnr', 'lpips')
 
 
 class _ClipSet:
@@ -112,11 +111,15 @@ def _exceeds(box: Box, size: tuple[int, int]) -> bool:
 
 
 def _noted_metrics(evaluation: Evaluation) -> list[str]:
-    metrics = [name for name in _NOTED_METRICS if name in evaluation['metrics']]
-    if not metrics:
+    """Return the first metric of distortion and the first of perception that were measured."""
+    found = []
+    for aspect in ('distortion', 'perception'):
+        of_aspect = [name for name, spec in METRICS.items() if spec.aspect == aspect and name in evaluation['metrics']]
+        found += of_aspect[:1]
+    if not found:
         known = ', '.join(evaluation['metrics'])
-        raise DataError(f'--evaluation holds neither of {", ".join(_NOTED_METRICS)}, but {known}.')
-    return metrics
+        raise DataError(f'--evaluation holds no metric of distortion or perception, but {known}.')
+    return found
 
 
 def _label_metrics(evaluation: Evaluation) -> str:

@@ -15,7 +15,9 @@ from dlvr_plugin.cli.parsers import (
     export,
     figure,
     options_check,
+    options_new,
     options_schema,
+    options_table,
     report,
     train_and_test,
 )
@@ -74,9 +76,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     data_commands = data.add_subparsers(metavar='COMMAND')
     for module in (data_prepare, data_check, data_show):
         module.add_parser(data_commands)
-    options = commands.add_parser('options', help='check option files, and describe them for editors')
+    options = commands.add_parser('options', help='start, check and describe option files')
     options_commands = options.add_subparsers(metavar='COMMAND')
-    for module in (options_check, options_schema):
+    for module in (options_new, options_check, options_table, options_schema):
         module.add_parser(options_commands)
     export.add_parser(commands)
     words = sys.argv[1:] if argv is None else list(argv)

@@ -11,7 +11,7 @@ def parse_results(items: Sequence[str]) -> dict[str, Path]:
     """Read folders and their names.
 
     Args:
-        items: ``NAME=DIR`` each; all behind the first ``=`` is the folder.
+        items: ``NAME=DIR`` each; all after the first ``=`` is the folder.
 
     Returns:
         Folders by name, in the given order. Whether they exist is not checked.

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -10,10 +11,14 @@ from typing import Literal
 import numpy as np
 
 from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, ClipStore, by_number
+from dlvr_plugin.clips.raw_records import RawRecord
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_decodable_frames, read_frame_rate, read_video
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.files import what_is_wrong_with
 
 ClipKind = Literal['frames', 'videos']
+
+_LIST = 'meta_info.txt'  # of an LMDB
 
 
 class ClipReader:
@@ -70,18 +75,37 @@ class ClipReader:
         return None if self._store else read_frame_rate(self._videos[clip])
 
     def hash_files(self, clip: str) -> dict[str, str]:
-        """Return the SHA-256, hexadecimal, of the files that hold a clip by their names.
+        """Return the SHA-256, hexadecimal, of what a clip is made of, by name: a file a frame, a record, or the video.
 
-        There is one a frame, or the video; of an LMDB it is the list of its frames.
+        Raises:
+            DataError: A record of an LMDB is missing or empty.
         """
         if not self._store:
             files = [self._videos[clip]]
-        elif self._store.is_lmdb:
-            files = [self.root / 'meta_info.txt']
         else:
-            files = [self.root / frame for frame in self._store.clips[clip].frames]
+            frames = self._store.clips[clip].frames
+            files = [self.root / frame for frame in frames]
         with ThreadPoolExecutor() as pool:
-            return dict(zip((file.name for file in files), pool.map(_hash_file, files), strict=True))
+            if self._store and self._store.is_lmdb:  # not every list of frames has checksums
+                self._hash_record(clip, 0)  # opens it: LMDB refuses two threads that do so at once
+                digests = pool.map(partial(self._hash_record, clip), range(len(frames)))
+            else:
+                digests = pool.map(_hash_file, files)
+            return dict(zip((file.name for file in files), digests, strict=True))
+
+    def _hash_record(self, clip: str, index: int) -> str:
+        assert self._store is not None
+        content = self._store.read_bytes(self._store.clips[clip], index)
+        return hashlib.sha256(content.content if isinstance(content, RawRecord) else content).hexdigest()
+
+    def hash_list(self) -> dict[str, str] | None:
+        """Return the SHA-256 of the list of an LMDB's frames, None where the clips lie in files of their own.
+
+        This is all that evaluations of older versions know of an LMDB.
+        """
+        if not self._store or not self._store.is_lmdb:
+            return None
+        return {_LIST: _hash_file(self.root / _LIST)}
 
     def where(self, clip: str, index: int) -> str:
         """Return what an error calls a frame."""
@@ -95,7 +119,7 @@ class ClipReader:
         Args:
             clip: Name of the clip.
             start: First frame.
-            stop: The frame behind the last one, None for all.
+            stop: The frame after the last one, None for all.
 
         Yields:
             Images (h, w, 3), BGR, uint8.
@@ -140,7 +164,7 @@ def _hash_file(path: Path) -> str:
 def _list_videos(root: Path) -> dict[str, Path]:
     """Return the video files below a folder by name."""
     if not root.is_dir():
-        raise DataError(f'{root} is not a folder.')
+        raise DataError(f'{root} {what_is_wrong_with(root, wanted="a folder")}.')
     videos: dict[str, Path] = {}
     for path in sorted(root.iterdir(), key=lambda path: by_number(path.name)):
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlvr_plugin.clips.raw_records import RawRecord, is_raw
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.files import what_is_wrong_with
 from dlvr_plugin.core.images import DecodeFlag, decode_image
 from dlvr_plugin.core.lmdb_file import LmdbFile, find_lmdb_problem, open_lmdb, prefetch
 
@@ -83,11 +84,19 @@ class ClipStore:
         self.is_lmdb = _looks_like_lmdb(self.root) if is_lmdb is None else is_lmdb
         self._lmdb: LmdbFile | None = None  # opened at the first read
         if not self.root.is_dir():
-            raise DataError(f'{self.root} is not a folder.')
+            raise DataError(f'{self.root} {what_is_wrong_with(self.root, wanted="a folder")}.')
+        self._check_kind()
         found = self._list_lmdb() if self.is_lmdb else self._list_folders()
         self.clips = {clip.name: clip for clip in found}
         if not self.clips:
             raise DataError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
+
+    def _check_kind(self) -> None:
+        """Demand an LMDB, or folders, as was said."""
+        if (self.root / 'data.mdb').exists() and not self.is_lmdb:
+            raise DataError(f'{self.root} is an LMDB, not a folder of clips. Set io_backend.type: lmdb.')
+        if self.is_lmdb and not _looks_like_lmdb(self.root) and any(self._list_folders()):
+            raise DataError(f'{self.root} is a folder of clips, not an LMDB. Set io_backend.type: disk.')
 
     def _list_folders(self) -> Iterable[Clip]:
         for folder in sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith('.')):
@@ -243,7 +252,7 @@ def read_meta_info(path: str | Path) -> dict[str, tuple[int, tuple[int, int]]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f'meta_info_file: {path} is not a file.')
+        raise DataError(f'meta_info_file: {path} {what_is_wrong_with(path, wanted="a file")}.')
     info = {}
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not line.strip():

@@ -25,3 +25,9 @@ ImageFormat = Literal['png', 'jpg', 'webp']
 
 LpipsNet = Literal['alex', 'vgg', 'squeeze']
 """Trunks of LPIPS."""
+
+Match = Literal['name', 'order']
+"""Which frames of results and ground truth belong together: those of one name, or of one place in their order."""
+
+NanPolicy = Literal['error', 'leave-out']
+"""What becomes of a value that is not a number: an error, or its frame is left out of the means of that metric."""

@@ -1,15 +1,17 @@
 """Declare an argument or an option once, as a typed field, and derive its check from that.
 
 A field of a dataclass, or an argument of a constructor, is declared by its annotation, its default and its line in the
-docstring. A range stands in the annotation: ``delta: Annotated[float, Range(above=0)] = 0.01``. What reads the
-declaration: the checks here, and the description of options for files, editors and the documentation.
+docstring. What a type cannot say stands in the annotation, too: ``delta: Annotated[float, Range(above=0)] = 0.01``.
+What reads the declaration: the checks here, and the description of options for files, editors and the documentation.
 """
 
 import dataclasses
+import functools
 import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from dlvr_plugin.core.errors import InvalidTypeError, InvalidValueError
@@ -51,6 +53,48 @@ NOT_NEGATIVE = Range(minimum=0)
 """Of weights, and of counts that may be none."""
 
 
+@dataclass(frozen=True)
+class Length:
+    """How many entries a list takes.
+
+    Attributes:
+        minimum: The fewest.
+    """
+
+    minimum: int
+
+
+NOT_EMPTY = Length(minimum=1)
+"""Of lists."""
+
+
+@dataclass(frozen=True)
+class NoOption:
+    """Marks a field that the program sets; options do not name it.
+
+    >>> @dataclass
+    ... class Options:
+    ...     scale: Annotated[int, NoOption()] = 4
+    """
+
+
+@dataclass(frozen=True)
+class FieldsOf:
+    """Marks ``**keywords`` that are the fields of a dataclass: they are declared there alone.
+
+    Attributes:
+        declared: The dataclass.
+
+    >>> @dataclass
+    ... class Options:
+    ...     radius: int = 1
+    >>> def loss(path: str, **options: Annotated[Any, FieldsOf(Options)]) -> Options:
+    ...     return Options(**options)
+    """
+
+    declared: type[Any]
+
+
 def check_fields(instance: Any, where: str = '') -> None:
     """Check the fields of a dataclass by their annotations.
 
@@ -90,13 +134,18 @@ def check_arguments(declared: Any, arguments: Mapping[str, Any], where: str = ''
             check_value(f'{where}.{name}' if where else name, arguments[name], annotation)
 
 
-def annotations_of(declared: Any) -> dict[str, Any]:
+@functools.cache
+def annotations_of(declared: Any) -> Mapping[str, Any]:
     """Return the annotations, ranges included, of what ``check_arguments`` takes."""
     if isinstance(declared, type) and not dataclasses.is_dataclass(declared):
         declared = declared.__init__  # type: ignore[misc]
     found = get_type_hints(declared, include_extras=True)
-    found.pop('return', None)
-    return found
+    return types.MappingProxyType({name: each for name, each in found.items() if name != 'return'})
+
+
+def markers_of(annotation: Any) -> tuple[Any, ...]:
+    """Return what an annotation says beside the type, such as a ``Range``."""
+    return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
 
 
 def check_value(name: str, value: Any, annotation: Any) -> None:
@@ -105,8 +154,8 @@ def check_value(name: str, value: Any, annotation: Any) -> None:
     Args:
         name: What an error calls it.
         value: The value.
-        annotation: ``bool``, ``int``, ``float``, ``str``, ``None``, ``Literal``, unions, sequences and tuples of these,
-            each with or without a ``Range``.
+        annotation: ``bool``, ``int``, ``float``, ``str``, ``Path``, ``None``, ``Literal``, unions, sequences and tuples
+            of these, each with or without a ``Range`` or a ``Length``; a dataclass stands for a section.
 
     Raises:
         InvalidValueError: Out of range, or none of the choices. InvalidTypeError: of another type.
@@ -114,32 +163,51 @@ def check_value(name: str, value: Any, annotation: Any) -> None:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         check_value(name, value, arguments[0])
-        for limits in (each for each in arguments[1:] if isinstance(each, Range)):
-            _check_range(name, value, limits)
+        for marker in arguments[1:]:
+            _check_marker(name, value, marker)
     elif origin in (Union, types.UnionType):
         _check_union(name, value, arguments)
     elif origin is Literal:
-        if not any(value == each and type(value) is type(each) for each in arguments):
-            raise InvalidValueError(f'{name} must be one of {", ".join(map(str, arguments))}, got {value!r}.')
+        _check_choice(name, value, arguments)
     elif origin in (list, tuple, Sequence):
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise InvalidTypeError(f'{name} must be a list, got {value!r}.')
-        for index, each in enumerate(value):
-            check_value(f'{name}[{index}]', each, arguments[0])
+        _check_list(name, value, arguments[0])
+    elif dataclasses.is_dataclass(annotation):
+        if not isinstance(value, (Mapping, annotation)):  # type: ignore[arg-type]  # a class, not an instance
+            raise InvalidTypeError(f'{name} must be a section, got {value!r}.')
     elif annotation in _PLAIN:
         _check_plain(name, value, annotation)
 
 
-_PLAIN: dict[Any, str] = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text', type(None): '~'}
+_PLAIN: dict[Any, str] = {
+    bool: 'true or false',
+    int: 'a whole number',
+    float: 'a number',
+    str: 'text',
+    Path: 'a path',
+    type(None): '~',
+}
+_ACCEPTED: dict[Any, tuple[type, ...]] = {float: (int, float), Path: (str, Path)}
 
 
 def _check_plain(name: str, value: Any, annotation: Any) -> None:
-    accepted = (int, float) if annotation is float else annotation
+    accepted = _ACCEPTED.get(annotation, annotation)
     if not isinstance(value, accepted) or (annotation in (int, float) and isinstance(value, bool)):
         hint = ' YAML takes 1e-4 for text: write 1.0e-4.' if annotation is float and isinstance(value, str) else ''
         raise InvalidTypeError(f'{name} must be {_PLAIN[annotation]}, got {value!r}.{hint}')
     if annotation is float and not math.isfinite(value):
         raise InvalidValueError(f'{name} must be finite, got {value}.')
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    if not any(value == each and type(value) is type(each) for each in choices):
+        raise InvalidValueError(f'{name} must be one of {", ".join(map(str, choices))}, got {value!r}.')
+
+
+def _check_list(name: str, value: Any, annotation: Any) -> None:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidTypeError(f'{name} must be a list, got {value!r}.')
+    for index, each in enumerate(value):
+        check_value(f'{name}[{index}]', each, annotation)
 
 
 def _check_union(name: str, value: Any, choices: Sequence[Any]) -> None:
@@ -156,9 +224,13 @@ def _check_union(name: str, value: Any, choices: Sequence[Any]) -> None:
     raise first
 
 
-def _check_range(name: str, value: Any, limits: Range) -> None:
+def _check_marker(name: str, value: Any, marker: Any) -> None:
+    if isinstance(marker, Length) and len(value) < marker.minimum:
+        raise InvalidValueError(f'{name} must have at least {marker.minimum} entries, got {value!r}.')
+    if not isinstance(marker, Range):
+        return
     values = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     for each in values:
-        problem = limits.problem(each) if isinstance(each, (int, float)) else None
+        problem = marker.problem(each) if isinstance(each, (int, float)) else None
         if problem:
             raise InvalidValueError(f'{name} {problem}, got {each}.')

@@ -18,6 +18,15 @@ def partial_path(target: Path) -> Path:
     return target.with_name(f'.{target.name}.partial')
 
 
+def what_is_wrong_with(path: Path, *, wanted: str) -> str:
+    """Return why a path cannot be used, in words that go on after its name.
+
+    >>> what_is_wrong_with(Path('nowhere'), wanted='a folder')
+    'does not exist'
+    """
+    return f'is not {wanted}' if path.exists() else 'does not exist'
+
+
 def write_atomic(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Write a file by way of another name, so that no stop leaves a part of it under its own.
 

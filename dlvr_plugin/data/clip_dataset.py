@@ -4,9 +4,10 @@ Shape legend: T frames of a sample, H, W size of the ground-truth crop, h, w of 
 """
 
 import random
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -16,12 +17,78 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dlvr_plugin.clips.clip_store import Clip, ClipStore, check_pair, missing_frames, read_meta_info
-from dlvr_plugin.core.arguments import check_choice, check_integer
+from dlvr_plugin.core.declarations import NOT_EMPTY, POSITIVE, NoOption, check_arguments
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.lmdb_file import prefetch
-from dlvr_plugin.data.degradations import Degradation
+from dlvr_plugin.data.degradations import Degradation, DegradationType
 
 GTFrames = Literal['all', 'middle']
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipDatasetOptions:
+    """What the section of a ``ClipDataset`` says, beside what its loader reads.
+
+    Attributes:
+        dataroot_gt: Ground truth, a folder of clip folders or an LMDB of PNG or raw records.
+        dataroot_lq: Low-quality frames, with the same clips and frame names; None makes them on the fly.
+        degradation: How low-quality frames are made on the fly; by default BI, or motion_blur where the scale is 1.
+        io_backend: How frames are read, disk or lmdb.
+        meta_info_file: File of lines 'clip frames (h,w,c)', the clips to use; None takes all.
+        exclude_clips: Clips to leave out, those kept for validation.
+        num_frame: Frames of a sample.
+        gt_frames: Ground truth of all frames, or of the middle one alone, as the framework's own sliding-window models
+            take it.
+        gt_size: Side of the ground-truth crop in pixels, a multiple of the scale.
+        scale: Factor between ground truth and low quality.
+        interval_list: Steps in time to choose from.
+        random_reverse: Whether to reverse time at random.
+        use_hflip: Whether to flip left and right at random.
+        use_rot: Whether to flip top and bottom, and swap height and width, at random.
+    """
+
+    dataroot_gt: str | Path
+    dataroot_lq: str | Path | None = None
+    degradation: DegradationType | Degradation | None = None
+    io_backend: Mapping[str, Any]
+    meta_info_file: str | Path | None = None
+    exclude_clips: Sequence[str | int] | None = None
+    num_frame: Annotated[int, POSITIVE]
+    gt_frames: GTFrames = 'all'
+    gt_size: Annotated[int, POSITIVE]
+    scale: Annotated[int, POSITIVE, NoOption()] = 1
+    interval_list: Annotated[Sequence[Annotated[int, POSITIVE]], NOT_EMPTY] = (1,)
+    random_reverse: bool = False
+    use_hflip: bool = False
+    use_rot: bool = False
+
+    @classmethod
+    def from_options(cls, opt: Mapping[str, Any], name: str) -> 'ClipDatasetOptions':
+        """Read the section of a data set.
+
+        Args:
+            opt: The section, with keys of others, too.
+            name: What errors call it.
+
+        Raises:
+            InvalidValueError: A value out of range, or one that is missing. InvalidTypeError: of the wrong type.
+        """
+        for key in ('dataroot_gt', 'io_backend', 'num_frame', 'gt_size'):
+            if opt.get(key) is None:
+                raise InvalidValueError(f'{name}.{key} is missing.')
+        given = {key: opt[key] for key in cls.__annotations__ if key in opt}
+        # A degradation is checked where it is read, with the scale.
+        check_arguments(cls, {key: value for key, value in given.items() if key != 'degradation'}, name)
+        options = cls(**given)
+        if options.gt_size % options.scale:
+            below = options.gt_size // options.scale * options.scale
+            raise InvalidValueError(
+                f'{name}.gt_size must be a multiple of the scale {options.scale}, got {options.gt_size}. Use '
+                f'{below or options.scale} or {below + options.scale}.'
+            )
+        if options.gt_frames == 'middle' and options.num_frame % 2 == 0:
+            raise InvalidValueError(f'{name}.num_frame must be odd with gt_frames: middle, got {options.num_frame}.')
+        return options
 
 
 @DATASET_REGISTRY.register()
@@ -30,56 +97,28 @@ class ClipDataset(Dataset):
 
     There is one sample a frame. It starts at that frame, or, where the clip ends too early, at a random one.
 
+    With ``gt_frames: middle``, ``gt`` is (3, H, W). Of a raw record no more is read than the crop. Without
+    ``dataroot_lq`` ground-truth frames count without the rows and columns at the bottom and right that exceed a
+    multiple of the scale.
+
     Args:
-        opt: Options of the dataset:
-            dataroot_gt (str): Folder of clip folders, or an LMDB of PNG or raw records; of a raw record no more is read
-                than the crop.
-            dataroot_lq (str | None): The same for the low-quality frames, with the same clips and frame names. None
-                makes them on the fly. Ground-truth frames count without the rows and columns at the bottom and right
-                that exceed a multiple of the scale.
-            degradation (str | dict): How they are made on the fly, see ``Degradation``. Default: 'BI', or 'motion_blur'
-                where the scale is 1.
-            io_backend (dict): ``type: disk`` or ``type: lmdb``.
-            meta_info_file (str | None): Lines ``clip frames (h,w,c)`` of the clips to use; None uses all clips.
-            exclude_clips (list[str]): Clips to leave out, those kept for validation.
-            num_frame (int): Frames T of a sample.
-            gt_frames (str): 'all' gives the ground truth of all frames; 'middle' gives (3, H, W), that of the middle
-                one alone, as the framework's own sliding-window models take it. Default: 'all'.
-            gt_size (int): Side of the ground-truth crop, a multiple of the scale.
-            scale (int): Factor between the two, set by the framework from the top of the options.
-            interval_list (list[int]): Steps in time to choose from. Default: [1].
-            random_reverse (bool): Reverse time at random. Default: False.
-            use_hflip (bool): Flip left and right at random. Default: False.
-            use_rot (bool): Flip top and bottom, and swap height and width, at random. Default: False.
+        opt: Section of the data set, see ``ClipDatasetOptions``, with the ``scale`` of the whole file.
 
     Raises:
         DataError: A clip or a frame that is missing, too short, too small or damaged; the message names it.
         InvalidValueError: An option out of range. InvalidTypeError: of the wrong type.
     """
 
+    Options: ClassVar = ClipDatasetOptions
+
     def __init__(self, opt: Mapping[str, Any]) -> None:
         self.opt = opt
-        for key in ('dataroot_gt', 'io_backend', 'num_frame', 'gt_size'):
-            if opt.get(key) is None:
-                raise InvalidValueError(f'{self._name}.{key} is missing.')
-        self.scale = check_integer('scale', opt.get('scale', 1), minimum=1)
-        self.num_frame = check_integer(f'{self._name}.num_frame', opt['num_frame'], minimum=1)
-        self.gt_size = check_integer(f'{self._name}.gt_size', opt['gt_size'], minimum=1)
-        self.interval_list = [
-            check_integer(f'{self._name}.interval_list', value, minimum=1) for value in opt.get('interval_list', [1])
-        ]
-        if self.gt_size % self.scale:
-            below = self.gt_size // self.scale * self.scale
-            raise InvalidValueError(
-                f'{self._name}.gt_size must be a multiple of the scale {self.scale}, got {self.gt_size}. Use '
-                f'{below or self.scale} or {below + self.scale}.'
-            )
-        self.gt_frames = check_choice(f'{self._name}.gt_frames', opt.get('gt_frames', 'all'), GTFrames)
-        if self.gt_frames == 'middle' and self.num_frame % 2 == 0:
-            raise InvalidValueError(f'{self._name}.num_frame must be odd with gt_frames: middle, got {self.num_frame}.')
-        is_lmdb = opt['io_backend'].get('type') == 'lmdb'
-        self.gt_store = ClipStore(opt['dataroot_gt'], is_lmdb=is_lmdb)
-        self.lq_store = ClipStore(opt['dataroot_lq'], is_lmdb=is_lmdb) if opt.get('dataroot_lq') else None
+        self.options = options = ClipDatasetOptions.from_options(opt, self._name)
+        self.scale, self.gt_size = options.scale, options.gt_size
+        self.num_frame, self.gt_frames = options.num_frame, options.gt_frames
+        is_lmdb = options.io_backend.get('type') == 'lmdb'
+        self.gt_store = ClipStore(options.dataroot_gt, is_lmdb=is_lmdb)
+        self.lq_store = ClipStore(options.dataroot_lq, is_lmdb=is_lmdb) if options.dataroot_lq else None
         self.degradation = self._read_degradation()
         self.clips = self._choose_clips()
         self.samples = [(name, start) for name, clip in self.clips.items() for start in range(len(clip.frames))]
@@ -89,7 +128,7 @@ class ClipDataset(Dataset):
         return str(self.opt.get('name', type(self).__name__))
 
     def _read_degradation(self) -> Degradation | None:
-        options = self.opt.get('degradation')
+        options: Any = self.options.degradation
         if self.lq_store is None:
             default = 'motion_blur' if self.scale == 1 else 'BI'
             return Degradation.from_options(options or default, scale=self.scale, name=f'{self._name}.degradation')
@@ -101,9 +140,9 @@ class ClipDataset(Dataset):
 
     def _choose_clips(self) -> dict[str, Clip]:
         """Return the ground-truth clips to use, their lengths and sizes checked."""
-        available, meta_info_file = self.gt_store.clips, self.opt.get('meta_info_file')
+        available, meta_info_file = self.gt_store.clips, self.options.meta_info_file
         info = read_meta_info(meta_info_file) if meta_info_file else None
-        excluded = [str(name) for name in self.opt.get('exclude_clips') or ()]
+        excluded = [str(name) for name in self.options.exclude_clips or ()]
         unknown = [name for name in excluded if name not in available]
         if unknown:
             raise DataError(f'{self._name}.exclude_clips: {unknown[0]} is no clip of {self.gt_store.root}.')
@@ -134,7 +173,7 @@ class ClipDataset(Dataset):
         return clips
 
     def _check_length(self, clip: Clip) -> None:
-        interval = max(self.interval_list)
+        interval = max(self.options.interval_list)
         needed = (self.num_frame - 1) * interval + 1
         if len(clip.frames) < needed:
             raise DataError(
@@ -175,12 +214,12 @@ class ClipDataset(Dataset):
         return {'lq': lq, 'gt': gt if self.gt_frames == 'all' else gt[0], 'key': f'{name}/{clip.frame_name(start)}'}
 
     def _choose_frames(self, clip: Clip, start: int) -> list[int]:
-        interval = random.choice(self.interval_list)
+        interval = random.choice(self.options.interval_list)
         last_start = len(clip.frames) - 1 - (self.num_frame - 1) * interval
         if start > last_start:
             start = random.randint(0, last_start)
         frames = list(range(start, start + self.num_frame * interval, interval))
-        if self.opt.get('random_reverse', False) and random.random() < 0.5:
+        if self.options.random_reverse and random.random() < 0.5:
             frames.reverse()
         return frames
 
@@ -221,7 +260,7 @@ class ClipDataset(Dataset):
 
     def _augment(self, lq: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
         """Flip and transpose both alike, drawing as the host's ``augment`` does."""
-        use_hflip, use_rot = self.opt.get('use_hflip', False), self.opt.get('use_rot', False)
+        use_hflip, use_rot = self.options.use_hflip, self.options.use_rot
         hflip = use_hflip and random.random() < 0.5
         vflip = use_rot and random.random() < 0.5
         rot90 = use_rot and random.random() < 0.5

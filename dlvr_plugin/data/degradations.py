@@ -4,15 +4,15 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dlvr_plugin.core.arguments import check_choice, check_integer, check_number
 from dlvr_plugin.core.choices import DegradationType
-from dlvr_plugin.core.errors import InvalidTypeError, InvalidValueError
+from dlvr_plugin.core.declarations import POSITIVE, NoOption, Range, check_arguments
+from dlvr_plugin.core.errors import InvalidValueError
 
 # Bicubic downsampling reaches 2 pixels of the result beyond a pixel, and half a one.
 _BICUBIC_REACH = 3
@@ -112,15 +112,15 @@ class Degradation:
     Attributes:
         type: 'BI', bicubic downsampling; 'BD', Gaussian blur and decimation; 'motion_blur', which keeps the size.
         scale: Factor between the sizes.
-        sigma: Of the Gaussian of 'BD', in pixels.
+        sigma: Standard deviation of the Gaussian of 'BD', in pixels.
         num_frame: Frames that 'motion_blur' averages, odd; beyond the ends of a clip its last frame counts again.
-        linear_light: Whether it averages light rather than values.
+        linear_light: Whether 'motion_blur' averages light rather than values.
     """
 
     type: DegradationType = 'BI'
-    scale: int = 4
-    sigma: float = 1.5
-    num_frame: int = 7
+    scale: Annotated[int, POSITIVE, NoOption()] = 4
+    sigma: Annotated[float, Range(above=0)] = 1.5
+    num_frame: Annotated[int, POSITIVE] = 7
     linear_light: bool = False
 
     @classmethod
@@ -130,18 +130,16 @@ class Degradation:
         Raises:
             InvalidValueError: An unknown key, or a value out of range. InvalidTypeError: a value of the wrong type.
         """
-        section = {'type': options} if isinstance(options, str) else dict(options)
-        kind = check_choice(f'{name}.type', section.pop('type', None), DegradationType)
+        section = {'type': options} if isinstance(options, str) else {'type': None, **options}
+        check_arguments(cls, section, name)
+        kind = section['type']
         known = {'BI': (), 'BD': ('sigma',), 'motion_blur': ('num_frame', 'linear_light')}[kind]
         for key in section:
-            if key not in known:
+            if key not in ('type', *known):
                 raise InvalidValueError(f'{name}: {kind} takes {", ".join(known) or "no options"}, got {key}.')
-        degradation = cls(type=kind, scale=scale, **section)
-        check_number(f'{name}.sigma', degradation.sigma, above=0)
-        if check_integer(f'{name}.num_frame', degradation.num_frame, minimum=1) % 2 == 0:
+        degradation = cls(scale=scale, **section)
+        if degradation.num_frame % 2 == 0:
             raise InvalidValueError(f'{name}.num_frame must be odd, got {degradation.num_frame}.')
-        if not isinstance(degradation.linear_light, bool):
-            raise InvalidTypeError(f'{name}.linear_light must be true or false, got {degradation.linear_light!r}.')
         if kind == 'motion_blur' and scale != 1:
             raise InvalidValueError(f'{name}: motion_blur keeps the size of frames, so scale must be 1, got {scale}.')
         return degradation

@@ -7,6 +7,9 @@ import numpy as np
 from dlvr_plugin.core.choices import Average
 from dlvr_plugin.evaluation.evaluation_file import Interval
 
+MIN_CLIPS = 3
+"""Clips that an interval over clips takes: that of two would be their values."""
+
 _DRAWS, _SEED, _LEVEL = 2000, 0, 0.95
 
 
@@ -27,7 +30,8 @@ def bootstrap_intervals(values: Sequence[Sequence[float]], average: Average) -> 
     Returns:
         'frames': frames of each clip are drawn anew, clips stay; how sure the mean is for these clips. Neighbouring
         frames are alike, which makes it narrower than it should be. 'clips': clips are drawn anew; how sure it is for
-        clips of this kind. None where there is only one to draw, or a value is infinite.
+        clips of this kind. None where there is only one frame to draw, for less than ``MIN_CLIPS`` clips, or where a
+        value is infinite.
 
     Source: Efron, Bootstrap methods: another look at the jackknife; 2000 draws, seed 0.
     """
@@ -41,7 +45,7 @@ def bootstrap_intervals(values: Sequence[Sequence[float]], average: Average) -> 
         # (clips, draws): the mean of each clip's drawn frames
         means = np.stack([clip[rng.integers(0, len(clip), (_DRAWS, len(clip)))].mean(axis=1) for clip in clips])
         frames = _interval(weights @ means / weights.sum())
-    if len(clips) > 1:
+    if len(clips) >= MIN_CLIPS:
         drawn = rng.integers(0, len(clips), (_DRAWS, len(clips)))
         clip_means = np.array([clip.mean() for clip in clips])
         clips_interval = _interval((clip_means * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.metrics.catalogue import Direction
+from dlvr_plugin.metrics.spec import Direction
 
 FILE_NAME = 'metrics.json'
 FORMAT = 1

@@ -1,6 +1,5 @@
 """Evaluate the results of any number of methods against the ground truth."""
 
-import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -8,33 +7,28 @@ from itertools import product
 from pathlib import Path
 
 import torch
+from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.workers import load_items
 from dlvr_plugin.evaluation.bootstrap import bootstrap_intervals, mean_over_clips
-from dlvr_plugin.evaluation.clip_matching import match_clips
+from dlvr_plugin.evaluation.clip_matching import Match, match_clips
 from dlvr_plugin.evaluation.evaluation_file import FORMAT, ClipEntry, ClipResult, Evaluation, MethodEntry, MetricEntry
-from dlvr_plugin.evaluation.measuring import FrameMeasures
-from dlvr_plugin.evaluation.parts import (
-    Journal,
-    Part,
-    PartMeasures,
-    measure_on_device,
-    plan_parts,
-    value_key,
-)
+from dlvr_plugin.evaluation.journal import Journal, digest_of, value_key, versions_of_metric, versions_of_packages
+from dlvr_plugin.evaluation.measuring import exact_convolutions, measurements_of
+from dlvr_plugin.evaluation.parts import Part, PartMeasures, measure_on_device, plan_parts
 from dlvr_plugin.evaluation.protocol import Protocol
-from dlvr_plugin.metrics.catalogue import LPIPS_METRICS, METRICS, check_metrics
+from dlvr_plugin.metrics import METRICS
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance
-from dlvr_plugin.metrics.vmaf import ffmpeg_version, find_ffmpeg
+from dlvr_plugin.metrics.spec import check_metrics
 
-_DEVICE_METRICS = ('psnr', 'ssim', 'psnr_y', 'ssim_y', *LPIPS_METRICS)
 _PACKAGES = ('dlvr_plugin', 'basicsr', 'lpips', 'numpy', 'opencv-python', 'torch')
 
 Hashes = dict[str, dict[str, str]]  # of the files of each clip, by clip
 ValuesByClip = dict[str, dict[str, list[float | None]]]  # of all frames, by clip and metric
+ValueKeys = dict[tuple[str, str, str, range], str]  # of the journal, by method, metric, clip and frames
 
 
 class EvaluationRun:
@@ -50,6 +44,7 @@ class EvaluationRun:
         device: GPU for the other metrics that are computed on tensors, None for the CPU.
         num_workers: Processes that decode and measure; 0 does it in this one.
         journal: File that remembers what is measured, None for none.
+        match: Whether frames of results belong to those of the ground truth by 'name' or by their 'order'.
 
     Raises:
         InvalidValueError: Metrics that cannot be computed. DataError: Clips or frames that do not belong together.
@@ -67,25 +62,29 @@ class EvaluationRun:
         device: torch.device | None = None,
         num_workers: int = os.cpu_count() or 1,
         journal: Path | None = None,
+        match: Match = 'name',
     ) -> None:
         check_metrics(metrics)
-        if lpips is None and set(metrics) & set(LPIPS_METRICS):
-            raise InvalidValueError('lpips and tlp need an LpipsDistance.')
-        if 'vmaf' in metrics:
-            find_ffmpeg()
+        self.specs = {name: METRICS[name] for name in metrics}
+        if lpips is None and any(spec.needs_lpips for spec in self.specs.values()):
+            known = [name for name, spec in METRICS.items() if spec.needs_lpips]
+            raise InvalidValueError(f'{" and ".join(known)} need an LpipsDistance.')
+        for spec in self.specs.values():
+            if spec.check_tools is not None:
+                spec.check_tools()
         self.gt, self.results, self.metrics = gt, results, list(metrics)
         self.protocol, self.lpips, self.device = protocol or Protocol(), lpips, device
         self.num_workers, self.journal = num_workers, Journal(journal)
         self._has_videos = 'videos' in (gt.kind, *(result.kind for result in results.values()))
-        self.clips = match_clips(gt, results, clips)
+        self.match = match
+        self.clips = match_clips(gt, results, clips, match=match)
         self.kept = {clip: self._kept_frames(clip) for clip in self.clips}
         self._sizes = {clip: self._check_sizes(clip) for clip in self.clips}
 
     def _kept_frames(self, clip: str) -> range:
         num_frames, skipped = self.gt.num_frames(clip), self.protocol.skip_frames
         kept = range(skipped, num_frames - skipped)
-        is_temporal = any(METRICS[metric].is_temporal or metric == 'vmaf' for metric in self.metrics)
-        if len(kept) < 1 + is_temporal:
+        if len(kept) < 1 + any(spec.looks_at != 'frame' for spec in self.specs.values()):
             raise DataError(
                 f'Clip {clip} of {self.gt.root} has {num_frames} frames, too few where {skipped} are left out at each '
                 'end. Lower --skip-frames, or leave the clip out.'
@@ -128,19 +127,26 @@ class EvaluationRun:
         progress = tqdm(self.clips, desc=f'Hashing {name}', unit='clip', leave=False, disable=None)
         return {clip: clips.hash_files(clip) for clip in progress}
 
-    def _value_keys(self, gt_hashes: Hashes, hashes: Mapping[str, Hashes]) -> dict[tuple[str, str, str, range], str]:
-        """Return the journal's key of each method, metric, clip and range of frames."""
-        keys, versions = {}, self._versions()
-        weights = {'lpips_weights': self.lpips.origin} if self.lpips else {}
-        for clip, metric in product(self.clips, self.metrics):
-            how = {**self.protocol.describe([metric]), **(weights if metric in LPIPS_METRICS else {})}
-            for frames in plan_parts(self.kept[clip], whole=self._has_videos or metric == 'vmaf'):
-                for method in self.results:
-                    inputs = (clip, how, versions, gt_hashes[clip], hashes[method][clip])
+    def _value_keys(self, gt_hashes: Hashes, hashes: Mapping[str, Hashes]) -> ValueKeys:
+        keys: ValueKeys = {}
+        of_gt = {clip: digest_of(gt_hashes[clip]) for clip in self.clips}
+        of_results = {(name, clip): digest_of(hashes[name][clip]) for name, clip in product(self.results, self.clips)}
+        for metric, spec in self.specs.items():
+            how = {
+                'settings': spec.effective(self.protocol.settings_of(spec)),
+                'nan': self.protocol.nan,
+                'versions': versions_of_metric(spec),
+                'weights': self.lpips.origin if spec.needs_lpips and self.lpips else None,
+            }
+            for clip, method in product(self.clips, self.results):
+                kept = self.kept[clip]
+                inputs = (clip, how, kept.start, of_gt[clip], of_results[method, clip])
+                # A video can be read from its beginning only.
+                for frames in plan_parts(kept, whole=self._has_videos or spec.looks_at == 'clip'):
                     keys[method, metric, clip, frames] = value_key(method, metric, frames, *inputs)
         return keys
 
-    def _measure(self, keys: Mapping[tuple[str, str, str, range], str]) -> None:
+    def _measure(self, keys: ValueKeys) -> None:
         """Fill the journal."""
         todo: dict[tuple[str, range], dict[str, list[str]]] = {}
         for (method, metric, clip, frames), key in keys.items():
@@ -150,19 +156,19 @@ class EvaluationRun:
             Part(clip, frames.start, frames.stop, self.kept[clip].start, metrics)
             for (clip, frames), metrics in todo.items()
         ]
-        on_device = FrameMeasures(self.protocol, self.lpips, self.device)
+        nan = self.protocol.nan
+        on_device = measurements_of(self.metrics, self.protocol, lpips=self.lpips, device=self.device)
         shares_work = self.device is not None and not self._has_videos
-        device_metrics = _DEVICE_METRICS if shares_work else ()
-        here = FrameMeasures(self.protocol) if shares_work else on_device
-        dataset = PartMeasures(self.gt, self.results, parts, here, device_metrics=device_metrics)
+        device_metrics = [name for name, spec in self.specs.items() if shares_work and spec.may_use_device]
+        here = measurements_of(self.metrics, self.protocol) if shares_work else on_device
+        dataset = PartMeasures(self.gt, self.results, parts, here, device_metrics=device_metrics, nan=nan)
         # Frames of a video that wait for a GPU might not fit into the memory: this process takes them one by one.
         num_workers = 0 if self.device is not None and self._has_videos else min(self.num_workers, len(parts))
-        with tqdm(
-            total=sum(part.num_values for part in parts), desc='Measuring', unit='frame', disable=None
-        ) as progress:
+        num_values = sum(part.num_values for part in parts)
+        with tqdm(total=num_values, desc='Measuring', unit='frame', disable=None) as progress:
             for measured in load_items(dataset, num_workers) if parts else ():
-                with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 costs the last digits
-                    measure_on_device(measured, on_device, device_metrics)
+                with exact_convolutions():
+                    measure_on_device(measured, on_device, device_metrics, nan)
                 part = measured.part
                 frames = range(part.start, part.stop)
                 self.journal.add(
@@ -174,9 +180,7 @@ class EvaluationRun:
                 )
                 progress.update(part.num_values)
 
-    def _method_entry(
-        self, method: str, keys: Mapping[tuple[str, str, str, range], str], hashes: Hashes
-    ) -> MethodEntry:
+    def _method_entry(self, method: str, keys: ValueKeys, hashes: Hashes) -> MethodEntry:
         frames: ValuesByClip = {}
         for clip in self.clips:
             num_frames = self.gt.num_frames(clip)
@@ -190,6 +194,7 @@ class EvaluationRun:
             metric: [[value for value in frames[clip][metric] if value is not None] for clip in self.clips]
             for metric in self.metrics
         }
+        self._check_left_out(method, frames)
         average = self.protocol.average
         results: dict[str, ClipResult] = {}
         for index, clip in enumerate(self.clips):
@@ -202,17 +207,25 @@ class EvaluationRun:
             'clips': results,
         }
 
+    def _check_left_out(self, method: str, frames: ValuesByClip) -> None:
+        """Tell which values are left out because they are not numbers, and demand that a clip has some left."""
+        for clip, (metric, spec) in product(self.clips, self.specs.items()):
+            expected = len(self.kept[clip]) - (spec.looks_at == 'previous')
+            found = sum(value is not None for value in frames[clip][metric])
+            if found == 0:
+                raise DataError(f'{method}: {metric} of clip {clip} is not a number (NaN) for any of its frames.')
+            if found < expected:
+                get_root_logger().warning(
+                    f'{method}: {metric} of clip {clip} is not a number for {expected - found} of {expected} frames, '
+                    'which are left out.'
+                )
+
     def _metric_entry(self, metric: str) -> MetricEntry:
-        declared = METRICS[metric]
-        label = declared.label
-        if metric in LPIPS_METRICS and self.lpips and not self.lpips.is_published:
+        spec = self.specs[metric]
+        label = spec.label
+        if spec.needs_lpips and self.lpips and not self.lpips.is_published:
             label += ' (random weights)' if self.lpips.is_random else ' (weights not published)'
-        return {
-            'label': label,
-            'direction': declared.direction,
-            'decimals': declared.decimals,
-            'unit': declared.unit,
-        }
+        return {'label': label, 'direction': spec.direction, 'decimals': spec.decimals, 'unit': spec.unit}
 
     def _clip_entry(self, clip: str, hashes: dict[str, str]) -> ClipEntry:
         names = self.gt.frame_names(clip) or [f'{index:08d}' for index in range(self.gt.num_frames(clip))]
@@ -221,18 +234,13 @@ class EvaluationRun:
         return {'size': self._sizes[clip], 'frames': names, 'frame_rate': rate, 'sha256': hashes}
 
     def _describe_protocol(self) -> dict[str, str | int]:
-        described = self.protocol.describe(self.metrics)
-        if self.lpips and set(self.metrics) & set(LPIPS_METRICS):
+        described = self.protocol.describe(METRICS[name] for name in self.metrics)
+        if self.lpips and any(spec.needs_lpips for spec in self.specs.values()):
             described['lpips_weights'] = self.lpips.origin
+        if self.match != 'name':
+            described['match'] = self.match
         return described
 
     def _versions(self) -> dict[str, str]:
-        versions = {'python': platform.python_version()}
-        for package in _PACKAGES:
-            try:
-                versions[package] = importlib.metadata.version(package)
-            except importlib.metadata.PackageNotFoundError:  # opencv has several packages
-                versions[package] = 'unknown'
-        if 'vmaf' in self.metrics:
-            versions['ffmpeg'] = ffmpeg_version()
-        return versions
+        tools = {name: version() for spec in self.specs.values() for name, version in spec.tool_versions.items()}
+        return {'python': platform.python_version(), **versions_of_packages(_PACKAGES), **tools}

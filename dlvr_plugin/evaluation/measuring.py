@@ -1,151 +1,207 @@
-"""Measure restored frames one after the other, computing what they share once."""
+"""The measuring core: values of frames and clips, as evaluations and validation take them.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+What several metrics need of a frame, its flow, its features, is computed once: see ``metrics.frames.Frame``.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from basicsr.metrics import calculate_niqe
 
-from dlvr_plugin.core.choices import ColorSpace
-from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.choices import NanPolicy
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.evaluation.protocol import Protocol
-from dlvr_plugin.metrics.lpips_distance import Features, LpipsDistance
-from dlvr_plugin.metrics.optical_flow import FlowTracker
-from dlvr_plugin.metrics.psnr_ssim import check_images, psnr, psnr_of_batch, ssim, ssim_of_batch
-from dlvr_plugin.metrics.tof import crop_slices, flow_distance, to_grey
+from dlvr_plugin.metrics import METRICS, MetricSpec
+from dlvr_plugin.metrics.frames import Frame, check_images
+from dlvr_plugin.metrics.lpips_distance import LpipsDistance
+from dlvr_plugin.metrics.spec import How, NoValueError
 
-_NIQE_BLOCK = 96
-
-Values = dict[str, dict[str, float]]
+Named = Callable[[str], str]  # what an error calls the value of a metric, by the metric's name
 
 
-class FrameMeasures:
-    """Measures that look at one frame, or at it and the one before.
-
-    Args:
-        protocol: How to measure.
-        lpips: Distance for LPIPS and tLP, None where neither is asked for.
-        device: Computes PSNR and SSIM as tensors; None, the fastest on a CPU, as arrays. LPIPS has its own.
-    """
-
-    def __init__(
-        self, protocol: Protocol, lpips: LpipsDistance | None = None, device: torch.device | None = None
-    ) -> None:
-        self.protocol, self.lpips, self.device = protocol, lpips, device
-
-    def measure(
-        self,
-        truth: Iterable[np.ndarray],
-        restored: Mapping[str, Iterable[np.ndarray]],
-        metrics: Mapping[str, Sequence[str]],
-        num_before: int = 0,
-    ) -> Iterator[Values]:
-        """Measure methods against one ground truth.
-
-        Args:
-            truth: Frames (h, w, 3), BGR, uint8, in the order of time.
-            restored: As many of each method, of the same size.
-            metrics: What to measure of each method, all but 'vmaf'.
-            num_before: Frames at the start that are only there for the temporal metrics of the next one.
-
-        Yields:
-            For every other frame the value of each metric by method; temporal ones where there is a frame before.
-
-        Raises:
-            InvalidValueError: A restored frame is of another size than its ground truth.
-        """
-        wanted = {metric for names in metrics.values() for metric in names}
-        sequences = {name: _Sequence(self, set(names)) for name, names in metrics.items()}
-        truth_sequence = _Sequence(self, wanted)
-        for index, (truth_image, *images) in enumerate(zip(truth, *(restored[name] for name in metrics), strict=True)):
-            truth_sequence.push(truth_image)
-            values: Values = {}
-            for (name, sequence), image in zip(sequences.items(), images, strict=True):
-                _check_pair(name, image, truth_image)
-                sequence.push(image)
-                if index >= num_before:
-                    pairs = ((metric, self._measure(metric, sequence, truth_sequence)) for metric in metrics[name])
-                    values[name] = {metric: value for metric, value in pairs if value is not None}
-            if index >= num_before:
-                yield values
-
-    def _measure(self, metric: str, restored: '_Sequence', truth: '_Sequence') -> float | None:
-        """Return the value of the current frame, None for a temporal metric of the first."""
-        protocol = self.protocol
-        if metric == 'tof':
-            if restored.flow is None or truth.flow is None:
-                return None
-            return flow_distance(
-                restored.flow,
-                truth.flow,
-                norm=protocol.tof_norm,
-                crop=protocol.tof_crop,
-                crop_border=protocol.crop_border,
-            )
-        if metric == 'lpips':
-            assert self.lpips is not None
-            return self.lpips.distance(restored.features, truth.features)
-        if metric == 'tlp':
-            return None if restored.change is None or truth.change is None else abs(restored.change - truth.change)
-        if metric == 'niqe':
-            return _niqe(restored.image, protocol.crop_border)
-        color_space: ColorSpace = 'y' if metric.endswith('_y') else protocol.color_space
-        return self._fidelity(metric.removesuffix('_y'), restored.image, truth.image, color_space)
-
-    def _fidelity(self, metric: str, image: np.ndarray, truth: np.ndarray, color_space: ColorSpace) -> float:
-        border = self.protocol.crop_border
-        if self.device is None:
-            function = psnr if metric == 'psnr' else ssim
-            return function(image, truth, crop_border=border, color_space=color_space)
-        of_batch = psnr_of_batch if metric == 'psnr' else ssim_of_batch
-        # (h, w, 3) -> (1, 3, h, w)
-        batches = (torch.from_numpy(each).to(self.device).permute(2, 0, 1).unsqueeze(0) for each in (image, truth))
-        return float(of_batch(*batches, crop_border=border, color_space=color_space))
-
-
-def _check_pair(name: str, image: np.ndarray, truth: np.ndarray) -> None:
-    try:
-        check_images(image, truth)
-    except ValueError as error:
-        raise InvalidValueError(f'{name} and its ground truth do not fit: {error}') from error
-
-
-def _niqe(image: np.ndarray, crop_border: int) -> float:
-    height, width = (side - 2 * crop_border for side in image.shape[:2])
-    if (height // _NIQE_BLOCK) * (width // _NIQE_BLOCK) < 2:
-        raise InvalidValueError(
-            f'NIQE compares blocks of {_NIQE_BLOCK}x{_NIQE_BLOCK} pixels and needs two; without its border of '
-            f'{crop_border} the frame is {height}x{width}.'
-        )
-    return float(calculate_niqe(image, crop_border))
-
-
-class _Sequence:
-    """A sequence of frames, as far as the current one and its predecessor are concerned.
+@dataclass(frozen=True)
+class Measurement:
+    """A metric and how it is measured.
 
     Attributes:
-        image: The current frame.
-        flow: From the one before, (h, w, 2); None for the first, or where no metric needs it.
-        features: What LPIPS compares.
-        change: LPIPS to the one before, None as for ``flow``.
+        name: Its name in tables and logs.
+        spec: What it is.
+        how: How it is measured.
     """
 
-    def __init__(self, measures: FrameMeasures, metrics: set[str]) -> None:
-        self._measures, self._metrics = measures, metrics
-        self._flow_tracker = FlowTracker()
-        self.flow: np.ndarray | None = None
-        self.features: Features = []
-        self.change: float | None = None
+    name: str
+    spec: MetricSpec
+    how: How
 
-    def push(self, image: np.ndarray) -> None:
-        """Go on to the next frame."""
-        self.image = image
-        if 'tof' in self._metrics:
-            self.flow = self._flow_tracker.push(to_grey(image))
-        if {'lpips', 'tlp'} & self._metrics:
-            lpips, protocol = self._measures.lpips, self._measures.protocol
-            assert lpips is not None
-            last_features = self.features
-            self.features = lpips.features(image[crop_slices(image.shape, protocol.lpips_crop, protocol.crop_border)])
-            if 'tlp' in self._metrics and last_features:
-                self.change = lpips.distance(last_features, self.features)
+    @property
+    def is_on_device(self) -> bool:
+        """Whether it is computed on a GPU."""
+        lpips = self.how.lpips
+        return self.how.device is not None or (lpips is not None and lpips.device.type != 'cpu')
+
+
+def measurements_of(
+    metrics: Iterable[str],
+    protocol: Protocol,
+    *,
+    lpips: LpipsDistance | None = None,
+    device: torch.device | None = None,
+) -> dict[str, Measurement]:
+    """Return metrics by name, as a protocol has them measured.
+
+    Args:
+        metrics: Names in ``METRICS``.
+        protocol: How.
+        lpips: Distance for those that need one.
+        device: GPU for those that may use one, None for the CPU. LPIPS has its own.
+    """
+    found = {}
+    for name in metrics:
+        spec = METRICS[name]
+        how = How(protocol.settings_of(spec), lpips if spec.needs_lpips else None, device)
+        found[name] = Measurement(name, spec, how)
+    return found
+
+
+def exact_convolutions() -> AbstractContextManager[None]:
+    """Return a context in which GPUs do not round convolutions to TF32, which costs the last digits of LPIPS.
+
+    It holds for all threads, so it belongs into the main one.
+    """
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
+def measure_frame(
+    measurements: Iterable[Measurement], restored: Frame, truth: Frame | None, *, nan: NanPolicy, named: Named
+) -> dict[str, float]:
+    """Measure a frame.
+
+    Args:
+        measurements: What to measure; those of whole clips are left to ``measure_clip``.
+        restored: Restored frame.
+        truth: Ground truth, None where there is none.
+        nan: What becomes of a value that is not a number: an error, or it is returned as NaN.
+        named: What an error calls a value.
+
+    Returns:
+        Values by metric. Those that compare with the frame before have none where there is no such frame.
+
+    Raises:
+        DataError: A metric cannot be computed, or its value is not a number.
+    """
+    values = {}
+    for each in measurements:
+        if each.spec.looks_at == 'clip' or (each.spec.looks_at == 'previous' and restored.previous is None):
+            continue
+        _check_truth(each, truth, named)
+        try:
+            value = float(each.spec.measure(restored, truth, each.how))
+        except NoValueError as error:
+            if nan == 'error':
+                raise DataError(f'{named(each.name)}: {error}') from error
+            value = math.nan
+        except DataError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise DataError(f'{named(each.name)}: {error}') from error
+        values[each.name] = _judge(value, each.name, nan, named)
+    return values
+
+
+def measure_clip(
+    measurement: Measurement,
+    restored: Iterable[np.ndarray],
+    truth: Iterable[np.ndarray] | None,
+    *,
+    nan: NanPolicy,
+    named: Named,
+) -> list[float]:
+    """Return the value of each frame of a clip, of a metric that looks at the whole of it.
+
+    Args:
+        measurement: The metric.
+        restored: Restored images (h, w, 3), BGR, uint8.
+        truth: As many true ones, None where there are none.
+        nan: As for ``measure_frame``.
+        named: As for ``measure_frame``.
+
+    Raises:
+        DataError: As ``measure_frame``.
+    """
+    _check_truth(measurement, truth, named)
+    try:
+        values = measurement.spec.measure(restored, truth, measurement.how)
+    except DataError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise DataError(f'{named(measurement.name)}: {error}') from error
+    return [_judge(float(value), measurement.name, nan, named) for value in values]
+
+
+def _check_truth(measurement: Measurement, truth: object, named: Named) -> None:
+    if truth is None and measurement.spec.needs_ground_truth:
+        name = measurement.name
+        raise DataError(f'{named(name)}: {name} needs ground truth, and the set has none.')
+
+
+def _judge(value: float, name: str, nan: NanPolicy, named: Named) -> float:
+    if math.isnan(value) and nan == 'error':
+        raise DataError(f'{named(name)}, is not a number (NaN).')
+    return value
+
+
+def measure_methods(
+    truth: Iterable[np.ndarray],
+    restored: Mapping[str, Iterable[np.ndarray]],
+    measurements: Mapping[str, Sequence[Measurement]],
+    *,
+    clip: str,
+    first: int,
+    num_before: int = 0,
+    nan: NanPolicy = 'error',
+) -> Iterator[tuple[int, dict[str, dict[str, float]]]]:
+    """Measure consecutive frames of several methods against one ground truth.
+
+    Args:
+        truth: True images (h, w, 3), BGR, uint8, in the order of time.
+        restored: As many of each method, of the same size.
+        measurements: What to measure of each method.
+        clip: Name of the clip, for errors.
+        first: Number of the first of these frames.
+        num_before: Frames at the start that are only there for the temporal metrics of the next one.
+        nan: As for ``measure_frame``.
+
+    Yields:
+        For every other frame its number, and the value of each metric by method.
+
+    Raises:
+        DataError: As ``measure_frame``; or a restored frame is of another size than its ground truth.
+    """
+    last_truth: Frame | None = None
+    last: dict[str, Frame] = {}
+    images = zip(truth, *(restored[method] for method in measurements), strict=True)
+    for index, (truth_image, *method_images) in enumerate(images, first):
+        truth_frame, values = Frame(truth_image, last_truth), {}
+        for method, image in zip(measurements, method_images, strict=True):
+            try:
+                check_images(image, truth_image)
+            except InvalidValueError as error:
+                raise DataError(
+                    f'Clip {clip}, frame {index}: {method} and its ground truth do not fit: {error}'
+                ) from error
+            frame = Frame(image, last.get(method))
+            if index >= first + num_before:
+                named = partial(_name_value, method, clip, index)
+                values[method] = measure_frame(measurements[method], frame, truth_frame, nan=nan, named=named)
+            frame.previous, last[method] = None, frame  # a chain of frames would fill the memory
+        truth_frame.previous, last_truth = None, truth_frame
+        if index >= first + num_before:
+            yield index, values
+
+
+def _name_value(method: str, clip: str, index: int, metric: str) -> str:
+    return f'{method}: {metric} of clip {clip}, frame {index}'

@@ -1,13 +1,9 @@
 """The work of an evaluation in parts that are done in parallel and written down, so that none is done twice."""
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +11,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dlvr_plugin.clips.clip_reader import ClipReader
-from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.evaluation.measuring import FrameMeasures
-from dlvr_plugin.metrics.catalogue import METRICS
-from dlvr_plugin.metrics.vmaf import vmaf
+from dlvr_plugin.evaluation.measuring import Measurement, measure_clip, measure_methods
+from dlvr_plugin.evaluation.protocol import NanPolicy
+from dlvr_plugin.metrics import METRICS
 
-_PART_FRAMES = 10  # at most, of a part; the frame in front of it is read once more
+_PART_FRAMES = 10  # at most, of a part; the frame before it is read once more
 
 PartValues = dict[str, dict[str, list[float | None]]]
 
@@ -32,7 +27,7 @@ class Part:
     Attributes:
         clip: Name of the clip.
         start: First frame.
-        stop: The frame behind the last one.
+        stop: The frame after the last one.
         first: The first frame of the clip that the protocol keeps.
         metrics: What to measure of each method.
     """
@@ -45,8 +40,9 @@ class Part:
 
     @property
     def read_from(self) -> int:
-        """The first frame to read: where temporal metrics are measured, the one in front of the part."""
-        is_temporal = any(METRICS[metric].is_temporal for metrics in self.metrics.values() for metric in metrics)
+        """The first frame to read: where temporal metrics are measured, the one before the part."""
+        wanted = {metric for metrics in self.metrics.values() for metric in metrics}
+        is_temporal = any(METRICS[metric].looks_at == 'previous' for metric in wanted)
         return max(self.start - is_temporal, self.first)
 
     def metrics_that(self, applies: Callable[[str], bool]) -> dict[str, list[str]]:
@@ -68,7 +64,7 @@ class MeasuredPart:
         part: The part.
         values: Values of its frames by method and metric.
         frames: Frames (T, h, w, 3), BGR, uint8, of each method and, under None, of the ground truth, for the metrics
-            that another device still has to compute; they begin with the one in front of the part.
+            that another device still has to compute; they begin with the one before the part.
     """
 
     part: Part
@@ -83,9 +79,9 @@ class PartMeasures(Dataset[MeasuredPart]):
         gt: Ground truth.
         results: Clips of each method.
         parts: What to do.
-        measures: How to measure.
+        measurements: How each metric is measured, by its name.
         device_metrics: Metrics that are left to another device.
-        num_threads: Threads for VMAF.
+        nan: As for ``measure_frame``.
     """
 
     def __init__(
@@ -93,13 +89,13 @@ class PartMeasures(Dataset[MeasuredPart]):
         gt: ClipReader,
         results: Mapping[str, ClipReader],
         parts: Sequence[Part],
-        measures: FrameMeasures,
+        measurements: Mapping[str, Measurement],
         *,
         device_metrics: Container[str] = (),
-        num_threads: int = 1,
+        nan: NanPolicy = 'error',
     ) -> None:
-        self.gt, self.results, self.parts, self.measures = gt, results, parts, measures
-        self.device_metrics, self.num_threads = device_metrics, num_threads
+        self.gt, self.results, self.parts, self.measurements = gt, results, parts, measurements
+        self.device_metrics, self.nan = device_metrics, nan
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -115,7 +111,7 @@ class PartMeasures(Dataset[MeasuredPart]):
             method: {metric: [None] * (part.stop - part.start) for metric in metrics}
             for method, metrics in part.metrics.items()
         }
-        here = part.metrics_that(lambda metric: metric != 'vmaf' and metric not in self.device_metrics)
+        here = part.metrics_that(lambda metric: not _looks_at_clip(metric) and metric not in self.device_metrics)
         elsewhere = part.metrics_that(lambda metric: metric in self.device_metrics)
         if elsewhere:
             sources: dict[str | None, ClipReader] = {
@@ -131,20 +127,35 @@ class PartMeasures(Dataset[MeasuredPart]):
             truth = self._read(self.gt, part)
             restored = {method: self._read(self.results[method], part) for method in here}
         if here:
-            measure_frames(self.measures, part, here, truth, restored, values)
-        for method, metrics in part.metrics.items():
-            if 'vmaf' in metrics:
-                sides = (
-                    clips.read_frames(part.clip, part.start, part.stop) for clips in (self.results[method], self.gt)
-                )
-                values[method]['vmaf'] = list(vmaf(*sides, num_threads=self.num_threads))
+            measure_frames(self.measurements, part, here, truth, restored, values, self.nan)
+        for method, metrics in part.metrics_that(_looks_at_clip).items():
+            for metric in metrics:
+                values[method][metric] = self._measure_clip(method, metric, part)
         return MeasuredPart(part, values, frames)
+
+    def _measure_clip(self, method: str, metric: str, part: Part) -> list[float | None]:
+        restored, truth = (
+            clips.read_frames(part.clip, part.start, part.stop) for clips in (self.results[method], self.gt)
+        )
+        found = measure_clip(
+            self.measurements[metric],
+            restored,
+            truth,
+            nan=self.nan,
+            named=lambda name: f'{method}: {name} of clip {part.clip}',
+        )
+        return [_none_for_nan(value) for value in found]
 
     def _read(self, clips: ClipReader, part: Part) -> Iterator[np.ndarray]:
         return clips.read_frames(part.clip, part.read_from, part.stop)
 
 
-def measure_on_device(measured: MeasuredPart, measures: FrameMeasures, device_metrics: Container[str]) -> None:
+def measure_on_device(
+    measured: MeasuredPart,
+    measurements: Mapping[str, Measurement],
+    device_metrics: Container[str],
+    nan: NanPolicy = 'error',
+) -> None:
     """Measure what a part still lacks, and add it to its values.
 
     Raises:
@@ -154,39 +165,43 @@ def measure_on_device(measured: MeasuredPart, measures: FrameMeasures, device_me
     metrics = part.metrics_that(lambda metric: metric in device_metrics)
     if metrics:
         restored = {method: measured.frames[method].numpy() for method in metrics}
-        measure_frames(measures, part, metrics, measured.frames[None].numpy(), restored, measured.values)
+        measure_frames(measurements, part, metrics, measured.frames[None].numpy(), restored, measured.values, nan)
 
 
 def measure_frames(
-    measures: FrameMeasures,
+    measurements: Mapping[str, Measurement],
     part: Part,
     metrics: Mapping[str, Sequence[str]],
     truth: Iterable[np.ndarray],
     restored: Mapping[str, Iterable[np.ndarray]],
     values: PartValues,
+    nan: NanPolicy,
 ) -> None:
     """Measure the frames of a part, which are given from ``read_from`` on, into its values.
 
     Raises:
         DataError: As for the items of ``PartMeasures``.
     """
-    measured = measures.measure(truth, restored, metrics, num_before=part.start - part.read_from)
-    for index in range(part.start, part.stop):
-        try:
-            found = next(measured)
-        except DataError:
-            raise
-        except ValueError as error:
-            raise DataError(f'Clip {part.clip}, frame {index}: {error}') from error
+    wanted = {method: [measurements[name] for name in names] for method, names in metrics.items()}
+    num_before = part.start - part.read_from
+    for index, found in measure_methods(
+        truth, restored, wanted, clip=part.clip, first=part.read_from, num_before=num_before, nan=nan
+    ):
         for method, of_method in found.items():
             for metric, value in of_method.items():
-                if math.isnan(value):
-                    raise DataError(f'{method}: {metric} of clip {part.clip}, frame {index}, is not a number (NaN).')
-                values[method][metric][index - part.start] = value
+                values[method][metric][index - part.start] = _none_for_nan(value)
+
+
+def _none_for_nan(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _looks_at_clip(metric: str) -> bool:
+    return METRICS[metric].looks_at == 'clip'
 
 
 def plan_parts(kept: range, *, whole: bool) -> Iterator[range]:
-    """Divide the kept frames of a clip; a video, which can be read from its beginning only, and VMAF take the whole."""
+    """Divide the kept frames of a clip, unless they are measured as a whole."""
     if whole:
         yield kept
         return
@@ -195,45 +210,3 @@ def plan_parts(kept: range, *, whole: bool) -> Iterator[range]:
     bounds = np.linspace(kept.start, kept.stop, num_parts + 1).round().astype(int).tolist()
     for start, stop in pairwise(bounds):
         yield range(start, stop)
-
-
-class Journal:
-    """Values that earlier runs measured, in a file that grows by a line for each part.
-
-    Args:
-        path: The file, None to remember nothing.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self._values: dict[str, list[float | None]] = {}
-        for line in path.read_text().splitlines() if path and path.is_file() else ():
-            try:
-                self._values.update(json.loads(line))
-            except ValueError:
-                pass  # the last line of a run that was killed
-
-    def find(self, key: str) -> list[float | None] | None:
-        """Return the values of a key, None where there are none."""
-        return self._values.get(key)
-
-    def add(self, values: Mapping[str, list[float | None]]) -> None:
-        """Remember values by key.
-
-        Raises:
-            OSError: The file cannot be written.
-        """
-        self._values.update(values)
-        if self.path:
-            try:
-                with self.path.open('a') as file:
-                    # On a line of its own, whatever a killed run has left in front of it.
-                    file.write('\n' + json.dumps(dict(values)) + '\n')
-            except OSError as error:
-                raise OSError(f'{self.path} cannot be written: {error.strerror}.') from error
-
-
-def value_key(method: str, metric: str, frames: range, *inputs: Any) -> str:
-    """Return the key of a method's values; ``inputs`` is all that they depend on."""
-    digest = hashlib.sha256(json.dumps([frames.start, frames.stop, *inputs], sort_keys=True).encode()).hexdigest()
-    return f'{method} {metric} {digest[:32]}'

@@ -1,10 +1,14 @@
 """The protocol of an evaluation: what is compared, and how it is averaged."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from dlvr_plugin.core.arguments import check_choice, check_integer
-from dlvr_plugin.core.choices import Average, ColorSpace, Crop, FlowNorm, LpipsNet
+from dlvr_plugin.core.choices import Average, ColorSpace, Crop, FlowNorm, LpipsNet, NanPolicy
+from dlvr_plugin.core.declarations import NOT_NEGATIVE, check_fields
+
+if TYPE_CHECKING:  # the protocol alone is loaded at once, for help pages
+    from dlvr_plugin.metrics import MetricSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,52 +24,43 @@ class Protocol:
         tof_crop: Part of the flow that counts; 'none' is the whole frame, 'tecogan' that of TecoGAN's script.
         lpips_net: Trunk of LPIPS 0.1.
         lpips_crop: Part of a frame that LPIPS and tLP see, as ``tof_crop``.
+        nan: A value that is not a number is an 'error', or its frame is left out of the means of that metric.
 
     Raises:
-        ValueError: A value out of range. TypeError: of the wrong type.
+        InvalidValueError: A value out of range. InvalidTypeError: of the wrong type.
 
     Source: Section 4 of the paper.
     """
 
-    skip_frames: int = 2
+    skip_frames: Annotated[int, NOT_NEGATIVE] = 2
     average: Average = 'clip'
-    crop_border: int = 8
+    crop_border: Annotated[int, NOT_NEGATIVE] = 8
     color_space: ColorSpace = 'rgb'
     tof_norm: FlowNorm = 'euclidean'
     tof_crop: Crop = 'none'
     lpips_net: LpipsNet = 'alex'
     lpips_crop: Crop = 'none'
+    nan: NanPolicy = 'error'
 
     def __post_init__(self) -> None:
-        for name in ('skip_frames', 'crop_border'):
-            check_integer(name, getattr(self, name), minimum=0)
-        for name, choices in (
-            ('average', Average),
-            ('color_space', ColorSpace),
-            ('tof_norm', FlowNorm),
-            ('tof_crop', Crop),
-            ('lpips_net', LpipsNet),
-            ('lpips_crop', Crop),
-        ):
-            check_choice(name, getattr(self, name), choices)
+        check_fields(self)
 
-    def describe(self, metrics: list[str]) -> dict[str, Any]:
+    def settings_of(self, spec: 'MetricSpec') -> dict[str, Any]:
+        """Return the settings of a metric."""
+        return {name: getattr(self, key) for name, key in spec.settings.items()}
+
+    def effective_keys(self, spec: 'MetricSpec') -> set[str]:
+        """Return the keys that the values of a metric depend on."""
+        return {spec.settings[name] for name in spec.effective(self.settings_of(spec))}
+
+    def describe(self, specs: 'Iterable[MetricSpec]') -> dict[str, Any]:
         """Return the parts that concern some metrics, for a file."""
-        concerned = {'skip_frames', 'average'}
-        for metric in metrics:
-            concerned |= _CONCERNED.get(metric, set())
-        if 'border' in (self.tof_crop, self.lpips_crop):
-            concerned.add('crop_border')
-        return {name: value for name, value in asdict(self).items() if name in concerned}
+        shown = {'skip_frames', 'average'}.union(*(self.effective_keys(spec) for spec in specs))
+        if self.nan != 'error':
+            shown.add('nan')
+        return {name: value for name, value in asdict(self).items() if name in shown}
 
 
-_CONCERNED = {
-    'psnr': {'crop_border', 'color_space'},
-    'ssim': {'crop_border', 'color_space'},
-    'psnr_y': {'crop_border'},
-    'ssim_y': {'crop_border'},
-    'niqe': {'crop_border'},
-    'tof': {'tof_norm', 'tof_crop'},
-    'lpips': {'lpips_net', 'lpips_crop'},
-    'tlp': {'lpips_net', 'lpips_crop'},
-}
+def format_protocol(protocol: Mapping[str, Any]) -> str:
+    """Return a protocol in one line."""
+    return 'Protocol: ' + ', '.join(f'{name} {value}' for name, value in protocol.items()) + '.'

@@ -10,6 +10,7 @@ from basicsr.utils import get_time_str, make_exp_dirs
 
 from dlvr_plugin.core.log import log_start, set_up_log
 from dlvr_plugin.evaluation.validation import validate
+from dlvr_plugin.evaluation.validation_metrics import load_metrics
 
 
 def test(opt: dict[str, Any]) -> None:
@@ -26,6 +27,7 @@ def test(opt: dict[str, Any]) -> None:
     log_file = Path(opt['path']['log']) / f'test_{opt["name"]}_{get_time_str()}.log'
     logger = set_up_log(log_file)
     log_start(opt, log_file)
+    load_metrics(opt['val'])  # before the work: what they need may have to be downloaded
     loaders = []
     for _, options in sorted(opt['datasets'].items()):
         dataset = build_dataset(options)

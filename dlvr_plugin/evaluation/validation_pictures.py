@@ -23,7 +23,7 @@ class ClipPictures:
     """
 
     set_name: str
-    clips: Sequence[str] | str
+    clips: Sequence[str | int] | str
     frames: dict[str, np.ndarray] = field(default_factory=dict)
     rows: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
 

@@ -1,15 +1,16 @@
 """Losses in the space of a trained, frozen loss network, for any model's option file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from basicsr.utils import get_root_logger
 from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
 from torch import Tensor, nn
 
 from dlvr_plugin.core.checkpoints import load_weights
-from dlvr_plugin.losses.feature_matching import FeatureMatching, RelationDistance, total_loss
+from dlvr_plugin.core.declarations import FieldsOf
+from dlvr_plugin.losses.feature_matching import FeatureMatching, total_loss
 
 
 @LOSS_REGISTRY.register()
@@ -22,15 +23,11 @@ class DiscriminativeSpaceLoss(nn.Module):
         path: Checkpoint of T (``net_t_*.pth``).
         param_key: Key of the weights in the file; None where the file is the state dict itself.
         network_t: Constructor arguments of T, ``type`` included, where it is not the default ``LossNetT``.
-        content_weight: Factor of the content loss, at least 0.
-        relation_weight: Factor of the relation loss, at least 0.
-        layers: Layers of F that count, from 1.
-        delta: Threshold of every Huber distance, above 0.
-        radius: Temporal radius N, at least 0.
-        relation_distance: 'elementwise' or 'mean'.
+        matching: Weights, layers, delta, radius and relation distance, see ``FeatureMatching``.
 
     Raises:
-        ValueError: A value out of range, or a file that holds no such T. TypeError: not a number.
+        InvalidValueError: A value out of range. InvalidTypeError: of the wrong type. CheckpointError: a file that holds
+            no such T.
 
     Source: Equation 6 of the paper, without the pixel term.
     """
@@ -41,27 +38,14 @@ class DiscriminativeSpaceLoss(nn.Module):
         path: str,
         param_key: str | None = 'params',
         network_t: Mapping[str, Any] | None = None,
-        content_weight: float = 1.0,
-        relation_weight: float = 1.0,
-        layers: Sequence[int] = (1, 2, 3, 4),
-        delta: float = 0.01,
-        radius: int = 1,
-        relation_distance: RelationDistance = 'elementwise',
+        **matching: Annotated[Any, FieldsOf(FeatureMatching)],
     ) -> None:
         super().__init__()
         arguments = dict(network_t or {'type': 'LossNetT'})
         self.net_t = ARCH_REGISTRY.get(arguments.pop('type'))(**arguments)
         load_weights(self.net_t, path, param_key=param_key)
         self.net_t.requires_grad_(False).eval()
-        self.matching = FeatureMatching(
-            content_weight=content_weight,
-            relation_weight=relation_weight,
-            layers=layers,
-            delta=delta,
-            radius=radius,
-            relation_distance=relation_distance,
-            num_layers=self.net_t.num_layers,
-        )
+        self.matching = FeatureMatching(**matching, num_layers=self.net_t.num_layers)
         self.said_no_window = False
 
     def train(self, mode: bool = True) -> 'DiscriminativeSpaceLoss':

@@ -5,13 +5,14 @@ Shape legend: B batch, T frames of ground truth, K generated frames, N temporal 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from dlvr_plugin.core.arguments import check_choice, check_integer, check_layers, check_number
-from dlvr_plugin.losses.huber_loss import huber, huber_loss
+from dlvr_plugin.core.declarations import NOT_EMPTY, NOT_NEGATIVE, POSITIVE, NoOption, check_fields
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.losses.huber_loss import Delta, Weight, huber, huber_loss
 
 RelationDistance = Literal['elementwise', 'mean']
 
@@ -85,35 +86,37 @@ class FeatureMatching:
     """The generator's losses in the discriminative space, over layers and neighbours.
 
     Attributes:
-        content_weight: Factor of the content loss, at least 0.
-        relation_weight: Factor of the relation loss, at least 0.
-        layers: Layers of F that count, from 1; the means are taken over these.
-        delta: Threshold of every Huber distance, above 0.
-        radius: Temporal radius N, at least 0; with 0 there is no relation loss.
-        relation_distance: 'elementwise' or 'mean', see ``relation_matching``.
+        content_weight: Weight of the content loss.
+        relation_weight: Weight of the relation loss.
+        layers: Layers of F that count, from 1; the means are taken over these. By default all.
+        delta: Threshold of every Huber distance.
+        radius: Temporal radius N; the window has 2N + 1 frames. With 0 there is no relation loss.
+        relation_distance: 'elementwise' takes the relation as a map, 'mean' as one number a frame and layer.
         num_layers: Layers that F has.
 
     Raises:
-        ValueError: A value out of range. TypeError: not a number.
+        InvalidValueError: A value out of range. InvalidTypeError: of the wrong type.
 
     Source: Equation 6 of the paper, without the pixel term.
     """
 
-    content_weight: float = 1.0
-    relation_weight: float = 1.0
-    layers: Sequence[int] = (1, 2, 3, 4)
-    delta: float = 0.01
-    radius: int = 1
+    content_weight: Weight = 1.0
+    relation_weight: Weight = 1.0
+    layers: Annotated[Sequence[Annotated[int, POSITIVE]], NOT_EMPTY] = (1, 2, 3, 4)
+    delta: Delta = 0.01
+    radius: Annotated[int, NOT_NEGATIVE] = 1
     relation_distance: RelationDistance = 'elementwise'
-    num_layers: int = 4
+    num_layers: Annotated[int, POSITIVE, NoOption()] = 4
 
     def __post_init__(self) -> None:
-        check_number('content_weight', self.content_weight, minimum=0)
-        check_number('relation_weight', self.relation_weight, minimum=0)
-        check_number('delta', self.delta, above=0)
-        check_integer('radius', self.radius, minimum=0)
-        check_choice('relation_distance', self.relation_distance, RelationDistance)
-        check_layers('layers', self.layers, self.num_layers)
+        self._check_layers()
+        check_fields(self)
+
+    def _check_layers(self) -> None:
+        """Demand layers that F has."""
+        layers, known = self.layers, range(1, self.num_layers + 1)
+        if isinstance(layers, (str, int)) or not layers or len(set(layers)) != len(layers) or set(layers) - set(known):
+            raise InvalidValueError(f'layers must be some of the layers {list(known)}, each once, got {layers!r}.')
 
     def __call__(self, gen_features: Sequence[Tensor], gt_features: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
         """Compute both losses, weighted.

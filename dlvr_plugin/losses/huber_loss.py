@@ -1,15 +1,17 @@
 """Huber loss, elementwise and reduced: the distance of every term of the method."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch.nn.functional as F
 from basicsr.losses.loss_util import weight_reduce_loss
 from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 
-from dlvr_plugin.core.arguments import check_choice, check_number
+from dlvr_plugin.core.declarations import NOT_NEGATIVE, Range, check_arguments
 
 Reduction = Literal['none', 'mean', 'sum']
+Weight = Annotated[float, NOT_NEGATIVE]
+Delta = Annotated[float, Range(above=0)]
 
 
 def huber(pred: Tensor, target: Tensor, delta: float = 0.01) -> Tensor:
@@ -57,21 +59,20 @@ class HuberLoss(nn.Module):
     """Huber loss for ``pixel_opt`` of any model.
 
     Args:
-        loss_weight: Factor of the loss, at least 0.
-        delta: Where the square turns into a line, above 0.
+        loss_weight: Factor of the loss.
+        delta: Where the square turns into a line.
         reduction: 'none', 'mean' or 'sum'.
 
     Raises:
-        ValueError: A value out of range. TypeError: not a number.
+        InvalidValueError: A value out of range. InvalidTypeError: not a number.
 
     Source: Equations 3 and 5 of the paper.
     """
 
-    def __init__(self, *, loss_weight: float = 1.0, delta: float = 0.01, reduction: Reduction = 'mean') -> None:
+    def __init__(self, *, loss_weight: Weight = 1.0, delta: Delta = 0.01, reduction: Reduction = 'mean') -> None:
         super().__init__()
-        self.loss_weight = check_number('loss_weight', loss_weight, minimum=0)
-        self.delta = check_number('delta', delta, above=0)
-        self.reduction = check_choice('reduction', reduction, Reduction)
+        check_arguments(HuberLoss, {'loss_weight': loss_weight, 'delta': delta, 'reduction': reduction})
+        self.loss_weight, self.delta, self.reduction = loss_weight, delta, reduction
 
     def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None, **kwargs: Any) -> Tensor:
         """Return the weighted loss of frames (B, C, H, W) or clips (B, T, C, H, W)."""

@@ -1,6 +1,8 @@
 """LPIPS with weights whose origin is known, and features that are computed once a frame."""
 
+import functools
 import hashlib
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ import lpips
 import numpy as np
 import torch
 import torchvision
+from basicsr.utils import get_root_logger
 from torch import Tensor, nn
 
 from dlvr_plugin.core.choices import LpipsNet
@@ -111,19 +114,66 @@ class LpipsDistance:
         return self.distance(self.features(img), self.features(img2))
 
 
+@functools.cache
+def load_lpips(
+    net: LpipsNet = 'alex', weights: str | None = None, random_weights: bool = False, device: str | None = None
+) -> LpipsDistance:
+    """Return a distance, the same one for the same arguments, and warn once where its weights are not published.
+
+    Args:
+        net: As for ``LpipsDistance``, and so are weights, random_weights and what is raised.
+        weights: See there.
+        random_weights: See there.
+        device: Where to compute; None for the GPU of this process, where it has one.
+    """
+    if device is None:
+        # By its number, because validation measures in threads, whose current GPU is the first.
+        device = f'cuda:{os.environ.get("LOCAL_RANK", 0)}' if torch.cuda.is_available() else 'cpu'
+    distance = LpipsDistance(net, weights=weights, random_weights=random_weights, device=device)
+    if not distance.is_published:
+        get_root_logger().warning(f'LPIPS has weights that are not the published ones: {distance.origin}.')
+    return distance
+
+
+def check_lpips_weights(net: LpipsNet = 'alex', weights: str | None = None, random_weights: bool = False) -> str | None:
+    """Check weights of LPIPS as far as that is possible without a network.
+
+    Args:
+        net: As for ``LpipsDistance``, and so are weights and random_weights.
+        weights: See there.
+        random_weights: See there.
+
+    Returns:
+        What will have to be downloaded, None for nothing.
+
+    Raises:
+        DataError: Weights that are here cannot be used. InvalidValueError: Arguments that contradict one another.
+    """
+    if net in LPIPS_NETS and not weights and not random_weights:
+        url, cached = _TRUNKS[net].url, _cached_trunk(net)
+        if not cached.is_file():
+            return f'LPIPS needs {url}, which is not in {cached.parent} yet; it is downloaded when it is first used.'
+    load_lpips(net, weights, random_weights)
+    return None
+
+
+def _cached_trunk(net: LpipsNet) -> Path:
+    """Return where torchvision keeps the weights of a trunk that it has downloaded."""
+    return Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(_TRUNKS[net].url).path).name
+
+
 def _read_trunk(net: LpipsNet, path: Path | None) -> tuple[Mapping[str, Tensor], str, bool]:
     """Return a trunk's weights, where they come from, and whether they are the published ones."""
-    published = _TRUNKS[net]
-    file_name = Path(urlparse(published.url).path).name
+    published, cached = _TRUNKS[net], _cached_trunk(net)
+    file_name = cached.name
     if path is None:
         try:
             return published.get_state_dict(progress=True, check_hash=True), file_name, True
         except (URLError, OSError, RuntimeError) as error:
-            cache = Path(torch.hub.get_dir()) / 'checkpoints'
             raise DataError(
                 f'LPIPS needs the weights {file_name}, and they cannot be downloaded ({error}). Where there is a '
-                f'network, fetch {published.url}, then put the file into {cache} or name it: --lpips-weights FILE, in '
-                'an option file weights: FILE.'
+                f'network, fetch {published.url}, then put the file into {cached.parent} or name it: '
+                '--lpips-weights FILE, in an option file weights: FILE.'
             ) from error
     if not path.is_file():
         raise DataError(f'The weights of LPIPS, {path}, are not a file.')

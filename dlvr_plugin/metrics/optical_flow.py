@@ -82,16 +82,34 @@ class FlowSolver(threading.local):
 _solver = FlowSolver()
 
 
-class FlowTracker:
-    """Computes the flow from frame to frame of a sequence.
+def prepare_frame(grey: np.ndarray) -> Expansion | np.ndarray:
+    """Return of a frame (h, w), grey, uint8, what ``flow_of_prepared`` takes: the work that its two flows share."""
+    return expand_frame(grey) if _remap_is_exact() else grey
+
+
+def flow_of_prepared(previous: Expansion | np.ndarray, current: Expansion | np.ndarray) -> np.ndarray:
+    """Return the flow (h, w, 2), x and y, in pixels, float32, between two prepared frames.
 
     Source: Farneback, Two-frame motion estimation based on polynomial expansion; equal to
         ``cv2.calcOpticalFlowFarneback(previous, current, None, 0.5, 3, 15, 3, 5, 1.2, 0)`` up to float32 rounding.
     """
+    if isinstance(previous, list) and isinstance(current, list):
+        return _solver.flow_between(previous, current)
+    assert isinstance(previous, np.ndarray)
+    assert isinstance(current, np.ndarray)
+    flow = np.empty((*current.shape, 2), np.float32)
+    return np.asarray(
+        cv2.calcOpticalFlowFarneback(
+            previous, current, flow, _PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, _POLY_N, _POLY_SIGMA, 0
+        )
+    )
+
+
+class FlowTracker:
+    """Computes the flow from frame to frame of a sequence; see ``flow_of_prepared``."""
 
     def __init__(self) -> None:
-        self._last_expansion: Expansion | None = None
-        self._last_grey: np.ndarray | None = None
+        self._last: Expansion | np.ndarray | None = None
 
     def push(self, grey: np.ndarray) -> np.ndarray | None:
         """Go on to the next frame, an image (h, w), uint8.
@@ -99,27 +117,13 @@ class FlowTracker:
         Returns:
             Flow (h, w, 2), x and y, in pixels, float32, from the frame before; None for the first.
         """
-        if _remap_is_exact():
-            last, self._last_expansion = self._last_expansion, expand_frame(grey)
-            return None if last is None else _solver.flow_between(last, self._last_expansion)
-        last_grey, self._last_grey = self._last_grey, grey
-        if last_grey is None:
-            return None
-        flow = np.empty((*grey.shape, 2), np.float32)
-        return np.asarray(
-            cv2.calcOpticalFlowFarneback(
-                last_grey, grey, flow, _PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, _POLY_N, _POLY_SIGMA, 0
-            )
-        )
+        last, self._last = self._last, prepare_frame(grey)
+        return None if last is None else flow_of_prepared(last, self._last)
 
 
 def farneback_flow(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
-    """Return the flow (h, w, 2) between two frames (h, w), grey, uint8; see ``FlowTracker``."""
-    tracker = FlowTracker()
-    tracker.push(previous)
-    flow = tracker.push(current)
-    assert flow is not None
-    return flow
+    """Return the flow (h, w, 2) between two frames (h, w), grey, uint8; see ``flow_of_prepared``."""
+    return flow_of_prepared(prepare_frame(previous), prepare_frame(current))
 
 
 @functools.cache

@@ -1,15 +1,20 @@
 """PSNR and SSIM, equal to the host's and several times faster."""
 
 import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 
 from dlvr_plugin.core.choices import ColorSpace
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.metrics.frames import Frame, check_images
+from dlvr_plugin.metrics.spec import How, MetricSpec, register
 
 _Y_FROM_BGR = np.array([[24.966, 128.553, 65.481]]) / 255  # ITU-R BT.601, as MATLAB's rgb2ycbcr
 _Y_OFFSET = 16
@@ -90,19 +95,6 @@ def _crop(img: np.ndarray, img2: np.ndarray, crop_border: int, at_least: int = 1
     return img[inside], img2[inside]
 
 
-def check_images(img: np.ndarray, img2: np.ndarray) -> None:
-    """Demand two images (h, w, 3), uint8, of one size.
-
-    Raises:
-        InvalidValueError: They are not.
-    """
-    for image in (img, img2):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise InvalidValueError(f'Expected images (h, w, 3) of uint8, got {image.shape} of {image.dtype}.')
-    if img.shape != img2.shape:
-        raise InvalidValueError(f'Images are of different sizes: {img.shape[:2]} and {img2.shape[:2]} (h, w).')
-
-
 def _to_y(image: np.ndarray) -> np.ndarray:
     """Return the luma (h, w), float32, of an image (h, w, 3), BGR, uint8."""
     return cv2.transform(image.astype(np.float32), _Y_FROM_BGR) + np.float32(_Y_OFFSET)
@@ -142,3 +134,76 @@ def _prepare_batch(frames: Tensor, crop_border: int, color_space: ColorSpace) ->
 def _gaussian_kernel() -> Tensor:
     """Return the window along one axis, (11,), float64."""
     return torch.from_numpy(cv2.getGaussianKernel(_WINDOW, _SIGMA)[:, 0])
+
+
+@METRIC_REGISTRY.register()
+def calculate_psnr_fast(
+    img: np.ndarray, img2: np.ndarray, *, crop_border: int = 8, test_y_channel: bool = False
+) -> float:
+    """Return the PSNR in dB of two images (h, w, 3), BGR, uint8: that of the host, faster; higher is better."""
+    return psnr(img, img2, crop_border=crop_border, color_space='y' if test_y_channel else 'rgb')
+
+
+@METRIC_REGISTRY.register()
+def calculate_ssim_fast(
+    img: np.ndarray, img2: np.ndarray, *, crop_border: int = 8, test_y_channel: bool = False
+) -> float:
+    """Return the SSIM of two images (h, w, 3), BGR, uint8: that of the host, faster; higher is better."""
+    return ssim(img, img2, crop_border=crop_border, color_space='y' if test_y_channel else 'rgb')
+
+
+def _read_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {'crop_border': options['crop_border'], 'color_space': 'y' if options['test_y_channel'] else 'rgb'}
+
+
+def _measure(
+    of_images: Callable[..., float], of_batch: Callable[..., Tensor], restored: Frame, truth: Frame, how: How
+) -> float:
+    settings = {'color_space': 'y', **how.settings}
+    if how.device is None:  # arrays are the fastest on a CPU
+        return of_images(restored.image, truth.image, **settings)
+    return float(of_batch(_to_batch(restored, how.device), _to_batch(truth, how.device), **settings))
+
+
+def _to_batch(frame: Frame, device: torch.device) -> Tensor:
+    # (h, w, 3) -> (1, 3, h, w)
+    return frame.once((_to_batch, device), lambda: torch.from_numpy(frame.image).to(device).permute(2, 0, 1)[None])
+
+
+_PSNR: dict[str, Any] = {
+    'direction': 'higher',
+    'decimals': 2,
+    'unit': 'dB',
+    'aspect': 'distortion',
+    'measure': functools.partial(_measure, psnr, psnr_of_batch),
+    'packages': ('numpy', 'opencv-python'),
+    'may_use_device': True,
+}
+_SSIM = {**_PSNR, 'decimals': 4, 'unit': '', 'measure': functools.partial(_measure, ssim, ssim_of_batch)}
+_BORDER = {'crop_border': 'crop_border'}
+_BORDER_AND_SPACE = {**_BORDER, 'color_space': 'color_space'}
+
+register(
+    MetricSpec(
+        name='psnr',
+        label='PSNR',
+        summary='RGB, or luma by the protocol; that of BasicSR to 1e-4',
+        settings=_BORDER_AND_SPACE,
+        function=calculate_psnr_fast,
+        read_options=_read_options,
+        **_PSNR,
+    )
+)
+register(
+    MetricSpec(
+        name='ssim',
+        label='SSIM',
+        summary='RGB, or luma by the protocol; that of BasicSR to 1e-4',
+        settings=_BORDER_AND_SPACE,
+        function=calculate_ssim_fast,
+        read_options=_read_options,
+        **_SSIM,
+    )
+)
+register(MetricSpec(name='psnr_y', label='PSNR-Y', summary='PSNR of the luma of BT.601', settings=_BORDER, **_PSNR))
+register(MetricSpec(name='ssim_y', label='SSIM-Y', summary='SSIM of the luma of BT.601', settings=_BORDER, **_SSIM))

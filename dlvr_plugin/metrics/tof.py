@@ -2,11 +2,12 @@
 
 import cv2
 import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.choices import Crop, FlowNorm
-from dlvr_plugin.core.errors import InvalidValueError
-from dlvr_plugin.metrics.optical_flow import farneback_flow
-from dlvr_plugin.metrics.psnr_ssim import check_images
+from dlvr_plugin.metrics.frames import Frame, check_images, crop_slices, to_grey
+from dlvr_plugin.metrics.optical_flow import Expansion, farneback_flow, flow_of_prepared, prepare_frame
+from dlvr_plugin.metrics.spec import How, MetricSpec, register
 
 
 def tof(
@@ -55,8 +56,7 @@ def flow_distance(
         flow: Flow of the restored frames.
         flow2: Flow of the ground truth.
         norm: 'euclidean', that of both TecoGAN's script and the paper, or 'absolute', the sum over the components.
-        crop: 'none', 'border' (``crop_border`` pixels at each side) or 'tecogan': the middle that TecoGAN's script
-            keeps, a multiple of 32 pixels at least 16 smaller than the frame.
+        crop: Part of the flow that counts; see ``crop_slices``.
         crop_border: Pixels that 'border' leaves out.
 
     Raises:
@@ -69,22 +69,50 @@ def flow_distance(
     return float(cv2.magnitude(*cv2.split(difference)).mean(dtype=np.float64))
 
 
-def crop_slices(size: tuple[int, ...], crop: Crop, crop_border: int) -> tuple[slice, slice]:
-    """Return what a crop keeps of a frame of ``size`` (h, w)."""
-    if crop == 'none':
-        return slice(None), slice(None)
-    slices = []
-    for side in size[:2]:
-        kept = side - 2 * crop_border
-        if crop == 'tecogan':
-            kept = (side - 16) // 32 * 32
-        if kept <= 0:
-            raise InvalidValueError(f'Frames of {size[0]}x{size[1]} pixels are too small for the crop {crop}.')
-        start = (side - kept) // 2
-        slices.append(slice(start, start + kept))
-    return slices[0], slices[1]
+@METRIC_REGISTRY.register()
+def calculate_tof(
+    img: np.ndarray,
+    img2: np.ndarray,
+    previous_img: np.ndarray,
+    previous_img2: np.ndarray,
+    *,
+    norm: FlowNorm = 'euclidean',
+    crop: Crop = 'none',
+    crop_border: int = 8,
+) -> float:
+    """Return the tOF in pixels a frame of images (h, w, 3), BGR, uint8; lower is better. See ``tof``."""
+    return tof(previous_img, img, previous_img2, img2, norm=norm, crop=crop, crop_border=crop_border)
 
 
-def to_grey(image: np.ndarray) -> np.ndarray:
-    """Return the grey image (h, w), uint8, of one (h, w, 3), BGR."""
-    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+def _measure(restored: Frame, truth: Frame, how: How) -> float:
+    true_flow = _flow_to(truth)  # first, as it is computed once for all methods
+    return flow_distance(_flow_to(restored), true_flow, **how.settings)
+
+
+def _flow_to(frame: Frame) -> np.ndarray:
+    """Return the flow (h, w, 2) from the frame before."""
+    previous = frame.previous
+    assert previous is not None
+    return frame.once(_flow_to, lambda: flow_of_prepared(_prepare(previous), _prepare(frame)))
+
+
+def _prepare(frame: Frame) -> Expansion | np.ndarray:
+    return frame.once(_prepare, lambda: prepare_frame(to_grey(frame.image)))
+
+
+register(
+    MetricSpec(
+        name='tof',
+        label='tOF',
+        summary="distance of the optical flow from that of the ground truth; TecoGAN's definition, Farneback's flow",
+        direction='lower',
+        decimals=4,
+        unit='pixels a frame',
+        aspect='motion',
+        looks_at='previous',
+        settings={'norm': 'tof_norm', 'crop': 'tof_crop', 'crop_border': 'crop_border'},
+        packages=('numpy', 'opencv-python'),
+        measure=_measure,
+        function=calculate_tof,
+    )
+)

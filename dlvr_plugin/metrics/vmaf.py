@@ -5,12 +5,14 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.metrics.spec import How, MetricSpec, register
 
 
 def vmaf(restored: Iterable[np.ndarray], ground_truth: Iterable[np.ndarray], *, num_threads: int = 1) -> list[float]:
@@ -55,7 +57,7 @@ def vmaf(restored: Iterable[np.ndarray], ground_truth: Iterable[np.ndarray], *, 
 
 
 def _write_raw(path: Path, frames: Iterable[np.ndarray]) -> tuple[int, tuple[int, ...]]:
-    """Write frames one behind the other; return their number and size (h, w)."""
+    """Write frames one after the other; return their number and size (h, w)."""
     count, size = 0, (0, 0)
     with path.open('wb') as file:
         for frame in frames:
@@ -91,3 +93,33 @@ def find_ffmpeg() -> str:
         if 'libvmaf' in filters.stdout:
             return candidate
     raise DataError('VMAF needs an ffmpeg with libvmaf; none was found. pip install imageio-ffmpeg brings one.')
+
+
+@METRIC_REGISTRY.register()
+def calculate_vmaf(img: Sequence[np.ndarray], img2: Sequence[np.ndarray]) -> list[float]:
+    """Return the VMAF of each frame of two clips of images (h, w, 3), BGR, uint8; higher is better."""
+    return vmaf(img, img2)
+
+
+calculate_vmaf.takes_clip = True
+
+
+def _measure(restored: Iterable[np.ndarray], truth: Iterable[np.ndarray], how: How) -> list[float]:
+    return vmaf(restored, truth)
+
+
+register(
+    MetricSpec(
+        name='vmaf',
+        label='VMAF',
+        summary="Netflix's, 0 to 100; needs an ffmpeg with libvmaf: pip install imageio-ffmpeg",
+        direction='higher',
+        decimals=2,
+        aspect='perception',
+        looks_at='clip',
+        measure=_measure,
+        tool_versions={'ffmpeg': ffmpeg_version},
+        check_tools=find_ffmpeg,
+        function=calculate_vmaf,
+    )
+)

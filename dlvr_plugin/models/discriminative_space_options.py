@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from basicsr.models.hifacegan_model import HiFaceGANModel
+from basicsr.models.realesrnet_model import RealESRNetModel
 from basicsr.models.sr_model import SRModel
+from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_base_model import VideoBaseModel
+from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from dlvr_plugin.archs.loss_net_arch import BNStatistics
-from dlvr_plugin.core.arguments import check_choice, check_integer
+from dlvr_plugin.core.declarations import NOT_NEGATIVE, check_arguments, check_value
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.names import nearest
 from dlvr_plugin.losses import FeatureMatching
 
 Fake = Literal['mixed', 'generated']
@@ -25,20 +29,21 @@ class DiscriminativeSpaceOptions:
 
     Attributes:
         matching: Weights, layers, delta, radius and relation distance of the generator's losses.
-        fake: 'mixed' fake sequences, true neighbours around a generated frame, or all 'generated'.
-        bn_statistics: 'joint' or 'per_sequence', see ``LossNetT.forward``.
-        init_t_iters: Iterations that train T alone, before the alternation.
+        fake: 'mixed' for a generated frame between true neighbours in T's fake sequences; 'generated' for generated
+            neighbours, too, so that a sliding-window G needs 2N more frames in num_frame.
+        bn_statistics: 'joint' for norms over real and fake sequences together; 'per_sequence' for each apart.
+        init_t_iters: Iterations that train T alone, at the start; total_iter counts them.
     """
 
     matching: FeatureMatching = field(default_factory=FeatureMatching)
     fake: Fake = 'mixed'
     bn_statistics: BNStatistics = 'joint'
-    init_t_iters: int = 0
+    init_t_iters: Annotated[int, NOT_NEGATIVE] = 0
 
     def __post_init__(self) -> None:
-        check_choice('train.discriminative_opt.fake', self.fake, Fake)
-        check_choice('train.discriminative_opt.bn_statistics', self.bn_statistics, BNStatistics)
-        check_integer('train.init_t_iters', self.init_t_iters, minimum=0)
+        check_arguments(DiscriminativeSpaceOptions, {'init_t_iters': self.init_t_iters}, 'train')
+        values = {'fake': self.fake, 'bn_statistics': self.bn_statistics}
+        check_arguments(DiscriminativeSpaceOptions, values, 'train.discriminative_opt')
 
     @classmethod
     def from_options(cls, opt: Mapping[str, Any]) -> 'DiscriminativeSpaceOptions':
@@ -65,8 +70,7 @@ class DiscriminativeSpaceOptions:
         known = [item.name for item in fields(FeatureMatching) if item.name != 'num_layers']
         for name in given:
             if name not in known:
-                near = get_close_matches(name, [*known, 'fake', 'bn_statistics'], n=1)
-                hint = f' Did you mean {near[0]}?' if near else ''
+                hint = nearest(name, [*known, 'fake', 'bn_statistics'])
                 raise InvalidValueError(f'train.discriminative_opt.{name} is not an option.{hint}')
         num_layers = len(opt['network_t'].get('num_feat', (64, 128, 256, 512)))
         given.setdefault('layers', tuple(range(1, num_layers + 1)))
@@ -77,6 +81,32 @@ class DiscriminativeSpaceOptions:
         return cls(matching=matching, **own, init_t_iters=train.get('init_t_iters', 0))
 
 
+_NO_HOSTS: tuple[tuple[type[SRModel], str], ...] = (
+    (SRGANModel, 'trains a discriminator of its own'),
+    (VideoRecurrentGANModel, 'trains a discriminator of its own'),
+    (HiFaceGANModel, 'trains a discriminator of its own'),
+    (RealESRNetModel, 'makes its low-quality images itself, of single images'),
+)
+
+
+def host_models() -> tuple[dict[str, type[SRModel]], dict[str, str]]:
+    """Return which registered models may be the host model.
+
+    Returns:
+        Those that train one generator with two losses, by name; and why others that train one cannot, by name.
+    """
+    hosts, refused = {}, {}
+    for name, model in sorted(MODEL_REGISTRY):
+        if not isinstance(model, type) or not issubclass(model, SRModel):
+            continue
+        reason = next((why for base, why in _NO_HOSTS if issubclass(model, base)), None)
+        if reason is None:
+            hosts[name] = model
+        else:
+            refused[name] = f'{name} {reason}, which the discriminative space does not go with.'
+    return hosts, refused
+
+
 def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
     """Return the class of the host's model registry that ``host_model`` names.
 
@@ -84,16 +114,11 @@ def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
         InvalidValueError: No or an unknown name, or a class that does not train one generator with two losses.
     """
     name = opt.get('host_model')
-    known = sorted(
-        key
-        for key, value in MODEL_REGISTRY
-        if isinstance(value, type) and issubclass(value, SRModel) and 'DiscriminativeSpace' not in key
-    )
-    if name not in known:
-        near = get_close_matches(str(name), known, n=1)
-        hint = f' Did you mean {near[0]}?' if near else ''
-        raise InvalidValueError(f'host_model must be one of {", ".join(known)}, got {name!r}.{hint}')
-    return MODEL_REGISTRY.get(name)
+    hosts, refused = host_models()
+    if name not in hosts:
+        hint = f' {refused[name]}' if name in refused else nearest(name, hosts)
+        raise InvalidValueError(f'host_model must be one of {", ".join(hosts)}, got {name!r}.{hint}')
+    return hosts[name]
 
 
 def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> GeneratorType:
@@ -106,7 +131,8 @@ def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> Ge
     """
     given = opt.get('generator_type')
     if given is not None:
-        return check_choice('generator_type', given, GeneratorType)
+        check_value('generator_type', given, GeneratorType)
+        return given
     if issubclass(host_model, VideoRecurrentModel):
         return 'recurrent'
     return 'sliding_window' if issubclass(host_model, VideoBaseModel) else 'image'

@@ -2,6 +2,8 @@
 
 import argparse
 
+from dlvr_plugin.core.user_modules import add_import_flag
+
 DEBUG_FREQ = 8
 """Iterations between validations, and between checkpoints, with ``--debug``."""
 
@@ -23,3 +25,4 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='SECTION:KEY=VALUE',
         help='set options, with values as in a file: train:total_iter=1000 datasets:train:interval_list=[1,2]',
     )
+    add_import_flag(parser)

@@ -1,12 +1,14 @@
 """Check the options of a run, all of them at once."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from dlvr_plugin.options.consistency.combinations import check_combinations
 from dlvr_plugin.options.consistency.data_files import check_data_files
 from dlvr_plugin.options.consistency.discriminative_space import check_windows
 from dlvr_plugin.options.consistency.findings import Findings, Processes
+from dlvr_plugin.options.consistency.ground_truth import check_ground_truth
 from dlvr_plugin.options.consistency.weight_files import check_weight_files
 from dlvr_plugin.options.problems import OptionsError, Problem, dotted, format_report
 from dlvr_plugin.options.schema.run import run_options
@@ -32,15 +34,29 @@ def find_problems(
         The options, with the types that code expects (a whole number for ``!!float 5e3``) and ``~`` in paths replaced
         by the home folder; and the problems.
     """
-    problems: list[Problem] = []
-    checked = run_options(is_train).check(opt, (), problems)
-    _expand_home(checked)
+    checked, problems = check_types(opt, is_train=is_train)
     findings = Findings(checked, is_train, processes or Processes(), problems)
     check_combinations(findings)
     check_windows(findings)
+    if is_train:
+        check_ground_truth(findings)
     if with_files:
         check_data_files(findings)
         check_weight_files(findings)
+    return checked, problems
+
+
+def is_training(opt: dict[str, Any]) -> bool:
+    """Tell whether options are those of a training run, not of a test."""
+    datasets = opt.get('datasets')
+    return 'train' in opt or (isinstance(datasets, dict) and 'train' in datasets)
+
+
+def check_types(opt: dict[str, Any], *, is_train: bool) -> tuple[dict[str, Any], list[Problem]]:
+    """Find keys that are unknown or missing and values of the wrong type; returns what ``find_problems`` does."""
+    problems: list[Problem] = []
+    checked = run_options(is_train).check(opt, (), problems)
+    _expand_home(checked)
     return checked, problems
 
 
@@ -57,11 +73,20 @@ def check_options(
         OptionsError: The report of what is wrong: file and line, key, what was expected and what came.
     """
     checked, problems = find_problems(document.value, is_train=is_train, with_files=with_files, processes=processes)
+    refuse(document, problems)
+    return checked
+
+
+def refuse(document: Document, problems: Sequence[Problem]) -> None:
+    """Raise the report of problems, in the order of the lines of the document, if there are any.
+
+    Raises:
+        OptionsError: There are.
+    """
     if problems:
         ordered = sorted(problems, key=lambda problem: _line(document.place(problem.key)))
         lines = [f'{document.place(each.key)}: {dotted(each.key)}: {each.message}' for each in ordered]
         raise OptionsError(format_report(document.name, list(dict.fromkeys(lines))), ordered)
-    return checked
 
 
 def _line(place: str) -> tuple[bool, int]:

@@ -16,6 +16,7 @@ from dlvr_plugin.options.arguments import DEBUG_FREQ, add_run_arguments
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options
 from dlvr_plugin.options.output_paths import resolve_output_paths
+from dlvr_plugin.options.user_classes import load_classes_of
 from dlvr_plugin.options.yaml_reader import force, read_file
 
 
@@ -24,7 +25,8 @@ def parse_options(
 ) -> tuple[dict[str, Any], argparse.Namespace]:
     """Read, check and complete the options of a run, as the framework's function of this name does.
 
-    Nothing is created on disk, and nothing that a file or an argument says is executed.
+    Nothing is created on disk, and nothing that a file or an argument says is executed, but for the modules that
+    ``imports`` and ``--import`` name.
 
     Args:
         root_path: Folder of ``experiments`` and ``results``.
@@ -37,12 +39,14 @@ def parse_options(
 
     Raises:
         OptionsError: Options that cannot be used; the message is a report of all that is wrong with them.
+        UserModuleError: A module of ``--import`` that cannot be loaded.
     """
     parser = argparse.ArgumentParser()
     add_run_arguments(parser)
     args = parser.parse_args(argv)
     document = read_file(args.opt)
     force(document, args.force_yml or [])
+    load_classes_of(document, args.imports)
     notes = resolve_output_paths(document.value, Path(root_path))
     opt = check_options(document, is_train=is_train, processes=_processes(args.launcher))
     _start_processes(opt, args.launcher)

@@ -1,5 +1,6 @@
 """Sections of options: which keys they have, which must be there, and which section a ``type`` asks for."""
 
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,8 @@ from dlvr_plugin.core.names import nearest
 from dlvr_plugin.options.problems import KeyPath, Problem
 from dlvr_plugin.options.value_types import Anything, Choice, Define, JsonSchema, ValueType, describe
 
+NOT_DECLARED: Any = inspect.Parameter.empty
+
 
 @dataclass(frozen=True)
 class Option:
@@ -19,11 +22,13 @@ class Option:
         type: Type of its value.
         doc: What it means, in one line.
         is_required: Whether it must be there.
+        default: What counts where it is not there, as far as the code declares it; ``NOT_DECLARED`` else.
     """
 
     type: ValueType
     doc: str = ''
     is_required: bool = False
+    default: Any = NOT_DECLARED
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Section(ValueType):
         patterns: Keys by regular expression, for names that the user chooses.
         is_open: Whether other keys are fine, because nobody knows what reads them.
         elsewhere: Where a key that is unknown here is read.
+        note: What to say of a key that is unknown.
         name: Name in the JSON Schema, unique; empty where it stands in one place.
     """
 
@@ -42,6 +48,7 @@ class Section(ValueType):
     patterns: Mapping[str, Option] = field(default_factory=dict)
     is_open: bool = False
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    note: str = ''
     name: str = ''
 
     expected = 'a section'
@@ -83,7 +90,8 @@ class Section(ValueType):
             return f'is not read here. {self.elsewhere[name]}'
         free = [each for each in self.options if each not in value]
         near = nearest(name, free) or nearest(name, self.options)
-        return f'is no option here.{near or " The options are " + ", ".join(self.options) + "."}'
+        known = f' The options are {", ".join(self.options)}.'
+        return f'is no option here.{near or known}{" " * bool(self.note)}{self.note}'
 
     def json_schema(self, define: Define) -> JsonSchema:
         """Describe it."""
@@ -110,19 +118,21 @@ class Variants(ValueType):
         sections: The other keys, by the value of the selecting one.
         doc: What the selecting key means.
         key: The selecting key.
+        refused: Why other values of the selecting key that somebody may give are refused.
     """
 
     name: str
     sections: 'Mapping[str, Section | Variants]'
     doc: str
     key: str = 'type'
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     expected = 'a section'
 
     @property
     def selector(self) -> Option:
         """The selecting key."""
-        return Option(Choice(tuple(self.sections)), self.doc, is_required=True)
+        return Option(Choice(tuple(self.sections), self.refused), self.doc, is_required=True)
 
     @property
     def options(self) -> dict[str, Option]:
@@ -130,7 +140,8 @@ class Variants(ValueType):
         found: dict[str, Option] = {self.key: self.selector}
         for section in self.sections.values():
             for name, option in section.options.items():
-                found[name] = option if found.get(name, option) == option else Option(Anything(), option.doc)
+                is_same = found.get(name, option).type == option.type
+                found[name] = option if is_same else Option(Anything(), option.doc)
         return found
 
     @property

@@ -1,15 +1,18 @@
-"""Sections of options that registered classes and functions take, by their signatures and docstrings.
+"""Sections of options that classes and functions take, by their signatures and docstrings.
 
-Types come from annotations; where the host has none, from its Google-style docstrings (``num_feat (int): ...``), and
-last from default values.
+Types and ranges come from annotations (``core.declarations``); where the host has none, types from its Google-style
+docstrings (``num_feat (int): ...``), and last from default values.
 """
 
+import dataclasses
 import inspect
 import re
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from dlvr_plugin.core.declarations import FieldsOf, Length, NoOption, Range, annotations_of, markers_of
 from dlvr_plugin.options.sections import Option, Section
 from dlvr_plugin.options.value_types import (
     Anything,
@@ -31,6 +34,7 @@ _PLAIN = {
     int: Integer(),
     float: Number(),
     str: Text(),
+    Path: Text(),
     type(None): Null(),
 }
 _DOC_PLAIN = {'bool': Bool(), 'int': Integer(), 'float': Number(), 'str': Text(), 'list': ListOf(Anything())}
@@ -47,30 +51,55 @@ def section_of(
     """Return the section of the arguments of a class or function.
 
     Args:
-        function: What is called with the section's keys.
+        function: What is called with the section's keys; a dataclass that declares them, too.
         skip: Arguments that do not come from the options.
         types_of: Types of arguments that say less about themselves than is known.
     """
     parameters = inspect.signature(function).parameters
     annotations = _annotations(function)
     docs = _docs(function)
-    options, takes_any = {}, False
+    options: dict[str, Option] = {}
+    takes_any = False
     for name, parameter in parameters.items():
+        annotation = annotations.get(name)
+        markers = markers_of(annotation)
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-            takes_any = takes_any or parameter.kind is parameter.VAR_KEYWORD
-        elif name not in skip:
+            fields = [marker.declared for marker in markers if isinstance(marker, FieldsOf)]
+            for declared in fields:
+                options.update(section_of(declared, skip=skip, types_of=types_of).options)
+            takes_any = takes_any or (parameter.kind is parameter.VAR_KEYWORD and not fields)
+        elif name not in skip and not any(isinstance(marker, NoOption) for marker in markers):
             doc_type, doc = docs.get(name, ('', ''))
-            value_type = (types_of or {}).get(name) or _type_of(annotations.get(name), doc_type, parameter.default)
-            options[name] = Option(value_type, doc, is_required=parameter.default is parameter.empty)
+            value_type = (types_of or {}).get(name) or _type_of(annotation, doc_type, parameter.default)
+            is_required = parameter.default is parameter.empty
+            options[name] = Option(value_type, doc, is_required, _default_of(function, name, parameter))
     package = (inspect.getmodule(function) or inspect).__name__.partition('.')[0]
     return Section(options, is_open=takes_any and package not in _KNOWN_PACKAGES)
 
 
-def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+def declared_by(owner: Any, attribute: str) -> type[Any] | None:
+    """Return the dataclass of options that a class itself has as an attribute; None where it has none.
+
+    That of a base class does not count: a class that reads more declares all of it, in a dataclass that may derive from
+    the other.
+    """
+    declared = vars(owner).get(attribute) if isinstance(owner, type) else None
+    return declared if isinstance(declared, type) and dataclasses.is_dataclass(declared) else None
+
+
+def _annotations(function: Callable[..., Any]) -> Mapping[str, Any]:
     try:
-        return get_type_hints(function.__init__ if inspect.isclass(function) else function)
+        return annotations_of(function)
     except (NameError, TypeError):  # of names that exist for the type checker only
         return {}
+
+
+def _default_of(function: Callable[..., Any], name: str, parameter: inspect.Parameter) -> Any:
+    """Return a default; of a section that a dataclass makes there is none to show."""
+    if dataclasses.is_dataclass(function):
+        (found,) = [each for each in dataclasses.fields(function) if each.name == name]
+        return parameter.empty if found.default_factory is not dataclasses.MISSING else parameter.default
+    return parameter.default
 
 
 def _docs(function: Callable[..., Any]) -> dict[str, tuple[str, str]]:
@@ -85,14 +114,18 @@ def _docs(function: Callable[..., Any]) -> dict[str, tuple[str, str]]:
 
 
 def _first_sentence(text: str) -> str:
+    """Return the first sentence, with YAML's word for nothing."""
     text = ' '.join(re.sub(r'\bDefaults?: .*', '', text, flags=re.DOTALL).split())
-    return re.split(r'(?<=\w[\w)\]])\.(?= [A-Z]|$)', text)[0].rstrip('.') if text else ''
+    text = re.split(r'(?<=\w[\w)\]])\.(?= [A-Z]|$)', text)[0].rstrip('.') if text else ''
+    return re.sub(r'\bNone\b', '~', text)
 
 
 def _type_of(annotation: Any, doc_type: str, default: Any) -> ValueType:
     """Return the type of an argument, by what says most about it."""
     if annotation is not None:
-        return _annotated(annotation)
+        value_type = _annotated(annotation)
+        has_defaults = dataclasses.is_dataclass(annotation) and default is not inspect.Parameter.empty
+        return nullable(value_type) if has_defaults else value_type
     documented = _documented(doc_type)
     if documented is None:
         return _typed_by(default)
@@ -102,20 +135,34 @@ def _type_of(annotation: Any, doc_type: str, default: Any) -> ValueType:
 def _annotated(annotation: Any) -> ValueType:
     if annotation in _PLAIN:
         return _PLAIN[annotation]
+    if dataclasses.is_dataclass(annotation):
+        return section_of(annotation)  # type: ignore[arg-type]  # a class, not an instance
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _limited(_annotated(arguments[0]), arguments[1:])
     if origin is Literal:
         return Choice(arguments)
     if origin in (Union, types.UnionType):
-        return OneOf(tuple(_annotated(each) for each in arguments))
-    if origin in (list, Sequence):
-        return ListOf(_annotated(arguments[0]))
-    if origin is tuple and len(arguments) > 1 and arguments[1] is not Ellipsis:
-        return ListOf(_annotated(arguments[0]), length=len(arguments))
-    if origin is tuple:
-        return ListOf(_annotated(arguments[0]))
+        choices: list[ValueType] = []
+        for choice in map(_annotated, arguments):
+            choices += [choice] if choice not in choices else []
+        return choices[0] if len(choices) == 1 else OneOf(tuple(choices))
+    if origin in (list, Sequence, tuple):
+        has_length = origin is tuple and len(arguments) > 1 and arguments[1] is not Ellipsis
+        return ListOf(_annotated(arguments[0]), length=len(arguments) if has_length else None)
     if origin in (dict, Mapping) or annotation in (dict, Mapping):
         return Section({}, is_open=True)
     return Anything()
+
+
+def _limited(value_type: ValueType, markers: Sequence[Any]) -> ValueType:
+    """Return a type with the limits that its annotation says."""
+    for marker in markers:
+        if isinstance(marker, Range) and isinstance(value_type, Number):
+            value_type = dataclasses.replace(value_type, **vars(marker))
+        elif isinstance(marker, Length) and isinstance(value_type, ListOf):
+            value_type = dataclasses.replace(value_type, minimum=marker.minimum)
+    return value_type
 
 
 def _documented(doc_type: str) -> ValueType | None:

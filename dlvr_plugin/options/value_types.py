@@ -4,9 +4,10 @@ import datetime
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from dlvr_plugin.core.declarations import Range
 from dlvr_plugin.core.names import nearest
 from dlvr_plugin.options.problems import KeyPath, Problem
 
@@ -56,6 +57,7 @@ class SimpleType(ValueType):
 Define = Callable[[str, Callable[[], JsonSchema]], JsonSchema]
 
 
+@dataclass(frozen=True)
 class Anything(SimpleType):
     """A value of which nothing is known."""
 
@@ -70,6 +72,7 @@ class Anything(SimpleType):
         return {}
 
 
+@dataclass(frozen=True)
 class Bool(SimpleType):
     """``true`` or ``false``."""
 
@@ -92,11 +95,13 @@ class Number(SimpleType):
         minimum: The smallest one.
         above: What it must exceed.
         maximum: The largest one.
+        below: What it must stay under.
     """
 
     minimum: float | None = None
     above: float | None = None
     maximum: float | None = None
+    below: float | None = None
 
     noun = 'a number'
 
@@ -104,7 +109,12 @@ class Number(SimpleType):
     def expected(self) -> str:
         """Name the range."""
         parts = [self.noun]
-        limits = (('of at least', self.minimum), ('above', self.above), ('of at most', self.maximum))
+        limits = (
+            ('of at least', self.minimum),
+            ('above', self.above),
+            ('of at most', self.maximum),
+            ('below', self.below),
+        )
         parts += [f'{words} {limit}' for words, limit in limits if limit is not None]
         return ' '.join(parts[:2]) + ''.join(f' and {part}' for part in parts[2:])
 
@@ -114,11 +124,7 @@ class Number(SimpleType):
             return False
         if isinstance(value, float) and not math.isfinite(value):
             return False
-        return not (
-            (self.minimum is not None and value < self.minimum)
-            or (self.above is not None and value <= self.above)
-            or (self.maximum is not None and value > self.maximum)
-        )
+        return Range(self.minimum, self.above, self.maximum, self.below).problem(value) is None
 
     def hint(self, value: Any) -> str:
         """Explain numbers that YAML takes for text."""
@@ -126,7 +132,12 @@ class Number(SimpleType):
 
     def json_schema(self, define: Define) -> JsonSchema:
         """Describe it."""
-        limits = {'minimum': self.minimum, 'exclusiveMinimum': self.above, 'maximum': self.maximum}
+        limits = {
+            'minimum': self.minimum,
+            'exclusiveMinimum': self.above,
+            'maximum': self.maximum,
+            'exclusiveMaximum': self.below,
+        }
         return {'type': 'number', **{name: limit for name, limit in limits.items() if limit is not None}}
 
 
@@ -174,6 +185,7 @@ class Text(SimpleType):
         return {'type': 'string'} if self.may_be_empty else {'type': 'string', 'minLength': 1}
 
 
+@dataclass(frozen=True)
 class Null(SimpleType):
     """``~``, nothing."""
 
@@ -194,9 +206,11 @@ class Choice(SimpleType):
 
     Attributes:
         values: These.
+        refused: Why others that somebody may name are none of them.
     """
 
     values: tuple[Any, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def expected(self) -> str:
@@ -208,7 +222,9 @@ class Choice(SimpleType):
         return any(value == each and type(value) is type(each) for each in self.values)
 
     def hint(self, value: Any) -> str:
-        """Name the nearest."""
+        """Say why a value is refused, or name the nearest."""
+        if isinstance(value, str) and value in self.refused:
+            return f' {self.refused[value]}'
         return nearest(value, self.values) if isinstance(value, str) else ''
 
     def json_schema(self, define: Define) -> JsonSchema:

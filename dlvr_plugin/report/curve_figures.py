@@ -1,5 +1,6 @@
 """Figures of numbers: training curves, and the tradeoff between distortion and perception."""
 
+import itertools
 import math
 import re
 from collections import defaultdict
@@ -105,7 +106,7 @@ def is_wide(values: np.ndarray) -> bool:
 
 
 class Checkpoint(NamedTuple):
-    """What the name of a method says: its run and, behind an @, its iteration."""
+    """What the name of a method says: its run and, after an @, its iteration."""
 
     run: str
     iteration: int | None
@@ -205,7 +206,7 @@ def _place_labels(
     taken: list[_Extent] = [corner]
     for line in lines:
         pixels = to_pixels(line)
-        for start, end in zip(pixels, pixels[1:], strict=False):
+        for start, end in itertools.pairwise(pixels):
             taken += [_around(place, unit) for place in np.linspace(start, end, 30)]
         taken += [_around(place, 4 * unit) for place in pixels]
     for text, color, point in labels:

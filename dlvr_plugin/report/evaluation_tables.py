@@ -4,7 +4,9 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 
+from dlvr_plugin.evaluation.bootstrap import MIN_CLIPS
 from dlvr_plugin.evaluation.evaluation_file import Evaluation, MetricEntry
+from dlvr_plugin.evaluation.protocol import format_protocol
 from dlvr_plugin.report.text_table import format_table
 
 _BOLD, _UNDERLINE, _RESET = '\033[1m', '\033[4m', '\033[0m'
@@ -27,14 +29,9 @@ def format_terminal(evaluation: Evaluation, *, styled: bool = True) -> str:
         cells = _mark_ranks(evaluation, means, best, second)
         header = [title, *(_heading(metric, _arrow(metric)) for metric in evaluation['metrics'].values())]
         tables.append(format_table(header, [[method, *row] for method, row in cells.items()]))
-    lines = ['\n\n'.join(tables), '', *_format_intervals(evaluation), '', format_protocol(evaluation)]
+    lines = ['\n\n'.join(tables), '', *_format_intervals(evaluation), '', format_protocol(evaluation['protocol'])]
     lines.append(f'{"Bold" if styled else "*"}: best, {"underlined" if styled else "_"}: second best.')
     return '\n'.join(lines) + '\n'
-
-
-def format_protocol(evaluation: Evaluation) -> str:
-    """Return the protocol in one line."""
-    return 'Protocol: ' + ', '.join(f'{name} {value}' for name, value in evaluation['protocol'].items()) + '.'
 
 
 def format_csv(evaluation: Evaluation) -> str:
@@ -57,7 +54,7 @@ def format_markdown(evaluation: Evaluation) -> str:
     header = ['Method', *(_heading(metric, _arrow(metric)) for metric in evaluation['metrics'].values())]
     rows = [header, ['---', *(['---:'] * len(evaluation['metrics']))]]
     rows += [[method.replace('|', '\\|'), *row] for method, row in cells.items()]
-    return ''.join(f'| {" | ".join(row)} |\n' for row in rows) + f'\n{format_protocol(evaluation)}\n'
+    return ''.join(f'| {" | ".join(row)} |\n' for row in rows) + f'\n{format_protocol(evaluation["protocol"])}\n'
 
 
 def format_latex(evaluation: Evaluation) -> str:
@@ -73,7 +70,7 @@ def format_latex(evaluation: Evaluation) -> str:
     rows = [header, *([_escape_latex(method), *row] for method, row in cells.items())]
     body = [' & '.join(row).replace('∞', r'$\infty$') + r' \\' for row in rows]
     lines = [
-        f'% {format_protocol(evaluation)}',
+        f'% {format_protocol(evaluation["protocol"])}',
         f'\\begin{{tabular}}{{l{"c" * len(evaluation["metrics"])}}}',
         r'\hline',
     ]
@@ -137,7 +134,11 @@ def _format_intervals(evaluation: Evaluation) -> list[str]:
                 cells.append('-' if bounds is None else ' to '.join(format_value(bound, decimals) for bound in bounds))
             rows.append([method, title, *cells])
     labels = [metric['label'] for metric in evaluation['metrics'].values()]
-    return [format_table(['95 % interval (bootstrap)', 'drawn anew', *labels], rows)]
+    table = format_table(['95 % interval (bootstrap)', 'drawn anew', *labels], rows)
+    if (num_clips := len(evaluation['clips'])) >= MIN_CLIPS:
+        return [table]
+    count = f'{num_clips} clip{"" if num_clips == 1 else "s"}'
+    return [table, f'There is no interval of clips for {count}: it takes at least {MIN_CLIPS}.']
 
 
 def _escape_latex(text: str) -> str:

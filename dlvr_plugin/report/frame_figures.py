@@ -19,8 +19,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.metrics.frames import to_grey
 from dlvr_plugin.metrics.optical_flow import farneback_flow
-from dlvr_plugin.metrics.tof import to_grey
 from dlvr_plugin.report.figure_style import (
     COLORS,
     SMALL_FONT_SIZE,
@@ -68,7 +68,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """Pixels ``start`` to ``stop`` (the one behind the last) of a row or a column of frames."""
+    """Pixels ``start`` to ``stop`` (the one after the last) of a row or a column of frames."""
 
     axis: Literal['row', 'column']
     position: int

@@ -7,6 +7,7 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.files import what_is_wrong_with
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def read_scalars(folder: Path) -> dict[str, Series]:
     """Read all scalars of a run.
 
     A run that was resumed has several event files. It goes on from its last checkpoint, so it repeats what was logged
-    behind that; what was written before and is repeated, or lies behind it, does not belong to the run any more.
+    after that; what was written before and is repeated, or lies after it, does not belong to the run any more.
 
     Args:
         folder: ``tb_logger/NAME``.
@@ -38,7 +39,8 @@ def read_scalars(folder: Path) -> dict[str, Series]:
         DataError: The folder is missing, or holds no scalars.
     """
     if not folder.is_dir():
-        raise DataError(f'{folder} is not a folder. Give the TensorBoard folder of a run: tb_logger/NAME.')
+        problem = what_is_wrong_with(folder, wanted='a folder')
+        raise DataError(f'{folder} {problem}. Give the TensorBoard folder of a run: tb_logger/NAME.')
     if not any(folder.glob('*.tfevents.*')):
         raise DataError(f'{folder} holds no event files. Give the TensorBoard folder of a run: tb_logger/NAME.')
     # Size 0 keeps all values; the default thins out long runs at random.
@@ -104,7 +106,7 @@ def smooth(values: np.ndarray, weight: float) -> np.ndarray:
         weight: Of the past, in [0, 1); 0 leaves the values as they are.
 
     Returns:
-        Averages (n); NaN where the value is not finite, which the averages behind it leave out.
+        Averages (n); NaN where the value is not finite, which the averages after it leave out.
 
     Raises:
         InvalidValueError: Another weight.

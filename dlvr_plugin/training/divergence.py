@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from dlvr_plugin.core.arguments import check_choice, check_integer, check_number
+from dlvr_plugin.core.declarations import POSITIVE, Range, check_fields
 
 Policy = Literal['stop', 'rollback']
 
@@ -15,22 +15,19 @@ class DivergenceOptions:
 
     Attributes:
         policy: 'stop' the run, or 'rollback' to the last good checkpoint and go on with another order of the data.
-        max_rollbacks: How often a run may be rolled back.
+        max_rollbacks: How often a run may go back to its last good checkpoint.
         max_offset: Largest mean of absolute offsets of a deformable convolution, in pixels; None for any.
 
     Raises:
-        ValueError: A value out of range. TypeError: of the wrong type.
+        InvalidValueError: A value out of range. InvalidTypeError: of the wrong type.
     """
 
     policy: Policy = 'stop'
-    max_rollbacks: int = 3
-    max_offset: float | None = 100.0
+    max_rollbacks: Annotated[int, POSITIVE] = 3
+    max_offset: Annotated[float, Range(above=0)] | None = 100.0
 
     def __post_init__(self) -> None:
-        check_choice('train.divergence.policy', self.policy, Policy)
-        check_integer('train.divergence.max_rollbacks', self.max_rollbacks, minimum=1)
-        if self.max_offset is not None:
-            check_number('train.divergence.max_offset', self.max_offset, above=0)
+        check_fields(self, 'train.divergence')
 
 
 class BalanceMonitor:

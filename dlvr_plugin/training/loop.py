@@ -17,6 +17,7 @@ from dlvr_plugin.core.log import log_start, set_up_log
 from dlvr_plugin.core.random_state import seed_everything
 from dlvr_plugin.core.training_states import load_resume_state, remove_old_states
 from dlvr_plugin.evaluation.validation import validate
+from dlvr_plugin.evaluation.validation_metrics import load_metrics
 from dlvr_plugin.training.divergence import BalanceMonitor
 from dlvr_plugin.training.loaders import build_train_loader, build_val_loaders, prefetch
 from dlvr_plugin.training.precision import Precision
@@ -56,6 +57,7 @@ def train(opt: dict[str, Any], opt_file: str) -> None:
     log_file = Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log'
     set_up_log(log_file)
     log_start(opt, log_file)
+    load_metrics(opt.get('val'))  # before the work: what they need may have to be downloaded
     if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
         init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
     tb_logger = None
@@ -140,7 +142,7 @@ class Training:
                 self.logger.warning(message)
             self.logger.info(f'Resuming training from iteration {state["iter"]}.')
         self.precision = Precision(
-            self.model, amp=options.amp, channels_last=options.channels_last, compiled=options.compile
+            self.model, amp=options.amp, channels_last=options.channels_last, compiled=options.networks_to_compile
         )
         for letter, scaler in self.precision.scalers.items():
             if state and letter in state.get('scalers', {}):

@@ -1,28 +1,32 @@
 """What the options say about the run itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from dlvr_plugin.core.arguments import check_choice, check_integer, check_number
-from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.declarations import POSITIVE, Range, check_arguments
 from dlvr_plugin.training.divergence import DivergenceOptions
 from dlvr_plugin.training.precision import Amp
 
-_NETWORKS = ('net_g', 'net_t')
+CompiledNetwork = Literal['net_g', 'net_t']
+MaxNorm = Annotated[float, Range(above=0)]
+
+_OF_LOGGER = ('keep_last',)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Keys of ``train`` and ``logger`` that the training loop reads, for models of any type.
+    """Keys of ``train``, and one of ``logger``, that the training loop reads, for models of any type.
 
     Attributes:
-        amp: 'bf16' or 'fp16' for networks in 16 bits; None for float32.
-        channels_last: Keep the generator in the memory format (B, H, W, C).
-        compile: Names of networks to compile.
+        total_iter: Iterations of the run.
+        warmup_iter: Iterations that raise the learning rate from 0; -1 for none.
+        amp: Precision of the networks; None for float32.
+        channels_last: Whether the generator's channels lie side by side in memory.
+        compile: Which networks to compile; true for all.
         accum_iter: Batches whose gradients make one iteration.
         grad_clip_g: Largest norm of the gradient of G; None for any.
-        grad_clip_t: The same of T.
+        grad_clip_t: Largest norm of the gradient of T; None for any.
         divergence: What to do where the numbers go wrong.
         keep_last: How many checkpoints to keep; None for all.
 
@@ -30,39 +34,32 @@ class RunOptions:
         InvalidValueError: A value out of range. InvalidTypeError: of the wrong type.
     """
 
+    total_iter: Annotated[int, POSITIVE]
+    warmup_iter: Annotated[int, Range(minimum=-1)] = -1
     amp: Amp | None = None
     channels_last: bool = False
-    compile: tuple[str, ...] = ()
-    accum_iter: int = 1
-    grad_clip_g: float | None = None
-    grad_clip_t: float | None = None
+    compile: bool | Sequence[CompiledNetwork] = False
+    accum_iter: Annotated[int, POSITIVE] = 1
+    grad_clip_g: MaxNorm | None = None
+    grad_clip_t: MaxNorm | None = None
     divergence: DivergenceOptions = field(default_factory=DivergenceOptions)
-    keep_last: int | None = None
+    keep_last: Annotated[int, POSITIVE] | None = None
 
     def __post_init__(self) -> None:
-        if self.amp is not None:
-            check_choice('train.amp', self.amp, Amp)
-        if unknown := set(self.compile) - set(_NETWORKS):
-            raise InvalidValueError(
-                f'train.compile must be true, false or a list of {", ".join(_NETWORKS)}, got {unknown.pop()}.'
-            )
-        check_integer('train.accum_iter', self.accum_iter, minimum=1)
-        for name in ('grad_clip_g', 'grad_clip_t'):
-            if getattr(self, name) is not None:
-                check_number(f'train.{name}', getattr(self, name), above=0)
-        if self.keep_last is not None:
-            check_integer('logger.keep_last', self.keep_last, minimum=1)
+        values = vars(self)
+        check_arguments(RunOptions, {name: each for name, each in values.items() if name not in _OF_LOGGER}, 'train')
+        check_arguments(RunOptions, {name: values[name] for name in _OF_LOGGER}, 'logger')
+
+    @property
+    def networks_to_compile(self) -> tuple[str, ...]:
+        """Names of networks."""
+        if isinstance(self.compile, bool):
+            return get_args(CompiledNetwork) if self.compile else ()
+        return tuple(self.compile)
 
     @classmethod
     def from_options(cls, opt: Mapping[str, Any]) -> 'RunOptions':
         """Read the options of a training run."""
-        train = opt['train']
-        names = ('amp', 'channels_last', 'accum_iter', 'grad_clip_g', 'grad_clip_t')
-        given = {name: train[name] for name in names if name in train}
-        compiled = train.get('compile') or ()
-        return cls(
-            **given,
-            compile=_NETWORKS if compiled is True else tuple(compiled),
-            divergence=DivergenceOptions(**(train.get('divergence') or {})),
-            keep_last=opt['logger'].get('keep_last'),
-        )
+        sections = {name: opt['logger' if name in _OF_LOGGER else 'train'] for name in cls.__annotations__}
+        given = {name: section[name] for name, section in sections.items() if name in section}
+        return cls(**{**given, 'divergence': DivergenceOptions(**(given.get('divergence') or {}))})

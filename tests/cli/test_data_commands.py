@@ -101,7 +101,7 @@ def test_pairs_that_do_not_belong_together_are_said_before_anything_is_made(clip
 
 def test_missing_sources_are_named(tmp_path, errors):
     assert prepare(tmp_path / 'nowhere', tmp_path / 'x.lmdb') == 1
-    assert 'nowhere is not a folder' in errors[-1]
+    assert 'nowhere does not exist' in errors[-1]
     (tmp_path / 'empty').mkdir()
     assert prepare(tmp_path / 'empty', tmp_path / 'x.lmdb') == 1
     assert 'empty holds no clips' in errors[-1]
@@ -135,6 +135,26 @@ def test_check_and_show_take_option_files(clip_root, capsys):
     opt['datasets']['train'].update(dataroot_lq=str(clip_root / 'X4'))
     assert check(write_options(opt, clip_root / 'bad.yml')) == 1
     assert 'has 7 frames; ClipDataset takes 9' in capsys.readouterr().out
+
+
+def test_option_files_are_read_as_those_of_a_run(clip_root, monkeypatch, capsys, errors):
+    """``~`` is the home folder; keys and values that a run refuses are refused; what else is wrong does not matter."""
+    monkeypatch.setenv('HOME', str(clip_root))
+    opt = tiny_options(clip_root)
+    opt['datasets']['train'].update(dataroot_gt='~/GT', dataroot_lq='~/X4')
+    opt['train']['total_itre'] = 3
+    path = write_options(opt, clip_root / 'x.yml')
+    assert check(path) == 0
+    assert f'{clip_root}/GT' in capsys.readouterr().out
+    assert main(['data', 'show', str(path), '--out', str(clip_root / 'sheet.png'), '--samples', '1']) == 0
+    assert (clip_root / 'sheet.png').is_file()
+    opt['datasets']['train'].update(gt_sise=32, num_frame='3')
+    write_options(opt, path)
+    for command in (['check', '--jobs', '1'], ['show']):
+        assert main(['data', *command, str(path)]) == 1
+        assert 'datasets.train.gt_sise: is no option here. Did you mean gt_size?' in errors[-1]
+        assert "datasets.train.num_frame: expected a whole number of at least 1, got '3'" in errors[-1]
+        assert 'total_itre' not in errors[-1]
 
 
 def test_sets_that_share_a_store_are_checked_once(clip_root, capsys):
@@ -202,9 +222,18 @@ def test_script_for_reds(tmp_path):
 
 @pytest.mark.slow
 def test_script_for_dvd(tmp_path):
-    test_scenes = (
-        '720p_240fps_2 IMG_0003 IMG_0021 IMG_0030 IMG_0031 IMG_0032 IMG_0033 IMG_0037 IMG_0039 IMG_0049'.split()
-    )
+    test_scenes = [
+        '720p_240fps_2',
+        'IMG_0003',
+        'IMG_0021',
+        'IMG_0030',
+        'IMG_0031',
+        'IMG_0032',
+        'IMG_0033',
+        'IMG_0037',
+        'IMG_0039',
+        'IMG_0049',
+    ]
     for scene in [*test_scenes, '720p_240fps_1', 'IMG_0001']:
         for part in ('GT', 'input'):
             make_clip(tmp_path / 'quantitative_datasets' / scene / part, 2, (48, 48), suffix='.jpg')

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import cv2
 import pytest
 
 from dlvr_plugin.cli.main import main
+from dlvr_plugin.metrics import METRICS
 from tests.conftest import make_clip
 from tests.helpers import write_video
 
@@ -37,7 +39,8 @@ def test_files_and_table(folders, capsys):
     best, second = means['weak_blur'], means['middle']
     row = next(line for line in printed.split('mean of 2 clips')[1].splitlines() if line.startswith('weak_blur'))
     assert row.split() == ['weak_blur', f'*{best["psnr"]:.2f}*', f'*{best["ssim"]:.4f}*', f'*{best["tof"]:.4f}*']
-    assert 'PSNR↑' in printed and 'tOF↓' in printed
+    assert 'PSNR↑' in printed
+    assert 'tOF↓' in printed
     assert 'Protocol: skip_frames 2, average clip, crop_border 8, color_space rgb, tof_norm euclidean' in printed
     markdown = (folders / 'out' / 'table.md').read_text()
     assert markdown.startswith('| Method | PSNR↑ | SSIM↑ | tOF↓ |\n| --- | ---: | ---: | ---: |\n')
@@ -77,6 +80,23 @@ def test_options_reach_the_protocol(folders):
         'tof_crop': 'border',
     }
     assert list(content['clips']) == ['b']
+
+
+def test_frames_that_are_numbered_from_one_are_taken_in_their_order(folders, host_log):
+    for clip in ('a', 'b'):
+        for index, path in reversed(list(enumerate(sorted((folders / 'strong' / clip).iterdir()), start=1))):
+            path.rename(path.with_name(f'{index}.png'))
+    assert evaluate(folders, methods=('strong',)) == 1
+    assert any('1 with 00000000 and so on, say --match order' in message for message in host_log)
+    assert evaluate(folders, '--match', 'order', '--out', folders / 'out', methods=('strong', 'middle')) == 0
+    assert main(['report', str(folders / 'out')]) == 0
+
+
+def test_the_help_lists_every_metric(capsys):
+    with pytest.raises(SystemExit):
+        main(['evaluate', '--help'])
+    printed = capsys.readouterr().out
+    assert all(f'\n  {name} ' in printed for name in METRICS)
 
 
 def test_random_weights_are_labelled(folders, capsys, host_log):
@@ -132,3 +152,29 @@ def test_the_chain_from_frames_to_the_page(folders):
     assert cv2.imread(str(picture)) is not None
     assert 'weak_blur' in page.read_text()
     assert len(list((page.parent / 'frames').rglob('*.png'))) == 4 * 2 * 8
+
+
+def test_results_in_an_lmdb_that_was_made_anew_are_measured_anew(folders, host_log):
+    def prepare(source):
+        arguments = [str(folders / source), str(folders / 'r.lmdb'), '--codec', 'png', '--force', '--jobs', '1']
+        assert main(['data', 'prepare', *arguments]) == 0
+
+    def psnr():
+        assert evaluate(folders, '--metrics', 'psnr', '--out', folders / 'out', methods=('r.lmdb',)) == 0
+        return json.loads((folders / 'out' / 'metrics.json').read_text())['methods']['r.lmdb']['mean']['psnr']
+
+    prepare('strong')
+    strong = psnr()
+    prepare('weak_blur')
+    assert main(['report', str(folders / 'out')]) == 1
+    assert any('r.lmdb: 00000000 of clip a in ' in message and 'has changed since' in message for message in host_log)
+    assert psnr() > strong + 1
+    assert main(['report', str(folders / 'out')]) == 0
+    # An evaluation of an older version, which knows the list of frames alone, can still be shown.
+    path = folders / 'out' / 'metrics.json'
+    content = json.loads(path.read_text())
+    digest = hashlib.sha256((folders / 'r.lmdb' / 'meta_info.txt').read_bytes()).hexdigest()
+    for clip in content['methods']['r.lmdb']['clips'].values():
+        clip['sha256'] = {'meta_info.txt': digest}
+    path.write_text(json.dumps(content))
+    assert main(['report', str(folders / 'out')]) == 0

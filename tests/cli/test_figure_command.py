@@ -168,6 +168,10 @@ def test_tradeoff_of_evaluations(tmp_path, host_log):
     )
     draw('tradeoff', first, second, '--out', tmp_path / 'tradeoff.pdf')
     assert (tmp_path / 'tradeoff.pdf').read_bytes().startswith(b'%PDF')
+    draw('tradeoff', '--evaluation', first, second, '--out', tmp_path / 'same.pdf')
+    assert (tmp_path / 'same.pdf').is_file()
+    with pytest.raises(ValueError, match='at least one output of dlvr evaluate'):
+        draw('tradeoff', '--y', 'tof')
     assert any('differ in "protocol"' in line for line in host_log)
     assert any('GT is left out' in line for line in host_log)
     with pytest.raises(ValueError, match='--y: .*first has no metric lpips, but psnr, tof'):

@@ -47,10 +47,14 @@ def test_files_that_cannot_be_read(tmp_path, capsys, host_log):
     assert 'nowhere.yml' in host_log[-1]
 
 
-def test_schema(tmp_path, capsys):
-    path = tmp_path / 'schema.json'
+def test_schema(tmp_path, monkeypatch, capsys):
+    path = tmp_path / 'given.json'
     assert main(['options', 'schema', '--out', str(path)]) == 0
+    monkeypatch.chdir(tmp_path)
     assert main(['options', 'schema']) == 0
+    assert capsys.readouterr().out == ''  # nobody reads 200 kB on a screen
+    assert (tmp_path / 'schema.json').read_text() == path.read_text()
+    assert main(['options', 'schema', '--out', '-']) == 0
     assert capsys.readouterr().out == path.read_text()
     assert json.loads(path.read_text())['$schema'].startswith('https://json-schema.org/')
 

@@ -59,7 +59,7 @@ def test_folders_without_clips_say_what_was_expected(frames, tmp_path):
         ClipReader(tmp_path / 'empty')
     with pytest.raises(DataError, match='frames/a holds frames; expected a folder for each clip'):
         ClipReader(tmp_path / 'frames' / 'a')
-    with pytest.raises(DataError, match='nowhere is not a folder'):
+    with pytest.raises(DataError, match='nowhere does not exist'):
         ClipReader(tmp_path / 'nowhere')
     write_video(tmp_path / 'frames' / 'b.avi', frames)
     with pytest.raises(DataError, match='holds video files and folders'):
@@ -69,3 +69,15 @@ def test_folders_without_clips_say_what_was_expected(frames, tmp_path):
         (tmp_path / 'videos' / name).touch()
     with pytest.raises(DataError, match='two videos of one name: b.avi and b.mkv'):
         ClipReader(tmp_path / 'videos')
+
+
+@pytest.mark.parametrize('codec', ['png', 'raw'])
+def test_clips_of_an_lmdb_are_known_by_their_content(frames, tmp_path, codec):
+    make_clip(tmp_path / 'others' / 'a', 5, (32, 48), seed=1)
+    make_lmdb(tmp_path / 'frames', tmp_path / 'one.lmdb', codec)
+    make_lmdb(tmp_path / 'frames', tmp_path / 'same.lmdb', codec)
+    make_lmdb(tmp_path / 'others', tmp_path / 'other.lmdb', codec)
+    one, same, other = (ClipReader(tmp_path / f'{name}.lmdb').hash_files('a') for name in ('one', 'same', 'other'))
+    assert list(one) == [f'{index:08d}' for index in range(5)]
+    assert one == same
+    assert all(one[name] != other[name] for name in one)

@@ -1,10 +1,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 
-from dlvr_plugin.core.declarations import Range, check_arguments, check_fields
+from dlvr_plugin.core.declarations import NOT_EMPTY, NoOption, Range, check_arguments, check_fields
 from dlvr_plugin.core.errors import InvalidTypeError, InvalidValueError
 
 
@@ -61,3 +62,30 @@ def test_arguments_of_a_constructor():
     Loss(weight=2, other='anything')
     with pytest.raises(InvalidValueError, match='^weight must be at least 0, got -1.$'):
         Loss(weight=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    root: Path
+    layers: Annotated[Sequence[Annotated[int, Range(minimum=1)]], NOT_EMPTY] = (1,)
+    inner: Options | None = None
+    scale: Annotated[int, NoOption()] = 4
+
+
+@pytest.mark.parametrize('values', [{}, {'root': Path('x')}, {'inner': {'count': 0}}, {'inner': Options()}])
+def test_paths_and_sections_that_fit(values):
+    check_fields(Paths(**{'root': 'x', **values}))
+
+
+@pytest.mark.parametrize(
+    ('values', 'kind', 'message'),
+    [
+        ({'root': 3}, InvalidTypeError, 'root must be a path, got 3.'),
+        ({'layers': []}, InvalidValueError, r'layers must have at least 1 entries, got \[\].'),
+        ({'inner': 'text'}, InvalidTypeError, "inner must be a section, got 'text'."),
+        ({'scale': 'x'}, InvalidTypeError, 'scale must be a whole number'),
+    ],
+)
+def test_paths_and_sections_that_do_not_fit(values, kind, message):
+    with pytest.raises(kind, match=message):
+        check_fields(Paths(**{'root': 'x', **values}))

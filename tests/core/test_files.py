@@ -26,10 +26,15 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch, sync):
 
 def test_a_folder_has_its_name_when_it_is_complete(tmp_path):
     target = tmp_path / 'clips'
-    with pytest.raises(RuntimeError), atomic_folder(target) as partial:
-        partial.mkdir()
-        (partial / 'a').touch()
-        raise RuntimeError
+
+    def begin():
+        with atomic_folder(target) as partial:
+            partial.mkdir()
+            (partial / 'a').touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        begin()
     assert not target.exists()
     with atomic_folder(target) as partial:
         partial.mkdir()  # what was begun before is gone

@@ -23,10 +23,15 @@ def test_states_are_given_back(keep):
     seed_everything(3)
     expected = draw()
     seed_everything(3)
-    with pytest.raises(RuntimeError), keep():
-        seed_everything(4)
-        draw()
-        raise RuntimeError
+
+    def draw_and_fail():
+        with keep():
+            seed_everything(4)
+            draw()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        draw_and_fail()
     assert draw() == expected
 
 

@@ -222,7 +222,7 @@ def read_all(dataset):
 
 
 def test_missing_folder(clip_root):
-    with pytest.raises(DataError, match='nowhere is not a folder'):
+    with pytest.raises(DataError, match='nowhere does not exist'):
         ClipDataset(options(clip_root, dataroot_gt=str(clip_root / 'nowhere')))
 
 
@@ -305,7 +305,7 @@ def test_lq_of_another_scale_is_named(clip_root):
         ({'gt_size': '32'}, TypeError, 'gt_size must be a whole number'),
         ({'num_frame': 4, 'gt_frames': 'middle'}, ValueError, 'must be odd'),
         ({'exclude_clips': ['9']}, DataError, 'exclude_clips: 9 is no clip of'),
-        ({'meta_info_file': 'nowhere.txt'}, DataError, 'nowhere.txt is not a file'),
+        ({'meta_info_file': 'nowhere.txt'}, DataError, 'nowhere.txt does not exist'),
         ({'gt_size': None}, ValueError, 'clips.gt_size is missing'),
         ({'degradation': 'BI'}, ValueError, 'degradation makes the frames that dataroot_lq holds'),
         ({'dataroot_lq': None, 'degradation': 'JPEG'}, ValueError, 'clips.degradation.type must be one of'),

@@ -97,8 +97,8 @@ def test_what_exists_is_kept_unless_forced(clip_root):
 
 
 def test_force_replaces_stores_only(clip_root):
+    (clip_root / 'X4/.prepare.json').unlink()
     with pytest.raises(DataError, match='X4 is no store, and is not replaced'):
-        (clip_root / 'X4/.prepare.json').unlink()
         prepare_store(clip_root / 'GT', clip_root / 'X4', force=True)
     assert len(list(clip_root.glob('X4/*/*.png'))) == 21
 

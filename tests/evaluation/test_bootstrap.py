@@ -19,9 +19,12 @@ def test_interval_over_frames_is_that_of_scipy():
     assert high == pytest.approx(expected.high, abs=0.05)
 
 
-def test_interval_over_two_clips_goes_from_one_to_the_other():
-    # A quarter of the draws takes one clip twice, and another quarter the other.
-    assert bootstrap_intervals([[1.0, 1.0], [3.0, 3.0]], 'clip') == {'frames': [2.0, 2.0], 'clips': [1.0, 3.0]}
+def test_interval_over_clips_takes_three_of_them():
+    # That of two would go from one to the other, whatever they are.
+    assert bootstrap_intervals([[1.0, 1.0], [3.0, 3.0]], 'clip') == {'frames': [2.0, 2.0], 'clips': None}
+    # Of three, one draw of 27 takes the same clip three times: more than the tail that the interval leaves out.
+    found = bootstrap_intervals([[1.0, 1.0], [3.0, 3.0], [8.0, 8.0]], 'clip')
+    assert found == {'frames': [4.0, 4.0], 'clips': [1.0, 8.0]}
 
 
 def test_without_anything_to_draw_there_is_no_interval():

@@ -1,5 +1,7 @@
 import json
 import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,8 +16,10 @@ from dlvr_plugin.evaluation import parts
 from dlvr_plugin.evaluation.evaluation_file import format_json, read_evaluation
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.protocol import Protocol
+from dlvr_plugin.metrics import METRICS, MetricSpec
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance
 from dlvr_plugin.metrics.tof import tof
+from dlvr_plugin.report.evaluation_tables import format_markdown
 from tests.conftest import make_clip
 from tests.helpers import write_video
 
@@ -86,7 +90,7 @@ def test_niqe_is_the_host_s(tmp_path):
 
 
 def test_niqe_of_small_frames_is_refused(folders):
-    with pytest.raises(DataError, match='Clip a, frame 2: NIQE compares blocks of 96x96 pixels and needs two'):
+    with pytest.raises(DataError, match='weak: niqe of clip a, frame 2: NIQE compares blocks of 96x96 pixels and'):
         evaluate(folders, metrics=('niqe',))
 
 
@@ -179,6 +183,94 @@ def test_a_run_that_was_stopped_goes_on(folders, monkeypatch):
     monkeypatch.setattr('importlib.metadata.version', lambda package: 'other')
     evaluate(folders, journal=journal)
     assert len(measured) == 6
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """What is measured in this process: clip, method and metrics of each part."""
+    found = []
+    original = parts.measure_frames
+
+    def record(measurements, part, metrics, *args):
+        found.extend((part.clip, method, tuple(names)) for method, names in metrics.items())
+        original(measurements, part, metrics, *args)
+
+    monkeypatch.setattr(parts, 'measure_frames', record)
+    return found
+
+
+def test_a_metric_that_was_mended_is_measured_anew_and_no_other(folders, measured, monkeypatch):
+    options = {'journal': folders / 'journal.jsonl', 'methods': ('weak',), 'clips': ['b']}
+    evaluate(folders, **options)
+    assert measured == [('b', 'weak', ('psnr', 'ssim', 'tof'))]
+    measured.clear()
+    monkeypatch.setitem(METRICS, 'ssim', replace(METRICS['ssim'], version=METRICS['ssim'].version + 1))
+    evaluate(folders, **options)
+    assert measured == [('b', 'weak', ('ssim',))]
+    measured.clear()
+    evaluate(folders, **options, protocol=Protocol(average='frame', lpips_crop='tecogan'))
+    assert measured == []  # the values of frames are the same
+    evaluate(folders, **options, protocol=Protocol(crop_border=4))
+    assert measured == [('b', 'weak', ('psnr', 'ssim'))]
+
+
+def _measure_brightness(restored, truth, how):
+    return float(restored.image.mean()) + how.settings['add']
+
+
+def test_a_metric_of_ones_own_is_measured_and_shown_like_others(folders, monkeypatch):
+    own = MetricSpec(
+        name='brightness',
+        label='Brightness',
+        summary='mean of all pixels',
+        direction='lower',
+        decimals=1,
+        unit='grey levels',
+        aspect='distortion',
+        settings={'add': 'crop_border'},
+        needs_ground_truth=False,
+        measure=_measure_brightness,
+    )
+    monkeypatch.setitem(METRICS, own.name, own)
+    found = evaluate(folders, metrics=('brightness', 'psnr'), clips=['b'], num_workers=2)
+    expected = np.mean([frame.mean() for frame in read_frames(folders / 'strong', 'b')[2:-2]]) + 8
+    assert found['methods']['strong']['mean']['brightness'] == pytest.approx(expected)
+    assert found['protocol'] == {'skip_frames': 2, 'average': 'clip', 'crop_border': 8, 'color_space': 'rgb'}
+    assert 'Brightness↓' in format_markdown(found)
+
+
+def test_what_is_not_a_number_can_be_left_out(folders, monkeypatch, host_log):
+    def measure(restored, truth, how):
+        value = float(restored.image.mean())
+        return value if restored.previous is None or value != float(restored.previous.image.mean()) else math.nan
+
+    monkeypatch.setitem(METRICS, 'psnr', replace(METRICS['psnr'], measure=measure))
+    folder = folders / 'weak' / 'b'
+    shutil.copy(folder / '00000003.png', folder / '00000004.png')
+    with pytest.raises(DataError, match=r'weak: psnr of clip b, frame 4, is not a number \(NaN\)'):
+        evaluate(folders, metrics=('psnr', 'tof'), methods=('weak',), clips=['b'])
+    protocol = Protocol(nan='leave-out')
+    found = evaluate(folders, metrics=('psnr', 'tof'), methods=('weak',), clips=['b'], protocol=protocol)
+    result = found['methods']['weak']['clips']['b']
+    kept = [image.mean() for image in read_frames(folders / 'weak', 'b')[2:4]]
+    assert result['frames']['psnr'] == [None, None, *kept, None, None, None]
+    assert result['mean']['psnr'] == pytest.approx(np.mean(kept))
+    assert found['protocol']['nan'] == 'leave-out'
+    assert any('weak: psnr of clip b is not a number for 1 of 3 frames' in message for message in host_log)
+
+
+def test_frames_of_other_names_are_matched_by_their_order_where_that_is_said(folders):
+    for index, path in reversed(list(enumerate(sorted((folders / 'weak' / 'b').iterdir()), start=1))):
+        path.rename(path.with_name(f'{index:08d}.png'))
+    expected = r'weak: clip b .* lacks the frames 00000000\. .* 00000001 with 00000000 and so on, say --match order'
+    with pytest.raises(DataError, match=expected):
+        evaluate(folders, methods=('weak', 'strong'), clips=['b'])
+    found = evaluate(folders, methods=('weak', 'strong'), clips=['b'], match='order')
+    assert found['methods']['weak']['mean']['psnr'] > found['methods']['strong']['mean']['psnr']
+    assert found['protocol']['match'] == 'order'
+    (folders / 'weak' / 'b' / '00000004.png').unlink()
+    with pytest.raises(DataError, match='has 6 frames; its ground truth has 7'):
+        evaluate(folders, methods=('weak',), clips=['b'], match='order')
 
 
 def test_file_names_hashes_and_versions(folders):

@@ -1,6 +1,8 @@
 import json
 import random
 import re
+from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -13,8 +15,13 @@ from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch.utils.data import DataLoader, Dataset
 
-from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
+from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.evaluation.validation import validate
+from dlvr_plugin.evaluation.validation_metrics import check_metric
+from dlvr_plugin.metrics.lpips_distance import LpipsDistance, load_lpips
 from dlvr_plugin.metrics.psnr_ssim import psnr
 from dlvr_plugin.metrics.tof import tof
 from dlvr_plugin.options.find_problems import find_problems
@@ -22,6 +29,7 @@ from dlvr_plugin.options.problems import dotted
 from tests.helpers import make_test_set
 from tests.models.conftest import model_options, sample
 
+tof_module = import_module('dlvr_plugin.metrics.tof')  # the package exports the function of this name
 METRICS = {
     'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 2},
     'tof': {'type': 'calculate_tof'},
@@ -90,6 +98,76 @@ def test_clips_are_measured_as_the_saved_frames_are(tmp_path, host_model, datase
     assert f'Best: {total[1]:.4f} @ 20 iter' in text
 
 
+@pytest.mark.parametrize('skip_frames', [0, 2])
+def test_the_numbers_are_those_of_an_evaluation(tmp_path, skip_frames, host_log):
+    metrics = {
+        'rgb': {'type': 'calculate_psnr_fast', 'crop_border': 3},
+        'luma': {'type': 'calculate_ssim_fast', 'crop_border': 3, 'test_y_channel': True},
+        'flow': {'type': 'calculate_tof', 'crop': 'border', 'crop_border': 3},
+        'lpips': {'type': 'calculate_lpips', 'random_weights': True},
+        'tlp': {'type': 'calculate_tlp', 'random_weights': True},
+        'own': {'type': 'calculate_psnr', 'crop_border': 3},
+    }
+    model = make_model(tmp_path, metrics=metrics, skip_frames=skip_frames)
+    writer = Writer()
+    validate(model, make_test_set(tmp_path, clips=(('000', 7), ('001', 6))), 20, writer, True)
+    run = EvaluationRun(
+        ClipReader(tmp_path / 'GT'),
+        {'ours': ClipReader(tmp_path / 'pictures/20/Vid4')},
+        metrics=['psnr', 'ssim_y', 'tof', 'lpips', 'tlp'],
+        protocol=Protocol(skip_frames=skip_frames, crop_border=3, tof_crop='border'),
+        lpips=load_lpips(random_weights=True),
+        num_workers=0,
+    )
+    evaluated = run.run()['methods']['ours']
+    names = {'psnr': 'rgb', 'ssim_y': 'luma', 'tof': 'flow', 'lpips': 'lpips', 'tlp': 'tlp'}
+    for metric, name in names.items():
+        # The flow depends on where arrays lie in memory, in the last digits of float32.
+        assert writer.scalars[f'metrics/Vid4/{name}', 20] == pytest.approx(evaluated['mean'][metric], rel=1e-9)
+        for clip in ('000', '001'):
+            expected = pytest.approx(evaluated['clips'][clip]['mean'][metric], rel=1e-9)
+            assert writer.scalars[f'metrics/Vid4/{name}/{clip}', 20] == expected
+    assert writer.scalars['metrics/Vid4/own', 20] == pytest.approx(evaluated['mean']['psnr'], abs=1e-4)
+    text = next(message for message in host_log if message.startswith('Validation Vid4'))
+    assert (
+        f'Protocol: skip_frames {skip_frames}, average clip, nan leave-out, rgb (crop_border 3, color_space rgb), '
+        in text
+    )
+    assert 'flow (norm euclidean, crop border, crop_border 3), lpips (net alex, crop none, weights random' in text
+    assert 'own (crop_border 3)' in text
+
+
+def test_flow_and_features_of_a_frame_are_computed_once(tmp_path, monkeypatch):
+    counts = Counter()
+    for place, name in ((tof_module, 'prepare_frame'), (LpipsDistance, 'features')):
+        original = getattr(place, name)
+        monkeypatch.setattr(
+            place, name, lambda *args, original=original, name=name: (counts.update([name]), original(*args))[-1]
+        )
+    metrics = {**METRICS, 'lpips': {'type': 'calculate_lpips', 'random_weights': True}}
+    validate(make_model(tmp_path, metrics=metrics), make_test_set(tmp_path), 1, None)
+    assert counts == {'prepare_frame': 2 * (5 + 6), 'features': 2 * (5 + 6)}
+
+
+def test_a_test_has_no_best_iteration_and_a_run_has(tmp_path, host_log):
+    model = make_model(tmp_path)
+    loader = make_test_set(tmp_path)
+    validate(model, loader, 10, None)
+    assert 'Best: ' in next(message for message in host_log if message.startswith('Validation Vid4'))
+    host_log.clear()
+    model.opt['is_train'] = False
+    validate(model, loader, 'my_test', None)
+    text = next(message for message in host_log if message.startswith('Validation Vid4'))
+    assert '# tof: ' in text
+    assert 'Best' not in text
+
+
+@pytest.mark.parametrize('pbar', [True, False])
+def test_the_progress_bar_can_be_left_out(tmp_path, pbar, capsys):
+    validate(make_model(tmp_path, pbar=pbar), make_test_set(tmp_path), 1, None)
+    assert ('Test 001' in capsys.readouterr().err) == pbar
+
+
 def test_sets_have_tags_of_their_own(tmp_path):
     model, writer = make_model(tmp_path), Writer()
     validate(model, make_test_set(tmp_path / 'a'), 10, writer)
@@ -139,7 +217,8 @@ def test_parts_that_were_frozen_in_evaluation_mode_stay_so(tmp_path):
     model = make_model(tmp_path)
     model.net_g.conv.eval()
     validate(model, make_test_set(tmp_path), 1, None)
-    assert model.net_g.training and not model.net_g.conv.training
+    assert model.net_g.training
+    assert not model.net_g.conv.training
 
 
 def test_best_checkpoint_is_kept_over_runs(tmp_path):
@@ -169,9 +248,8 @@ def test_best_checkpoint_is_kept_over_runs(tmp_path):
 class Images(Dataset):
     """Single images, with or without ground truth."""
 
-    opt = {'name': 'images'}
-
     def __init__(self, with_truth=True):
+        self.opt = {'name': 'images'}
         self.with_truth = with_truth
 
     def __len__(self):
@@ -224,6 +302,50 @@ def test_what_is_not_a_number_is_said_and_left_out(tmp_path, host_log, monkeypat
     text = 'niqe of Vid4 is not a number for 1 frames, which are left out; the first is clip 000, frame 0.'
     assert any(text in message for message in host_log)
     assert any('# niqe: 3.0000' in message for message in host_log)
+
+
+def test_what_is_not_a_number_can_be_an_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(METRIC_REGISTRY._obj_map, 'calculate_niqe', lambda img: float('nan'))
+    model = make_model(tmp_path, metrics={'niqe': {'type': 'calculate_niqe'}}, nan='error')
+    with pytest.raises(DataError, match='val.metrics.niqe, Vid4, clip 000, frame 0, is not a number'):
+        validate(model, make_test_set(tmp_path), 1, None)
+
+
+def test_frames_that_a_metric_has_no_value_of_are_left_out(tmp_path, host_log):
+    metrics = {'niqe': {'type': 'calculate_niqe', 'crop_border': 0}}
+    validate(make_model(tmp_path, metrics=metrics), make_test_set(tmp_path), 1, None)
+    assert any('niqe of Vid4 is not a number for 11 frames, which are left out' in message for message in host_log)
+
+
+def test_a_metric_without_reference_needs_no_ground_truth(tmp_path, monkeypatch):
+    class LargeImages(Images):
+        def __getitem__(self, index):
+            return {'lq': torch.rand((3, 96, 112), generator=torch.Generator().manual_seed(index)), 'lq_path': 'a.png'}
+
+    model = make_model(tmp_path, 'SRModel', metrics={'niqe': {'type': 'calculate_niqe', 'crop_border': 0}})
+    validate(model, DataLoader(LargeImages()), 1, None)
+    assert np.isfinite(model.metric_results['niqe'])
+
+
+@pytest.mark.parametrize('name', ['calculate_lpips', 'calculate_tlp'])
+def test_a_check_of_options_downloads_nothing(tmp_path, monkeypatch, host_log, name):
+    def refuse(*args, **kwargs):
+        raise AssertionError('a check has gone to the network')
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr('torch.hub.urlopen', refuse)
+    opt = make_options(tmp_path, metrics={'x': {'type': name}}, val_freq=5, save_img=False)
+    _, problems = find_problems(opt, is_train=True)
+    assert not [problem for problem in problems if problem.key[0] == 'val']
+    assert any(
+        'alexnet-owt-7be5be79.pth, which is not in ' in message and 'it is downloaded' in message
+        for message in host_log
+    )
+    (tmp_path / 'damaged.pth').write_bytes(b'no weights')
+    with pytest.raises(DataError, match='damaged.pth is no file of weights'):
+        check_metric('x', {'type': name, 'weights': str(tmp_path / 'damaged.pth')})
+    with pytest.raises(InvalidValueError, match='not both'):
+        check_metric('x', {'type': name, 'weights': 'none.pth', 'random_weights': True})
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
+from importlib import import_module
+
 import cv2
 import pytest
 
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.metrics import vmaf as vmaf_module
 from dlvr_plugin.metrics.vmaf import ffmpeg_version, find_ffmpeg, vmaf
+
+vmaf_module = import_module('dlvr_plugin.metrics.vmaf')  # the package exports the function of this name
 
 
 @pytest.fixture(autouse=True)

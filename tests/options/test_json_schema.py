@@ -25,7 +25,7 @@ def validator():
 
 def test_the_file_is_what_the_command_prints():
     """In a process of its own: tests register networks that others do not have."""
-    command = [sys.executable, '-m', 'dlvr_plugin.cli', 'options', 'schema']
+    command = [sys.executable, '-m', 'dlvr_plugin.cli', 'options', 'schema', '--out', '-']
     printed = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
     assert printed == (OPTIONS / 'schema.json').read_text(), (
         'Write it anew: dlvr options schema --out options/schema.json'

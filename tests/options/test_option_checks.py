@@ -8,10 +8,13 @@ import torch
 from basicsr.archs import build_network
 
 from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.models.discriminative_space_options import find_host_model, host_models
 from dlvr_plugin.options.consistency import combinations
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options, find_problems
 from dlvr_plugin.options.problems import OptionsError, dotted
+from dlvr_plugin.options.schema.run import run_options
 from dlvr_plugin.options.yaml_reader import read_file, read_text
 from tests.helpers import REPOSITORY, as_host_model, make_lmdb, tiny_options, video_test_set, write_options
 
@@ -71,8 +74,8 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
             {'val.keep_best': 'Vid4/tof'},
             'val.keep_best: must be one of .* SET/METRIC with a set of REDSofficial',
         ),
-        (SPACE, {'train.pixel_opt.delta': 0}, 'train.pixel_opt.delta: must be above 0'),
-        (SPACE, {'network_t.num_feat': []}, 'network_t: num_in_ch, num_feat and num_feat_classifier must be positive'),
+        (SPACE, {'train.pixel_opt.delta': 0}, 'train.pixel_opt.delta: expected a number above 0, got 0'),
+        (SPACE, {'network_t.num_feat': []}, 'network_t.num_feat: expected a list, each entry a whole'),
         (SPACE, {'network_t.num_feat': [8, 8]}, 'train.discriminative_opt.layers: must be some of the layers'),
         (SPACE, {'train.perceptual_opt': {'type': 'L1Loss'}}, 'train.perceptual_opt: is taken'),
         (SPACE, {'network_t.norm': 'sync', 'num_gpu': 0}, 'network_t.norm: sync works on GPUs only'),
@@ -219,7 +222,8 @@ def test_sets_must_pair_and_be_long_enough(clip_root):
     opt['val']['skip_frames'] = 2
     assert lines(opt) == []
     (clip_root / 'GT' / '001' / '00000003.png').unlink()
-    assert all('001' in line for line in lines(opt)) and len(lines(opt)) == 2  # of both sets
+    assert all('001' in line for line in lines(opt))
+    assert len(lines(opt)) == 2
 
 
 @pytest.fixture
@@ -245,7 +249,8 @@ def test_weights_that_fit(weights, tmp_path):
 def test_weights_of_another_network(weights):
     weights['network_g']['num_feat'] = 16
     (line,) = lines(weights)
-    assert line.startswith('path.pretrain_network_g: ') and 'holds another network than network_g, a EDVR' in line
+    assert line.startswith('path.pretrain_network_g: ')
+    assert 'holds another network than network_g, a EDVR' in line
     assert 'conv_first.weight is (8, 3, 3, 3) in the file and (16, 3, 3, 3) in the network' in line
     assert len(line) < 500
     weights['path']['strict_load_g'] = False
@@ -300,4 +305,87 @@ def test_weights_of_t(clip_root, tmp_path):
 def test_files_that_networks_load_themselves():
     opt = read('test/BasicVSR/test_BasicVSR_x4_SR_REDS.yml')
     found = lines(opt, is_train=False)
-    assert any(line.startswith('network_g.spynet_path: experiments/') and 'not a file' in line for line in found)
+    assert any(line.startswith('network_g.spynet_path: experiments/') and 'does not exist' in line for line in found)
+
+
+def test_the_middle_frame_or_all(clip_root):
+    """A model of the framework that compares the middle frame fails on clips with a traceback about sizes."""
+    opt = as_host_model(tiny_options(clip_root))
+    assert opt['model_type'] == 'EDVRModel'
+    (line,) = lines(opt)
+    assert line == (
+        'datasets.train.gt_frames: must be middle, because EDVRModel compares the middle frame alone; got all, the '
+        'default. Set gt_frames: middle.'
+    )
+    opt['datasets']['train']['gt_frames'] = 'middle'
+    assert lines(opt) == []
+    opt = read(PRETRAIN)
+    train = opt['datasets']['train']
+    train.update(type='REDSRecurrentDataset', test_mode=False)
+    (line,) = lines(opt, with_files=False)
+    assert line.startswith('datasets.train.type: REDSRecurrentDataset gives the ground truth of all frames')
+    clips = tiny_options(clip_root)['datasets']['train']
+    opt = tiny_options(clip_root)  # which leaves the choice to its model
+    opt['datasets']['train']['gt_frames'] = 'middle'
+    assert lines(opt, with_files=False) == []
+    opt = read(BASICVSR)
+    opt['datasets']['train'] = {**clips, 'gt_frames': 'middle', 'gt_size': 144}
+    assert lines(opt, with_files=False) == [
+        'datasets.train.gt_frames: must be all, because VideoRecurrentModel compares all frames of a clip; got middle. '
+        'Set gt_frames: all.'
+    ]
+
+
+def test_folders_and_lmdbs_that_are_taken_for_one_another(clip_root):
+    for name in ('GT', 'X4'):
+        make_lmdb(clip_root / name, clip_root / f'{name}.lmdb')
+    opt = tiny_options(clip_root)
+    opt['datasets']['train']['dataroot_gt'] = str(clip_root / 'GT.lmdb')
+    (line,) = lines(opt)
+    assert line == (
+        f'datasets.train.dataroot_gt: {clip_root}/GT.lmdb is an LMDB, but io_backend.type is disk. Set '
+        'io_backend.type: lmdb.'
+    )
+    opt['datasets']['train']['io_backend']['type'] = 'lmdb'
+    (line,) = lines(opt)
+    assert line.startswith(
+        f'datasets.train.dataroot_lq: {clip_root}/X4 is a folder, no LMDB, but io_backend.type is lmdb'
+    )
+    opt = as_host_model(tiny_options(clip_root))
+    opt['datasets'] = {'test': video_test_set(clip_root, num_frame=3)}
+    opt['val'] = {'save_img': False}
+    opt['datasets']['test']['dataroot_lq'] = str(clip_root / 'X4.lmdb')
+    del opt['train'], opt['logger']
+    (line,) = lines(opt, is_train=False)
+    assert line.endswith(
+        'X4.lmdb is an LMDB, but io_backend.type is disk. A VideoTestDataset takes folders of frames alone.'
+    )
+
+
+NO_HOSTS = {
+    'SRGANModel': 'trains a discriminator of its own',
+    'ESRGANModel': 'trains a discriminator of its own',
+    'VideoGANModel': 'trains a discriminator of its own',
+    'VideoRecurrentGANModel': 'trains a discriminator of its own',
+    'HiFaceGANModel': 'trains a discriminator of its own',
+    'RealESRGANModel_basicsr': 'trains a discriminator of its own',
+    'RealESRNetModel_basicsr': 'makes its low-quality images itself',
+}
+
+
+@pytest.mark.parametrize('name', NO_HOSTS)
+def test_models_that_cannot_be_hosts(name):
+    opt = read(SPACE)
+    opt['host_model'] = name
+    (line,) = lines(opt, with_files=False)
+    assert line.startswith('host_model: expected one of EDVRModel, SRModel, SwinIRModel, VideoBaseModel,')
+    assert f"got '{name}' (text). {name} {NO_HOSTS[name]}" in line
+    with pytest.raises(InvalidValueError, match=f'host_model must be one of EDVRModel, .* {name} {NO_HOSTS[name]}'):
+        find_host_model(opt)
+
+
+def test_the_check_and_the_model_take_the_same_hosts():
+    hosts, refused = host_models()
+    assert run_options(True).sections['DiscriminativeSpaceModel'].sections.keys() == hosts.keys()
+    assert refused.keys() == NO_HOSTS.keys()
+    assert all(find_host_model({'host_model': name}) is model for name, model in hosts.items())

@@ -60,6 +60,8 @@ def is_required(key, opt):
     if 'train' in opt:
         if opt['model_type'] == 'EDVRModel' and 'perceptual_opt' not in opt['train']:
             patterns.append(r'train\.pixel_opt')
+        if opt['model_type'] == 'EDVRModel':  # the default is all, and EDVRModel compares the middle frame
+            patterns.append(r'datasets\.train\.gt_frames')
         if len(opt['train']['scheduler'].get('periods', [])) > 1:  # the default is for one
             patterns.append(r'train\.scheduler\.restart_weights')
     return any(re.fullmatch(pattern, '.'.join(map(str, key))) for pattern in patterns)

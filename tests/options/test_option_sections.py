@@ -1,15 +1,18 @@
 """Types of values, sections by signature, and what each model reads."""
 
+import dataclasses
 import datetime
 import inspect
 from collections.abc import Sequence
 from copy import deepcopy
+from typing import Annotated as Limited
 from typing import Literal
 
 import pytest
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, MODEL_REGISTRY
 
+from dlvr_plugin.core.declarations import NOT_EMPTY, FieldsOf, NoOption, Range
 from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.problems import Problem
 from dlvr_plugin.options.schema.run import run_options
@@ -106,18 +109,71 @@ def test_docstrings_give_types():
     assert options['num_feat'].doc == 'Channels'
     assert options['scale'].doc == 'Factor'
     assert accepts(options['scale'], 0.5)
-    assert accepts(options['size'], 3) and accepts(options['size'], [3, 4]) and not accepts(options['size'], 'x')
-    assert accepts(options['mode'], None) and accepts(options['mode'], 'x') and not accepts(options['mode'], 3)
-    assert accepts(options['untyped'], [1, 2.5]) and not accepts(options['untyped'], 'x')
-    assert accepts(options['flag'], True) and not accepts(options['flag'], 1)
+    assert accepts(options['size'], 3)
+    assert accepts(options['size'], [3, 4])
+    assert not accepts(options['size'], 'x')
+    assert accepts(options['mode'], None)
+    assert accepts(options['mode'], 'x')
+    assert not accepts(options['mode'], 3)
+    assert accepts(options['untyped'], [1, 2.5])
+    assert not accepts(options['untyped'], 'x')
+    assert accepts(options['flag'], True)
+    assert not accepts(options['flag'], 1)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Declared:
+    """Options of something.
+
+    Attributes:
+        share: A share; None for all. Second sentence.
+        sizes: Sizes.
+        inner: A section.
+        scale: Set by the program.
+    """
+
+    share: Limited[float, Range(above=0, below=1)] | None = None
+    sizes: Limited[Sequence[Limited[int, Range(minimum=2)]], NOT_EMPTY] = (3,)
+    inner: Documented = dataclasses.field(default_factory=lambda: None)
+    scale: Limited[int, NoOption()] = 4
+
+
+def test_declarations_give_ranges_defaults_and_meaning():
+    def loss(path: str, **options: Limited[dict, FieldsOf(Declared)]): ...
+
+    own = section_of(Declared).options
+    options = section_of(loss).options
+    assert list(own) == ['share', 'sizes', 'inner']
+    assert list(options) == ['path', *own]
+    assert not section_of(loss).is_open
+    for share in (options['share'], own['share']):
+        assert accepts(share, 0.5)
+        assert accepts(share, None)
+        assert not accepts(share, 0)
+        assert not accepts(share, 1)
+        assert (share.doc, share.default, share.is_required) == ('A share; ~ for all', None, False)
+        assert share.type.expected == 'a number above 0 and below 1 or ~'
+    assert accepts(own['sizes'], [2])
+    assert not accepts(own['sizes'], [1])
+    assert not accepts(own['sizes'], [])
+    assert Number(above=0, below=1).json_schema(None) == {
+        'type': 'number',
+        'exclusiveMinimum': 0,
+        'exclusiveMaximum': 1,
+    }
 
 
 def test_annotations_give_types():
     options = section_of(Annotated).options
-    assert options['kind'].is_required and not accepts(options['kind'], 'c')
-    assert accepts(options['sizes'], [1, 2]) and not accepts(options['sizes'], [1.5])
-    assert accepts(options['path'], None) and accepts(options['path'], 'x') and not accepts(options['path'], 1)
-    assert accepts(options['rate'], 1) and not accepts(options['rate'], '1e-4')
+    assert options['kind'].is_required
+    assert not accepts(options['kind'], 'c')
+    assert accepts(options['sizes'], [1, 2])
+    assert not accepts(options['sizes'], [1.5])
+    assert accepts(options['path'], None)
+    assert accepts(options['path'], 'x')
+    assert not accepts(options['path'], 1)
+    assert accepts(options['rate'], 1)
+    assert not accepts(options['rate'], '1e-4')
 
 
 def test_every_argument_of_the_optimizers_that_is_known_here_is_one():
@@ -227,5 +283,7 @@ def test_the_options_are_left_as_they_were():
     opt = read_file(DISCRIMINATIVE_SPACE).value
     before = deepcopy(opt)
     checked, problems = find_problems(opt, is_train=True, with_files=False)
-    assert opt == before and not problems
-    assert type(checked['val']['val_freq']) is int and type(opt['val']['val_freq']) is float
+    assert opt == before
+    assert not problems
+    assert type(checked['val']['val_freq']) is int
+    assert type(opt['val']['val_freq']) is float

@@ -49,7 +49,8 @@ def test_the_result_is_that_of_the_host(path, tmp_path, monkeypatch, flags, is_t
     opt, args = parse_options(str(tmp_path), is_train=is_train)
     assert opt == plain(expected)
     assert args.opt == str(path)
-    assert type(opt) is dict and type(opt['train']) is dict
+    assert type(opt) is dict
+    assert type(opt['train']) is dict
     assert type(opt['logger']['save_checkpoint_freq']) is int
 
 
@@ -88,7 +89,8 @@ def test_forced_values_are_read_as_those_of_files(path, tmp_path):
     entries = ['train:total_iter=!!float 3e5', 'datasets:train:interval_list=[1,2]']
     entries += ['train:ema_decay=0.5', 'logger:keep_last=~', 'train:divergence:policy=rollback']
     opt, _ = parse_options(str(tmp_path), argv=['-opt', str(path), '--force_yml', *entries])
-    assert opt['train']['total_iter'] == 300_000 and type(opt['train']['total_iter']) is int
+    assert opt['train']['total_iter'] == 300_000
+    assert type(opt['train']['total_iter']) is int
     assert opt['datasets']['train']['interval_list'] == [1, 2]
     assert opt['train']['ema_decay'] == 0.5
     assert opt['logger']['keep_last'] is None
@@ -156,7 +158,9 @@ def host_run(opt):
     opt = {**opt, 'dist': False, 'is_train': True, 'rank': 0, 'world_size': 1}
     opt['path'].setdefault('models', '')
     build_model(opt)
-    assert opt['train']['total_iter'] and opt['logger']['print_freq'] and opt['logger']['save_checkpoint_freq']
+    assert opt['train']['total_iter']
+    assert opt['logger']['print_freq']
+    assert opt['logger']['save_checkpoint_freq']
     dataset[0]
 
 
@@ -241,5 +245,5 @@ def test_help_explains_every_flag(capsys):
     with pytest.raises(SystemExit):
         parse_options('.', argv=['--help'])
     text = capsys.readouterr().out
-    for flag in ('-opt', '--launcher', '--auto_resume', '--debug', '--local_rank', '--force_yml'):
+    for flag in ('-opt', '--launcher', '--auto_resume', '--debug', '--local_rank', '--force_yml', '--import'):
         assert flag in text

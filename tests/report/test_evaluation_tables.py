@@ -49,6 +49,15 @@ def test_a_single_method_is_not_marked_and_infinity_has_its_sign():
     assert r'x & $\infty$ & 0.000 \\' in format_latex(evaluation)
 
 
+def test_an_interval_of_few_clips_is_left_out_and_said():
+    evaluation = make_evaluation({'x': (30, 1), 'y': (31, 1)})
+    assert 'There is no interval of clips for 1 clip: it takes at least 3.' in format_terminal(evaluation)
+    evaluation['clips'] = dict.fromkeys('abc', evaluation['clips']['a'])
+    for method in evaluation['methods'].values():
+        method['clips'] = dict.fromkeys('abc', method['clips']['a'])
+    assert 'There is no interval' not in format_terminal(evaluation)
+
+
 def test_names_are_escaped():
     evaluation = make_evaluation({'a|b_c & 50%': (1, 1), 'y': (2, 2)})
     assert '| a\\|b_c & 50% |' in format_markdown(evaluation)

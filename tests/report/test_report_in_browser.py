@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from urllib.parse import unquote
@@ -222,7 +223,8 @@ def test_zoom_and_position_stay(page):
     page.keyboard.press('ArrowRight')
     page.keyboard.press(']')
     expect_source(page, 'a', GT, 1, 1)
-    assert scale(page) == zoomed and page.evaluate(left) == moved
+    assert scale(page) == zoomed
+    assert page.evaluate(left) == moved
     choose_mode(page, 'wipe')
     assert scale(page) == zoomed
     page.keyboard.press('0')
@@ -325,6 +327,66 @@ def test_narrow_window_is_wide_enough(open_page, report, mode):
     page.locator('#protocol summary').click()
     page.locator('#help summary').click()
     assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+
+
+@pytest.fixture
+def wide_report(evaluation_folder, tmp_path):
+    """A page whose table has three metrics more."""
+    path = evaluation_folder / 'metrics.json'
+    content = json.loads(path.read_text())
+    for name in ('tof', 'ssim', 'vmaf'):
+        content['metrics'][name] = {**content['metrics']['lpips'], 'label': name.upper()}
+        for method in content['methods'].values():
+            for entry in (method, *method['clips'].values()):
+                entry['mean'][name] = entry['mean']['lpips']
+            method['intervals'][name] = method['intervals']['lpips']
+            for clip in method['clips'].values():
+                clip['frames'][name] = clip['frames']['lpips']
+    path.write_text(json.dumps(content).replace('Infinity', '1e999'))
+    return write_report(evaluation_folder, tmp_path / 'wide').page
+
+
+def edge_of(page, place):
+    """Columns of a picture of the table's frame: eight at its left or right edge, all rows."""
+    content = np.frombuffer(page.locator('#results-frame').screenshot(), np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR).astype(int)
+    return image[:, :8] if place == 'left' else image[:, -8:]
+
+
+def test_a_table_that_is_too_wide_shows_that_it_goes_on(open_page, wide_report):
+    page = open_page(wide_report, width=390, height=844)
+    frame, note = page.locator('#results-frame'), page.locator('#scroll-note')
+    expect(frame).to_have_attribute('data-after', 'true')
+    expect(frame).to_have_attribute('data-before', 'false')
+    expect(note).to_be_visible()
+    at_start = {place: edge_of(page, place) for place in ('left', 'right')}
+    page.locator('#results-scroll').evaluate('table => table.scrollTo(table.scrollWidth, 0)')
+    expect(frame).to_have_attribute('data-after', 'false')
+    expect(frame).to_have_attribute('data-before', 'true')
+    at_end = {place: edge_of(page, place) for place in ('left', 'right')}
+    # The paper is as bright as at the other end, where there is no shadow; below it, it is darker by some grey levels.
+    assert np.median(at_end['right']) - np.median(at_start['right']) > 20
+    assert np.median(at_start['left']) - np.median(at_end['left']) > 20
+    last = page.locator('#results thead th').last.bounding_box()
+    assert last['x'] + last['width'] <= 390
+
+
+def test_a_table_that_fits_shows_no_edge(page):
+    expect(page.locator('#results-frame')).to_have_attribute('data-after', 'false')
+    expect(page.locator('#scroll-note')).to_be_hidden()
+
+
+@pytest.mark.parametrize('is_phone', [True, False])
+def test_keys_are_told_where_there_are_some(open_page, report, is_phone):
+    page = open_page(report, width=390, height=844, has_touch=is_phone, is_mobile=is_phone)
+    page.locator('#help summary').click()
+    text = page.locator('#viewer').inner_text()
+    assert ('press Space' in text) == (not is_phone)
+    assert ('previous and next frame' in text) == (not is_phone)
+    assert ('Tap the picture' in text) == is_phone
+    page.locator('#stage').scroll_into_view_if_needed()
+    (page.locator('#stage').tap if is_phone else page.locator('#stage').click)()
+    expect(page.locator('#caption-b')).to_have_attribute('data-visible', 'true')
 
 
 def test_embedded_page_may_move(evaluation_folder, tmp_path, open_page):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dlvr_plugin.cli import report as report_command
-from dlvr_plugin.cli.main import parse
+from dlvr_plugin.cli.main import main, parse
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.report.report_page import ReportOptions, write_report
 from tests.report.conftest import CLIPS, METHODS, NUM_FRAMES, colour_of
@@ -40,7 +40,8 @@ def test_page_names_every_frame_and_keeps_its_pixels(evaluation_folder, tmp_path
 def test_numbers_survive_with_infinity_and_gaps(evaluation_folder, tmp_path):
     data = read_data(write_report(evaluation_folder, tmp_path / 'out').page)
     values = data['clips'][1]['methods'][1]['values']['psnr']
-    assert values[0] is None and values[2] == math.inf
+    assert values[0] is None
+    assert values[2] == math.inf
     assert data['methods'][1]['mean']['psnr'] == math.inf
     assert data['methods'][2]['mean'] is None
 
@@ -48,7 +49,9 @@ def test_numbers_survive_with_infinity_and_gaps(evaluation_folder, tmp_path):
 def test_names_cannot_become_markup(evaluation_folder, tmp_path):
     options = ReportOptions(title='<u>Title</u>')
     text = write_report(evaluation_folder, tmp_path / 'out', options).page.read_text()
-    assert METHODS[1] not in text and '<i>' not in text and '<u>' not in text
+    assert METHODS[1] not in text
+    assert '<i>' not in text
+    assert '<u>' not in text
     assert html.escape('<u>Title</u>') in text
     assert text.count('</script>') == 2
     assert '{{' not in text
@@ -83,7 +86,8 @@ def test_lossy_formats_are_told(evaluation_folder, tmp_path, image_format, magic
 
 def test_clips_can_be_chosen(evaluation_folder, tmp_path):
     data = read_data(write_report(evaluation_folder, tmp_path / 'out', ReportOptions(clips=[CLIPS[1]])).page)
-    assert [clip['name'] for clip in data['clips']] == [CLIPS[1]] and data['num_clips'] == 2
+    assert [clip['name'] for clip in data['clips']] == [CLIPS[1]]
+    assert data['num_clips'] == 2
     with pytest.raises(ValueError, match='no clip nope; expected some of 000, a clip'):
         write_report(evaluation_folder, tmp_path / 'out', ReportOptions(clips=['nope']))
 
@@ -147,6 +151,14 @@ def test_folder_that_cannot_be_written_is_named(evaluation_folder, tmp_path):
 def test_options_out_of_range(changes, message):
     with pytest.raises(ValueError, match=message):
         ReportOptions(**changes)
+
+
+def test_a_large_report_hints_at_a_smaller_one(evaluation_folder, host_log, monkeypatch):
+    monkeypatch.setattr(report_command, '_LARGE', 1000)
+    for image_format, is_told in (('png', True), ('webp', False)):
+        host_log.clear()
+        assert main(['report', str(evaluation_folder), '--image-format', image_format]) == 0
+        assert any('--image-format webp takes about a fifth' in message for message in host_log) == is_told
 
 
 def test_command_says_what_it_wrote(evaluation_folder, host_log):

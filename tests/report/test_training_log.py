@@ -45,7 +45,7 @@ def test_values_that_are_not_finite_are_kept(tmp_path):
 
 
 def test_folders_without_scalars(tmp_path):
-    with pytest.raises(DataError, match='missing is not a folder'):
+    with pytest.raises(DataError, match='missing does not exist'):
         read_scalars(tmp_path / 'missing')
     with pytest.raises(DataError, match='holds no event files'):
         read_scalars(tmp_path)

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dlvr_plugin.core.user_modules import add_import_flag
+
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand to those of ``dlvr data``."""
@@ -23,4 +25,5 @@ def add_parser(commands: Any) -> None:
         metavar='FILE',
         help='write a meta file of the clips without errors; sources stay as they are',
     )
+    add_import_flag(parser)
     parser.set_defaults(module='dlvr_plugin.cli.data_check')

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from dlvr_plugin.core.user_modules import add_import_flag
+
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand to those of ``dlvr data``."""
@@ -22,4 +24,5 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         '--degradation', default=None, help='BI, BD or, with --scale 1, motion_blur, where LQ is made on the fly'
     )
+    add_import_flag(parser)
     parser.set_defaults(module='dlvr_plugin.cli.data_show')

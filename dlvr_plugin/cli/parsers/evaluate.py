@@ -1,10 +1,12 @@
 """What ``dlvr evaluate`` takes."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from dlvr_plugin.core.choices import Average, ColorSpace, Crop, FlowNorm, LpipsNet
+from dlvr_plugin.core.choices import Average, ColorSpace, Crop, FlowNorm, LpipsNet, Match, NanPolicy
 from dlvr_plugin.evaluation.protocol import Protocol
 
 
@@ -20,18 +22,24 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--gt', type=Path, required=True, metavar='DIR', help='ground truth')
     parser.add_argument('--results', nargs='+', required=True, metavar='NAME=DIR', help='clips of each method')
     parser.add_argument('--clips', nargs='+', metavar='CLIP', help='clips to compare (default: all)')
-    metrics: Any = parser.add_argument(
+    parser.add_argument(
+        '--match',
+        choices=get_args(Match),
+        default='name',
+        help='which frames belong together: those of one name, or of one place in their order (default: name)',
+    )
+    parser.add_argument(
         '--metrics',
         nargs='+',
         default=['psnr', 'ssim', 'tof'],
         metavar='METRIC',
-        help='some of %(names)s (default: psnr ssim tof)',
+        help='some of those below (default: psnr ssim tof)',
     )
-    metrics.names = _MetricNames()
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder for metrics.json, .csv, table.md and table.tex')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
     parser.add_argument('--device', help='cpu or cuda (default: cuda where there is one)')
     parser.set_defaults(module='dlvr_plugin.cli.evaluate')
+    parser.format_help = partial(_with_metrics, parser.format_help)
     _add_protocol(parser.add_argument_group('protocol', 'The defaults are those of the paper.'))
     lpips = parser.add_argument_group('LPIPS')
     lpips.add_argument('--lpips-net', choices=get_args(LpipsNet), default='alex', help='trunk (default: alex)')
@@ -41,16 +49,15 @@ def add_parser(commands: Any) -> None:
     lpips.add_argument('--lpips-random-weights', action='store_true', help='take random ones; the result is no LPIPS')
 
 
-class _MetricNames:
-    """Names of all metrics. They take seconds to load, and are loaded when the help page is written."""
+def _with_metrics(format_help: Callable[[], str]) -> str:
+    """Return a help page with a table of all metrics, which take seconds to load."""
+    from dlvr_plugin.registration import register
 
-    def __str__(self) -> str:
-        from dlvr_plugin.registration import register
+    register()
+    from dlvr_plugin.metrics import METRICS
 
-        register()
-        from dlvr_plugin.metrics.catalogue import METRICS
-
-        return ', '.join(METRICS)
+    rows = (f'  {name:8}{spec.direction + " is better":19}{spec.summary}\n' for name, spec in METRICS.items())
+    return f'{format_help()}\nmetrics:\n{"".join(rows)}'
 
 
 def _add_protocol(group: Any) -> None:
@@ -61,6 +68,7 @@ def _add_protocol(group: Any) -> None:
         ('tof_crop', get_args(Crop)),
         ('lpips_crop', get_args(Crop)),
         ('average', get_args(Average)),
+        ('nan', get_args(NanPolicy)),
     ):
         value = getattr(default, name)
         group.add_argument(f'--{name.replace("_", "-")}', choices=choices, default=value, help=f'(default: {value})')

@@ -81,11 +81,20 @@ def _add_numbers(kinds: Any) -> list[argparse.ArgumentParser]:
         help='plot perception against distortion',
         description='Plot methods by two metrics. Those of names NAME@ITER are joined as checkpoints of one run.',
     )
-    tradeoff.add_argument('evaluations', type=Path, nargs='+', metavar='EVALUATION', help='output of dlvr evaluate')
+    tradeoff.add_argument('evaluations', type=Path, nargs='*', metavar='EVALUATION', help='output of dlvr evaluate')
+    tradeoff.add_argument(
+        '--evaluation',
+        type=Path,
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='DIR',
+        help='the same, as the figures of frames take it',
+    )
     tradeoff.add_argument('--x', default='psnr', metavar='METRIC', help='horizontal axis (default: psnr)')
     tradeoff.add_argument(
         '--y',
         metavar='METRIC',
-        help='vertical axis (default: a metric of perception that all evaluations have)',
+        help='vertical axis (default: a metric of perception or motion that all evaluations have)',
     )
     return [curves, tradeoff]

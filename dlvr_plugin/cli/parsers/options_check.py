@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from dlvr_plugin.core.user_modules import add_import_flag
+
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand to those of ``dlvr options``."""
@@ -16,4 +18,5 @@ def add_parser(commands: Any) -> None:
         '--force_yml', nargs='+', default=[], metavar='SECTION:KEY=VALUE', help='set options, as for a run'
     )
     parser.add_argument('--no-files', action='store_true', help='leave out checks that look at data and weights')
+    add_import_flag(parser)
     parser.set_defaults(module='dlvr_plugin.cli.options_check')

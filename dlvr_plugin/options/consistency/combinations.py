@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from basicsr.models.sr_model import SRModel
-from basicsr.utils.registry import LOSS_REGISTRY, MODEL_REGISTRY
+from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
 from dlvr_plugin.models import DiscriminativeSpaceModel
@@ -64,10 +64,10 @@ def _check_scale(findings: Findings) -> None:
 def _check_frames(findings: Findings, phase: str, dataset: dict[str, Any]) -> None:
     """Check numbers of frames against what the host takes for granted."""
     kind, num_frame = (findings.get('datasets', phase, name) for name in ('type', 'num_frame'))
-    if kind in TEST_SETS_OF_CLIPS and findings.get('datasets', phase, 'name'):
-        if dataset['name'].lower() not in _TEST_SET_NAMES:
-            names = ', '.join(_TEST_SET_NAMES)
-            findings.add(('datasets', phase, 'name'), f'must be one of {names} for a {kind}, got {dataset["name"]!r}.')
+    name = findings.get('datasets', phase, 'name') if kind in TEST_SETS_OF_CLIPS else None
+    if name and name.lower() not in _TEST_SET_NAMES:
+        names = ', '.join(_TEST_SET_NAMES)
+        findings.add(('datasets', phase, 'name'), f'must be one of {names} for a {kind}, got {name!r}.')
     if not isinstance(num_frame, int):
         return
     key = ('datasets', phase, 'num_frame')
@@ -139,10 +139,6 @@ def _check_losses(findings: Findings) -> None:
     train = findings.opt.get('train')
     if not isinstance(train, dict):
         return
-    for name in ('pixel_opt', 'perceptual_opt'):
-        loss = findings.get('train', name)
-        if loss and loss['type'] == 'HuberLoss':
-            construct(findings, LOSS_REGISTRY.get(loss['type']), loss, 'train', name)
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name) if name else None
     needs_loss = isinstance(model, type) and issubclass(model, SRModel) and model is not DiscriminativeSpaceModel

@@ -7,8 +7,7 @@ from dlvr_plugin.clips.clip_store import ClipStore, check_pair, read_meta_info
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.lmdb_file import find_lmdb_problem
 from dlvr_plugin.data import ClipDataset
-from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths
-from dlvr_plugin.metrics.framework_metrics import check_metric
+from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths, check_metric
 from dlvr_plugin.options.consistency.combinations import REDS_LENGTH, TEST_SETS_OF_CLIPS
 from dlvr_plugin.options.consistency.findings import Findings
 
@@ -57,11 +56,25 @@ def _check_paths(findings: Findings, phase: str, dataset: dict[str, Any]) -> boo
             findings.add(('datasets', phase, name), f'{value} does not exist.')
             found = False
             continue
-        is_lmdb = name.startswith('dataroot') and (dataset.get('io_backend') or {}).get('type') == 'lmdb'
-        if is_lmdb and (problem := find_lmdb_problem(value)):
+        if name.startswith('dataroot') and (problem := _find_kind_problem(findings, phase, dataset, Path(value))):
             findings.add(('datasets', phase, name), problem)
             found = False
     return found
+
+
+def _find_kind_problem(findings: Findings, phase: str, dataset: dict[str, Any], root: Path) -> str | None:
+    """Return what is wrong with a folder that is read as ``io_backend`` says, None for nothing."""
+    backend = findings.get('datasets', phase, 'io_backend', 'type')
+    is_lmdb = (root / 'data.mdb').is_file()
+    if backend == 'disk' and is_lmdb:
+        takes_lmdbs = dataset.get('type') not in TEST_SETS_OF_CLIPS
+        mend = 'Set io_backend.type: lmdb' if takes_lmdbs else f'A {dataset.get("type")} takes folders of frames alone'
+        return f'{root} is an LMDB, but io_backend.type is disk. {mend}.'
+    if backend != 'lmdb':
+        return None
+    if not is_lmdb and root.suffix != '.lmdb' and root.is_dir():
+        return f'{root} is a folder, no LMDB, but io_backend.type is lmdb. Set it to disk, or make an LMDB of it first.'
+    return find_lmdb_problem(root)
 
 
 def _check_test_set(dataset: dict[str, Any], val: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
 from torch import nn
 
 from dlvr_plugin.core.checkpoints import check_weights, load_weights, read_weights
+from dlvr_plugin.core.files import what_is_wrong_with
 from dlvr_plugin.options.consistency.combinations import construct
 from dlvr_plugin.options.consistency.findings import Findings
 
@@ -27,7 +28,7 @@ def check_weight_files(findings: Findings) -> None:
         if not str(key).startswith(_PREFIX) or not findings.get('path', key):
             continue
         if not Path(value).is_file():
-            findings.add(('path', key), f'{value} {"is not a file" if Path(value).exists() else "does not exist"}.')
+            findings.add(('path', key), f'{value} {what_is_wrong_with(Path(value), wanted="a file")}.')
         elif key == 'pretrain_network_t':
             _check_weights_of_t(findings, value)
         elif findings.get(key.removeprefix(_PREFIX)):
@@ -39,7 +40,7 @@ def _check_inner_paths(findings: Findings) -> None:
     for name in [name for name in findings.opt if str(name).startswith('network_')]:
         for key, value in (findings.get(name) or {}).items():
             if key.endswith('_path') and isinstance(value, str) and not Path(value).is_file():
-                findings.add((name, key), f'{value} is not a file.')
+                findings.add((name, key), f'{value} {what_is_wrong_with(Path(value), wanted="a file")}.')
 
 
 def _check_weights_of_t(findings: Findings, path: str) -> None:

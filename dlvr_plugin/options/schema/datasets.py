@@ -1,14 +1,19 @@
-"""The sections of ``datasets``: what each dataset class and its loader read."""
+"""The sections of ``datasets``: what each dataset class and its loader read.
+
+A dataset class of ours, or of a user, declares its options in a dataclass, its attribute ``Options``. What the host's
+classes read is described here.
+"""
 
 from collections.abc import Iterable
+from typing import Any
 
 from basicsr.utils.registry import DATASET_REGISTRY
 
-from dlvr_plugin.data.degradations import Degradation
+from dlvr_plugin.data.clip_dataset import ClipDatasetOptions
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
-from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, Number, OneOf, Text, nullable
+from dlvr_plugin.options.signatures import declared_by, section_of
+from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, Number, Text, ValueType, nullable
 
 _POSITIVE = Integer(minimum=1)
 
@@ -39,6 +44,10 @@ _MEMCACHED = Section(
 _BACKENDS = {'disk': Section({}), 'memcached': _MEMCACHED}
 _BACKEND_DOC = 'how files are read'
 _IO_BACKEND = Option(Variants('io_backend', {**_BACKENDS, 'lmdb': _LMDB}, _BACKEND_DOC), _BACKEND_DOC, is_required=True)
+# How our own datasets of clips read files.
+_CLIP_BACKEND = Variants('io_backend_of_clips', {'disk': Section({}), 'lmdb': _LMDB}, _BACKEND_DOC)
+# What declared options cannot say about themselves, by their dataclass.
+_TYPES_OF: dict[type[Any], dict[str, ValueType]] = {ClipDatasetOptions: {'io_backend': _CLIP_BACKEND}}
 # The test sets of clips take no LMDB.
 _TEST_BACKEND = Option(Variants('io_backend_of_test_clips', _BACKENDS, _BACKEND_DOC), _BACKEND_DOC, is_required=True)
 
@@ -90,29 +99,6 @@ _TEST_CLIPS = {
     ),
 }
 
-_CLIPS = {
-    **_required(_GT),
-    'dataroot_lq': Option(nullable(Text()), 'low-quality frames: a folder or an LMDB; ~ makes them on the fly'),
-    'meta_info_file': Option(nullable(Text()), 'file that lists the clips; ~ takes all'),
-    'io_backend': Option(
-        Variants('io_backend_of_clips', {'disk': Section({}), 'lmdb': _LMDB}, _BACKEND_DOC),
-        _BACKEND_DOC,
-        is_required=True,
-    ),
-    'exclude_clips': Option(nullable(ListOf(OneOf((Text(), Integer())))), 'clips to leave out'),
-    **_required(_NUM_FRAME),
-    'gt_frames': Option(Choice(('all', 'middle')), 'ground truth of all frames, or of the middle one alone'),
-    **_required(_CROP, without=('use_hflip', 'use_rot')),
-    **_INTERVALS,
-    **_REVERSE,
-}
-
-
-def _degradation() -> Option:
-    section = section_of(Degradation, skip=('scale',))
-    one_of = OneOf((section.options['type'].type, section))
-    return Option(nullable(one_of), 'how low-quality frames are made on the fly')
-
 
 def _sections(phase: str) -> dict[str, Section]:
     """Return what the known dataset classes read in a phase."""
@@ -126,7 +112,6 @@ def _sections(phase: str) -> dict[str, Section]:
         **_COLOR,
     }
     sections = {
-        'ClipDataset': {**_CLIPS, 'degradation': _degradation()},
         'REDSDataset': {
             **_REDS,
             'dataroot_flow': Option(nullable(Text()), 'optical flow: a folder or an LMDB', is_required=True),
@@ -171,11 +156,19 @@ def _never_cached() -> Option:
     return Option(Choice((False,)), 'false: this class works no other way', is_required=True)
 
 
+def _declared(dataset: Any) -> Section:
+    """Return the options that a dataset class declares; where it declares none, any key may be one."""
+    declared = declared_by(dataset, 'Options')
+    if declared is None:
+        return Section({}, is_open=True)
+    return section_of(declared, skip=('name', 'type', 'phase', 'scale'), types_of=_TYPES_OF.get(declared))
+
+
 @once_a_registry
 def datasets(phase: str) -> Variants:
     """Return the sections of datasets in a phase, 'train' or 'val', which stands for tests, too.
 
-    Of a dataset class that is not known here, only what its loader reads is checked.
+    Of a dataset class that is not known here and declares no options, only what its loader reads is checked.
     """
     common = {
         'name': Option(Text(), 'name of the set, in logs and folders', is_required=True),
@@ -186,7 +179,7 @@ def datasets(phase: str) -> Variants:
     known = _sections(phase)
     derived = {name: 'It is set by the program: scale stands at the top.' for name in ('scale', 'phase')}
     sections = {
-        name: known.get(name, Section({}, is_open=True)).with_options(common, elsewhere=derived)
-        for name, _ in sorted(DATASET_REGISTRY)
+        name: (known.get(name) or _declared(dataset)).with_options(common, elsewhere=derived)
+        for name, dataset in sorted(DATASET_REGISTRY)
     }
     return Variants(f'dataset_{phase}', sections, 'class of the dataset')

@@ -1,5 +1,19 @@
-"""What each model class reads: networks, keys of ``train`` and of ``val``."""
+"""What each model class reads: networks, keys of ``train`` and of ``val``.
 
+A class of a user, or of another plugin, reads what the nearest of its base classes does that is described here, and
+what it declares in attributes of its own:
+
+``TrainOptions``
+    A dataclass, whose fields are keys of ``train``, beside those of base classes. It is declared as
+    ``core.declarations`` has it: the annotation says type and range, the default what counts where the key is not
+    there, the docstring what it means.
+``network_letters``
+    Letters of networks beside those of the base class: ``('d',)`` for ``network_d`` and ``path.pretrain_network_d``.
+
+Of a class that has no such base class, every key is taken.
+"""
+
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +32,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from dlvr_plugin.options.schema import training
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option
+from dlvr_plugin.options.signatures import declared_by, section_of
 from dlvr_plugin.options.value_types import Bool
 
 
@@ -30,12 +45,14 @@ class ModelOptions:
         train: Keys of ``train``, beside those of the training loop.
         val: Keys of ``val``, beside those of every validation.
         is_known: Whether that is all.
+        note: What to say of other keys of ``train``.
     """
 
     networks: tuple[str, ...] = ('g',)
     train: Mapping[str, Option] = field(default_factory=dict)
     val: Mapping[str, Option] = field(default_factory=dict)
     is_known: bool = True
+    note: str = ''
 
 
 @once_a_registry
@@ -66,11 +83,40 @@ def models() -> dict[type[Any], ModelOptions]:
 
 
 def options_of(name: str) -> ModelOptions:
-    """Return what a class of the model registry reads; nothing is known of one that is not described here."""
-    return models().get(MODEL_REGISTRY.get(name), ModelOptions((), is_known=False))
+    """Return what a class of the model registry reads; see the top of this file."""
+    model = MODEL_REGISTRY.get(name)
+    described = models()
+    if model in described:
+        return described[model]
+    base = _nearest_described(model)
+    lineage = list(getattr(model, '__mro__', ()))
+    own: dict[str, Option] = {}
+    for each in reversed(lineage[: lineage.index(base)] if base is not None else lineage):
+        if (declared := declared_by(each, 'TrainOptions')) is not None:
+            own.update(section_of(declared).options)
+    letters = tuple(getattr(model, 'network_letters', ()))
+    if base is None:
+        return ModelOptions(letters, own, is_known=False)
+    known = described[base]
+    return dataclasses.replace(
+        known,
+        networks=tuple(dict.fromkeys((*known.networks, *letters))),
+        train={**known.train, **own},
+        note=f'(Keys that {name} reads itself are declared in its TrainOptions.)',
+    )
+
+
+def _nearest_described(model: Any) -> type[Any] | None:
+    """Return the nearest base class that is described; None where one of the host's that is not comes first."""
+    for base in model.__mro__ if isinstance(model, type) else ():
+        if base in models():
+            return base
+        if base.__module__.partition('.')[0] == 'basicsr':
+            return None
+    return None
 
 
 def discriminative_space_over(host: ModelOptions) -> ModelOptions:
     """Return what ``DiscriminativeSpaceModel`` reads over a host model."""
     train = {**host.train, **training.discriminative_space()}
-    return ModelOptions((*host.networks, 't'), train, host.val, host.is_known)
+    return dataclasses.replace(host, networks=(*host.networks, 't'), train=train)

@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 
+from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
 from dlvr_plugin.options.value_types import Choice, Number, ValueType, nullable
-
-_IMAGES = ('img', 'img2', 'previous_img', 'previous_img2')  # what a metric gets from the validation
 
 # What the host's signatures and docstrings do not say.
 _REDUCTION = Choice(('none', 'mean', 'sum'))
@@ -65,5 +64,7 @@ def losses() -> Variants:
 def metrics() -> Variants:
     """Return the sections of ``val.metrics``."""
     better = {'better': Option(nullable(Choice(('higher', 'lower'))), 'which values are better')}
-    sections = {name: section_of(each, skip=_IMAGES).with_options(better) for name, each in sorted(METRIC_REGISTRY)}
+    sections = {
+        name: section_of(each, skip=IMAGE_ARGUMENTS).with_options(better) for name, each in sorted(METRIC_REGISTRY)
+    }
     return Variants('metric', sections, 'function of the metric')

@@ -2,17 +2,18 @@
 
 from typing import get_args
 
-from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from dlvr_plugin.models import DiscriminativeSpaceModel
-from dlvr_plugin.models.discriminative_space_options import GeneratorType
+from dlvr_plugin.models.discriminative_space_options import GeneratorType, host_models
 from dlvr_plugin.options.schema import training
 from dlvr_plugin.options.schema.datasets import datasets
 from dlvr_plugin.options.schema.models import ModelOptions, discriminative_space_over, models, options_of
 from dlvr_plugin.options.schema.registered import metrics, networks, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
+from dlvr_plugin.options.signatures import section_of
 from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, OneOf, Text, nullable
+from dlvr_plugin.training.run_options import RunOptions
 
 _NETWORKS = {'g': 'generator G', 'd': 'discriminator', 't': 'loss network T'}
 _POSITIVE = Integer(minimum=1)
@@ -25,26 +26,27 @@ def run_options(is_train: bool) -> Variants:
     sections: dict[str, Section | Variants] = {}
     for name in sorted(MODEL_REGISTRY.keys()):
         if MODEL_REGISTRY.get(name) is DiscriminativeSpaceModel:
-            over = {host: _top_level(host, discriminative_space_over(options_of(host)), is_train) for host in _hosts()}
-            doc = "the framework's model class that trains G"
-            sections[name] = Variants(f'{phase}.{name}.over', over, doc, key='host_model').with_options(
-                {'generator_type': Option(nullable(Choice(get_args(GeneratorType))), 'what G takes and gives')}
-            )
+            sections[name] = _discriminative_space(f'{phase}.{name}.over', is_train)
         else:
             sections[name] = _top_level(name, options_of(name), is_train)
     return Variants(phase, sections, 'class of the model', key='model_type')
 
 
-def _hosts() -> list[str]:
-    """Return the models that train one generator."""
-    known = [(name, each) for name, each in MODEL_REGISTRY if isinstance(each, type) and issubclass(each, SRModel)]
-    return sorted(name for name, each in known if not issubclass(each, DiscriminativeSpaceModel))
+def _discriminative_space(name: str, is_train: bool) -> Variants:
+    hosts, refused = host_models()
+    over = {host: _top_level(host, discriminative_space_over(options_of(host)), is_train) for host in hosts}
+    doc = "the framework's model class that trains G"
+    generator_type = nullable(Choice(get_args(GeneratorType)))
+    return Variants(name, over, doc, key='host_model', refused=refused).with_options(
+        {'generator_type': Option(generator_type, 'what G takes and gives; ~ for what its host model says')}
+    )
 
 
 def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
     """Return the options of a run of one model."""
     options = {
         'name': Option(Text(), 'name of the run and of its folder', is_required=True),
+        'imports': Option(nullable(ListOf(Text())), 'modules, or paths of files, that register classes of your own'),
         'num_gpu': Option(
             OneOf((Integer(minimum=0), Choice(('auto',)))), 'GPUs to use; 0 for the CPU, auto for all', is_required=True
         ),
@@ -64,7 +66,7 @@ def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
     }
     for letter in model.networks:
         is_required = is_train or letter == 'g'
-        options[f'network_{letter}'] = Option(networks(), _NETWORKS[letter], is_required=is_required)
+        options[f'network_{letter}'] = Option(networks(), _NETWORKS.get(letter, 'a network'), is_required=is_required)
     others = {f'network_{letter}': Option(networks(), doc) for letter, doc in _NETWORKS.items()}
     others.update({'host_model': Option(Text()), 'generator_type': Option(Text())})
     return Section(
@@ -110,7 +112,7 @@ def _path(model: ModelOptions) -> Section:
     for letter in model.networks:
         for prefix, (value_type, doc) in of_a_network.items():
             if (prefix, letter) != ('strict_load', 't'):  # T is always loaded so
-                options[f'{prefix}_{letter}'] = Option(value_type, f'{_NETWORKS[letter]}: {doc}')
+                options[f'{prefix}_{letter}'] = Option(value_type, f'{_NETWORKS.get(letter, "a network")}: {doc}')
     patterns = {rf'{prefix}_\w+': Option(each, doc) for prefix, (each, doc) in of_a_network.items()}
     letters = ''.join(model.networks) if model.is_known else 'any'
     return Section(options, {} if model.is_known else patterns, name=f'path.{letters}')
@@ -119,12 +121,13 @@ def _path(model: ModelOptions) -> Section:
 def _train(name: str, model: ModelOptions) -> Section:
     others = {key for other in models().values() for key in other.train} | set(training.discriminative_space())
     return Section(
-        {**training.run(), **model.train},
+        {**training.loop(), **model.train},
         is_open=not model.is_known,
         elsewhere={
             key: f'{name} does not read it. Remove it, or choose the model_type that does.'
             for key in others - set(model.train)
         },
+        note=model.note,
         name=f'train.{name}' + ('.discriminative_space' if 't' in model.networks else ''),
     )
 
@@ -166,7 +169,7 @@ def _logger() -> Section:
             'save_checkpoint_freq': Option(_POSITIVE, 'iterations between two checkpoints', is_required=True),
             'use_tb_logger': Option(Bool(), 'whether to log for TensorBoard', is_required=True),
             'wandb': Option(nullable(wandb), 'Weights & Biases'),
-            'keep_last': Option(nullable(_POSITIVE), 'how many checkpoints to keep; ~ for all'),
+            'keep_last': section_of(RunOptions).options['keep_last'],
         },
         name='logger',
     )

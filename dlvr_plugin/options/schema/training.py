@@ -7,7 +7,8 @@ from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceO
 from dlvr_plugin.options.schema.registered import losses, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, Number, OneOf, ValueType, nullable
+from dlvr_plugin.options.value_types import Bool, Integer, ListOf, Number, ValueType, nullable
+from dlvr_plugin.training.run_options import RunOptions
 
 _POSITIVE = Integer(minimum=1)
 _WEIGHT = Number(minimum=0)
@@ -50,29 +51,9 @@ def scheduler() -> Variants:
     return Variants('scheduler', sections, 'class of the schedule of the learning rate')
 
 
-def _divergence() -> Section:
-    return Section(
-        {
-            'policy': Option(Choice(('stop', 'rollback')), 'what to do where the numbers go wrong'),
-            'max_rollbacks': Option(_POSITIVE, 'how often a run may go back to its last good checkpoint'),
-            'max_offset': Option(nullable(Number(above=0)), 'largest mean offset of a deformable convolution, pixels'),
-        }
-    )
-
-
-def run() -> dict[str, Option]:
+def loop() -> dict[str, Option]:
     """Return what the training loop reads, for models of any type."""
-    networks = ListOf(Choice(('net_g', 'net_t')))
-    return {
-        'total_iter': Option(_POSITIVE, 'iterations of the run', is_required=True),
-        'warmup_iter': Option(Integer(minimum=-1), 'iterations that raise the learning rate from 0; -1 for none'),
-        'amp': Option(nullable(Choice(('bf16', 'fp16'))), 'precision of the networks; ~ for float32'),
-        'channels_last': Option(Bool(), 'whether channels lie side by side in memory'),
-        'compile': Option(OneOf((Bool(), networks)), 'which networks to compile; true for all'),
-        'accum_iter': Option(_POSITIVE, 'batches whose gradients make one iteration'),
-        'grad_clip_g': Option(nullable(Number(above=0)), 'largest norm of the gradient of G; ~ for any'),
-        'divergence': Option(nullable(_divergence()), 'what to do where the numbers go wrong'),
-    }
+    return dict(section_of(RunOptions, skip=('grad_clip_t', 'keep_last')).options)
 
 
 @once_a_registry
@@ -127,19 +108,13 @@ def recurrent_discriminator() -> dict[str, Option]:
 @once_a_registry
 def discriminative_space() -> dict[str, Option]:
     """Return what ``DiscriminativeSpaceModel`` reads beside that of its host model."""
-    matching = section_of(FeatureMatching, skip=('num_layers',))
-    own = section_of(DiscriminativeSpaceOptions, skip=('matching', 'init_t_iters'))
-    ranges = {'content_weight': _WEIGHT, 'relation_weight': _WEIGHT, 'delta': Number(above=0)}
-    options = {
-        **matching.with_options(own.options).options,
-        **{name: Option(each, matching.options[name].doc) for name, each in ranges.items()},
-        'radius': Option(Integer(minimum=0), matching.options['radius'].doc),
-        'layers': Option(ListOf(_POSITIVE, minimum=1), matching.options['layers'].doc),
-    }
+    own = dict(section_of(DiscriminativeSpaceOptions, skip=('matching',)).options)
+    init_t_iters = own.pop('init_t_iters')
+    losses_of_g = section_of(FeatureMatching).with_options(own)
     return {
         'optim_t': Option(optimizer(), 'optimizer of the loss network T', is_required=True),
         'scheduler_t': Option(nullable(scheduler()), 'schedule of T; that of G unless it is given'),
-        'init_t_iters': Option(Integer(minimum=0), 'iterations that train T alone, at the start'),
-        'grad_clip_t': Option(nullable(Number(above=0)), 'largest norm of the gradient of T; ~ for any'),
-        'discriminative_opt': Option(nullable(Section(options)), 'losses in the discriminative space'),
+        'init_t_iters': init_t_iters,
+        'grad_clip_t': section_of(RunOptions).options['grad_clip_t'],
+        'discriminative_opt': Option(nullable(losses_of_g), 'losses in the discriminative space'),
     }

@@ -1,8 +1,10 @@
 // What ties the parts together: one state, the controls and keys that change it, and the address that keeps it.
 
 const MODES = ['toggle', 'wipe', 'side', 'difference', 'profile'];
+const HAS_KEYS = !matchMedia('(pointer: coarse)').matches; // a phone has none
 const HINTS = {
-  toggle: 'Click the picture, or press Space, to exchange A and B in place.',
+  toggle: HAS_KEYS ? 'Click the picture, or press Space, to exchange A and B in place.'
+    : 'Tap the picture to exchange A and B in place.',
   wipe: 'Drag the border: A is to its left, B to its right.',
   side: 'A to the left, B to the right; zoom and position are shared.',
   difference: 'The absolute difference of A and B: black where they are equal.',

@@ -135,6 +135,16 @@ function drawTable() {
   });
   byId('results').replaceChildren(make('thead', {}, makeHeaders()), make('tbody', {}, ...rows));
   byId('intervals-choice').hidden = table.scope !== ALL_CLIPS || !hasIntervals();
+  showEdges();
+}
+
+/** Tell at which sides the table goes on, where it is wider than its place. */
+function showEdges() {
+  const {scrollLeft, scrollWidth, clientWidth} = byId('results-scroll');
+  const rest = scrollWidth - clientWidth;
+  byId('results-frame').dataset.before = scrollLeft > 1;
+  byId('results-frame').dataset.after = scrollLeft < rest - 1;
+  byId('scroll-note').hidden = rest <= 1;
 }
 
 function hasIntervals() {
@@ -155,5 +165,7 @@ function setUpTable() {
   });
   byId('table-note').textContent = 'Arrows show which values are better.'
     + (rated.length > 1 ? ' Best in bold, second best underlined.' : '');
+  byId('results-scroll').addEventListener('scroll', showEdges, {passive: true});
+  new ResizeObserver(showEdges).observe(byId('results-scroll'));
   drawTable();
 }

@@ -1,0 +1,123 @@
+"""What a metric declares about itself, once; commands, validation, tables and figures follow from it.
+
+A metric is a file of this package: pure functions, a ``MetricSpec``, and ``calculate_NAME`` for option files and for
+scripts of the framework. ``dlvr_plugin.metrics`` imports the file by one line.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.metrics.lpips_distance import LpipsDistance
+
+Direction = Literal['higher', 'lower']
+LooksAt = Literal['frame', 'previous', 'clip']
+Aspect = Literal['distortion', 'perception', 'motion']
+
+IMAGE_ARGUMENTS = ('img', 'img2', 'previous_img', 'previous_img2')
+"""What a registered function gets from the validation; its other arguments are options."""
+
+
+class NoValueError(InvalidValueError):
+    """A metric has no value of a frame, which is for the protocol to judge as NaN is."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How a metric is measured.
+
+    Attributes:
+        settings: By the names in ``MetricSpec.settings``.
+        lpips: Distance, where the metric needs one.
+        device: GPU for metrics that may use one; None for the CPU. LPIPS has its own.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    lpips: LpipsDistance | None = None
+    device: torch.device | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """A metric of restored clips.
+
+    Attributes:
+        name: Name in commands and files.
+        label: Name in tables.
+        summary: What it is, in a line.
+        direction: Which values are better.
+        decimals: Digits that a table shows.
+        measure: The value of a frame: takes the restored ``Frame``, that of the ground truth and ``How``. Of a metric
+            that looks at a clip: the value of each frame; takes the restored images, the true ones and ``How``.
+        unit: Empty where there is none.
+        aspect: What it judges; a tradeoff is drawn between distortion and one of the others.
+        looks_at: 'frame'; 'previous', that frame and the one before, so that the first one has no value; or 'clip'.
+        settings: Names of the settings in ``How``, and of the keys of the protocol that give them.
+        version: Raised whenever the numbers change, so that what was measured before is not taken for them.
+        packages: Those that the numbers depend on.
+        tool_versions: Versions of programs that the numbers depend on, by name.
+        needs_ground_truth: Whether it compares with the ground truth.
+        needs_lpips: Whether it needs the weights of LPIPS. Its function then takes net, weights and random_weights.
+        may_use_device: Whether it can be computed on a GPU.
+        check_tools: Raises a DataError where a program that it needs is missing.
+        function: The function of the framework's registry that option files name; None for none.
+        read_options: Returns settings of the options of ``function``; None where they are the same.
+    """
+
+    name: str
+    label: str
+    summary: str
+    direction: Direction
+    decimals: int
+    measure: Callable[..., Any]
+    unit: str = ''
+    aspect: Aspect
+    looks_at: LooksAt = 'frame'
+    settings: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
+    packages: tuple[str, ...] = ()
+    tool_versions: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    needs_ground_truth: bool = True
+    needs_lpips: bool = False
+    may_use_device: bool = False
+    check_tools: Callable[[], object] | None = None
+    function: Callable[..., Any] | None = None
+    read_options: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+
+    def effective(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of the settings that have an effect: the border counts only where it is cropped."""
+        crops_border = settings.get('crop', 'border') == 'border'
+        return {name: value for name, value in settings.items() if name != 'crop_border' or crops_border}
+
+
+METRICS: dict[str, MetricSpec] = {}
+"""The metrics by name, in the order in which they were registered."""
+
+
+def register(spec: MetricSpec) -> MetricSpec:
+    """Make a metric known, and return it.
+
+    Raises:
+        ValueError: Another one has its name.
+    """
+    if spec.name in METRICS:
+        raise ValueError(f'There are two metrics of the name {spec.name}.')
+    METRICS[spec.name] = spec
+    return spec
+
+
+def check_metrics(names: Iterable[str]) -> None:
+    """Demand known metrics, each once.
+
+    Raises:
+        InvalidValueError: One is unknown or named twice, or there is none.
+    """
+    names = list(names)
+    for name in names:
+        if name not in METRICS:
+            raise InvalidValueError(f'metrics must be some of {", ".join(METRICS)}, got {name!r}.')
+    if not names or len(set(names)) < len(names):
+        raise InvalidValueError(f'metrics must name at least one, each once, got {" ".join(names) or "none"}.')

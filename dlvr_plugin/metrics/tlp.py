@@ -1,0 +1,81 @@
+"""tLP: how far the change from frame to frame, as LPIPS sees it, is from that of the ground truth."""
+
+from typing import Any
+
+import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from dlvr_plugin.metrics.frames import Crop, Frame, check_images
+from dlvr_plugin.metrics.lpips_distance import LpipsNet
+from dlvr_plugin.metrics.lpips_metric import LPIPS_PACKAGES, LPIPS_SETTINGS, lpips, lpips_features
+from dlvr_plugin.metrics.spec import How, MetricSpec, register
+
+
+def tlp(
+    previous_img: np.ndarray,
+    img: np.ndarray,
+    previous_img2: np.ndarray,
+    img2: np.ndarray,
+    **options: Any,
+) -> float:
+    """Return by how much the LPIPS between two restored frames differs from that of the true ones; lower is better.
+
+    Args:
+        previous_img: Restored frame t-1, (h, w, 3), BGR, uint8.
+        img: Restored frame t.
+        previous_img2: Ground truth of frame t-1.
+        img2: Ground truth of frame t.
+        **options: Those of ``lpips``, which also says what it raises.
+
+    Source: Chu et al., TecoGAN: |LPIPS(Gen_{t-1}, Gen_t) - LPIPS(GT_{t-1}, GT_t)|.
+    """
+    check_images(img, img2)
+    return abs(lpips(previous_img, img, **options) - lpips(previous_img2, img2, **options))
+
+
+@METRIC_REGISTRY.register()
+def calculate_tlp(
+    img: np.ndarray,
+    img2: np.ndarray,
+    previous_img: np.ndarray,
+    previous_img2: np.ndarray,
+    *,
+    net: LpipsNet = 'alex',
+    weights: str | None = None,
+    random_weights: bool = False,
+    crop: Crop = 'none',
+    crop_border: int = 8,
+) -> float:
+    """Return the tLP of images (h, w, 3), BGR, uint8; lower is better. See ``tlp``; options as for ``lpips``."""
+    options: dict[str, Any] = {'net': net, 'weights': weights, 'random_weights': random_weights}
+    return tlp(previous_img, img, previous_img2, img2, **options, crop=crop, crop_border=crop_border)
+
+
+def _measure(restored: Frame, truth: Frame, how: How) -> float:
+    return abs(_change_to(restored, how) - _change_to(truth, how))
+
+
+def _change_to(frame: Frame, how: How) -> float:
+    """Return LPIPS from the frame before."""
+    assert how.lpips is not None
+    assert frame.previous is not None
+    return how.lpips.distance(lpips_features(frame.previous, how), lpips_features(frame, how))
+
+
+register(
+    MetricSpec(
+        name='tlp',
+        label='tLP',
+        summary='distance of the LPIPS from frame to frame from that of the ground truth; of TecoGAN',
+        direction='lower',
+        decimals=4,
+        aspect='motion',
+        looks_at='previous',
+        settings=LPIPS_SETTINGS,
+        packages=LPIPS_PACKAGES,
+        needs_lpips=True,
+        may_use_device=True,
+        measure=_measure,
+        function=calculate_tlp,
+    )
+)

@@ -1,0 +1,104 @@
+"""Tables of the plugin's own options in Markdown, from their declarations."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.data import ClipDataset, Degradation
+from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
+from dlvr_plugin.options.schema.datasets import datasets
+from dlvr_plugin.options.schema.run import run_options
+from dlvr_plugin.options.schema.training import discriminative_space, loop
+from dlvr_plugin.options.sections import NOT_DECLARED, Option, Section, Variants
+from dlvr_plugin.options.signatures import section_of
+from dlvr_plugin.options.value_types import ListOf, Null, OneOf, ValueType
+from dlvr_plugin.training.divergence import DivergenceOptions
+
+_INTRODUCTION = """# Options
+
+What the plugin reads, beside the options of BasicSR. `dlvr options check FILE` compares a
+file with all of this, and with what BasicSR's classes read. This page is written by
+`dlvr options table --out docs/options.md`, from the declarations in the code.
+"""
+_OF_THE_TOP = ('imports', 'host_model', 'generator_type', 'network_t')
+
+
+def format_reference() -> str:
+    """Return the page of the documentation, one table a section."""
+    tables = (f'\n## {title}\n\n{_table(options)}' for title, options in _sections())
+    return _INTRODUCTION + ''.join(tables)
+
+
+def _sections() -> Iterator[tuple[str, Mapping[str, Option]]]:
+    over = run_options(True).sections['DiscriminativeSpaceModel']
+    assert isinstance(over, Variants)
+    a_run = {over.key: over.selector, **over.sections['EDVRModel'].options}
+    space = dict(discriminative_space())
+    losses_of_g = _section_in(space.pop('discriminative_opt').type)
+    yield 'Top of the file', {name: a_run[name] for name in _OF_THE_TOP}
+    yield '`network_t`, `type: LossNetT`', section_of(LossNetT).options
+    yield '`train`, of every model', loop()
+    yield '`train.divergence`', section_of(DivergenceOptions).options
+    yield '`train`, of `DiscriminativeSpaceModel`', space
+    yield '`train.discriminative_opt`', losses_of_g.options
+    yield '`logger`', {'keep_last': _section_in(a_run['logger'].type).options['keep_last']}
+    yield '`val`', _of_validation(_section_in(a_run['val'].type))
+    yield '`datasets.*`, `type: ClipDataset`', _own(ClipDataset.__name__)
+    yield '`degradation`', section_of(Degradation).options
+    yield '`pixel_opt`, `type: HuberLoss`', section_of(HuberLoss).options
+    yield '`perceptual_opt`, `type: DiscriminativeSpaceLoss`', section_of(DiscriminativeSpaceLoss).options
+
+
+def _of_validation(val: Section) -> dict[str, Option]:
+    return {name: val.options[name] for name in ('skip_frames', 'picture_clips', 'keep_best')}
+
+
+def _own(dataset: str) -> dict[str, Option]:
+    """Return what a dataset reads, but for what its loader does."""
+    declared = section_of(ClipDataset.Options).options
+    of_all = datasets('train').sections[dataset].options
+    return {name: each for name, each in of_all.items() if name in declared}
+
+
+def _section_in(value_type: ValueType) -> Section:
+    """Return the section that a value may be, among other things."""
+    types = value_type.types if isinstance(value_type, OneOf) else (value_type,)
+    (found,) = [each for each in types if isinstance(each, Section)]
+    return found
+
+
+def _table(options: Mapping[str, Option]) -> str:
+    rows = ['| key | default | expected | meaning |', '|---|---|---|---|']
+    for name, option in options.items():
+        cells = (f'`{name}`', _default(option), _expected(option.type), _meaning(option))
+        rows.append('| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |')
+    return '\n'.join(rows) + '\n'
+
+
+def _meaning(option: Option) -> str:
+    """Return the line of an option as a sentence of Markdown."""
+    return f'{option.doc[:1].upper()}{option.doc[1:]}'.replace('``', '`')
+
+
+def _default(option: Option) -> str:
+    if option.is_required:
+        return 'required'
+    return '' if option.default is NOT_DECLARED else f'`{_as_yaml(option.default)}`'
+
+
+def _as_yaml(value: Any) -> str:
+    if value is None:
+        return '~'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(_as_yaml, value))}]'
+    return str(value)
+
+
+def _expected(value_type: ValueType) -> str:
+    if isinstance(value_type, OneOf):
+        return ' or '.join('`~`' if isinstance(each, Null) else _expected(each) for each in value_type.types)
+    if isinstance(value_type, ListOf):
+        return f'a list of {value_type.item.expected}'
+    return value_type.expected
