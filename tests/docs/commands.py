@@ -1,60 +1,50 @@
 """The commands that pages show: whether they would be accepted, and running them."""
 
+import argparse
 import contextlib
 import glob
 import io
 import re
 import shlex
+from collections.abc import Iterator
 from unittest import mock
 
 from dlvr_plugin import test as test_command
 from dlvr_plugin import train as train_command
 from dlvr_plugin.cli import main as cli
-from dlvr_plugin.options import parse
+from dlvr_plugin.cli.command_parser import CommandParser
+from dlvr_plugin.options.arguments import add_run_arguments
 from tests.helpers import REPOSITORY
 
 # Programs of others that pages name; they are never run.
-_OTHERS = ('pip', 'source', 'tensorboard', 'torchrun', 'git', 'cd', 'export', 'curl')
-_SUBCOMMANDS = {
-    'data': ('prepare', 'check', 'show'),
-    'options': ('check', 'schema'),
-    'figure': ('crops', 'profile', 'flow', 'curves', 'tradeoff'),
-    'evaluate': (),
-    'report': (),
-    'export': (),
+_OTHERS = ('pip', 'source', 'tensorboard', 'curl', 'playwright')
+_RUNS = {'dlvr_plugin.train': train_command, 'dlvr_plugin.test': test_command}
+
+
+def _root_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``dlvr``."""
+    with mock.patch.object(CommandParser, 'parse_command', lambda self, words: argparse.Namespace(root=self)):
+        return cli.parse([]).root
+
+
+def _walk(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    yield name, parser
+    for action in parser._actions:
+        for word, child in (action.choices or {}).items() if isinstance(action, argparse._SubParsersAction) else ():
+            yield from _walk(child, f'{name} {word}')
+
+
+PARSERS = dict(_walk(_root_parser(), 'dlvr'))
+"""The parsers of all commands, ``dlvr data prepare`` and so on."""
+
+COMMAND_FLAGS = {
+    flag
+    for text in [
+        *(parser.format_help() for parser in PARSERS.values()),
+        *(path.read_text() for path in REPOSITORY.glob('scripts/*/*.py')),
+    ]
+    for flag in re.findall(r'--[a-z][\w-]*', text)
 }
-
-
-def _parse(argv: list[str]) -> str:
-    """Return what the ``dlvr`` command says about arguments that it does not accept, empty where it accepts them."""
-    said = io.StringIO()
-    with (
-        contextlib.redirect_stderr(said),
-        contextlib.redirect_stdout(io.StringIO()),
-        mock.patch.object(cli, 'exit_code_of', lambda action: 0),  # parse, and leave the work
-    ):
-        try:
-            cli.main(argv)
-        except SystemExit as end:
-            return said.getvalue() if end.code else ''
-    return ''
-
-
-def _help_of(argv: list[str]) -> str:
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-        cli.main([*argv, '--help'])
-    return text.getvalue()
-
-
-def _all_flags() -> set[str]:
-    helps = [parse._parser().format_help(), *(path.read_text() for path in REPOSITORY.glob('scripts/*/*.py'))]
-    for group, commands in _SUBCOMMANDS.items():
-        helps += [_help_of([group, command]) for command in commands] or [_help_of([group])]
-    return {flag for text in helps for flag in re.findall(r'--[a-z][\w-]*', text)}
-
-
-COMMAND_FLAGS = _all_flags()
 
 
 def accept(words: list[str]) -> str:
@@ -63,30 +53,32 @@ def accept(words: list[str]) -> str:
         words = words[1:]
     program, *rest = words
     if program == 'dlvr':
-        return _parse(rest)
+        return _parse(lambda: cli.parse(rest))
     if program == 'python' and rest[:1] == ['-m']:
-        if rest[1] in ('dlvr_plugin.train', 'dlvr_plugin.test'):
-            return _accept_run(rest[2:])
+        if rest[1] in _RUNS:
+            parser = argparse.ArgumentParser()
+            add_run_arguments(parser)
+            return _parse(lambda: parser.parse_args(rest[2:]))
         return '' if rest[1] == 'pytest' else f'no module {rest[1]}'
     if program in ('bash', 'python'):
-        if rest and rest[0].startswith('scripts/') and not (REPOSITORY / rest[0]).is_file():
+        if rest[0].startswith('scripts/') and not (REPOSITORY / rest[0]).is_file():
             return f'{rest[0]} does not exist'
-        flags = [word for word in rest if word.startswith('--')]
-        unknown = [flag for flag in flags if flag not in COMMAND_FLAGS]
-        return f'unknown: {unknown}' if unknown else ''
+        unknown = [word for word in rest if word.startswith('--') and word not in COMMAND_FLAGS]
+        missing = [word for word in rest if word.startswith('options/') and not (REPOSITORY / word).is_file()]
+        return f'unknown: {[*unknown, *missing]}' if unknown or missing else ''
     return '' if program in _OTHERS else f'unknown program {program}'
 
 
-def _accept_run(arguments: list[str]) -> str:
+def _parse(parse) -> str:
+    """Return what a parser says about arguments that it does not accept, or which option file there is not."""
     said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         try:
-            args = parse._parser().parse_args(arguments)
-        except SystemExit:
-            return said.getvalue()
-    if args.opt.startswith('options/') and not (REPOSITORY / args.opt).is_file():
-        return f'{args.opt} does not exist'
-    return ''
+            args = parse()
+        except SystemExit as end:
+            return said.getvalue() if end.code else ''
+    opt = getattr(args, 'opt', '')
+    return f'{opt} does not exist' if opt.startswith('options/') and not (REPOSITORY / opt).is_file() else ''
 
 
 def run(command: str) -> int:
@@ -95,6 +87,6 @@ def run(command: str) -> int:
     words = [found for word in words for found in (sorted(glob.glob(word)) if '*' in word else [word])]
     if program == 'dlvr':
         return cli.main(words)
-    if program == 'python' and words[0] == '-m':
-        return {'dlvr_plugin.train': train_command, 'dlvr_plugin.test': test_command}[words[1]].main(words[2:])
+    if program == 'python' and words[0] == '-m' and words[1] in _RUNS:
+        return _RUNS[words[1]].main(words[2:])
     raise AssertionError(f'{command}: no test runs {program}; say by <!-- needs: ... --> what it needs')

@@ -10,7 +10,7 @@ PAGES = sorted([REPOSITORY / 'README.md', *REPOSITORY.glob('.github/*.md'), *REP
 LANGUAGES = ('bash', 'yaml', 'python', 'text')
 
 _FENCE = re.compile(r'^( *)```(\w*)\n(.*?)^\1```$', re.DOTALL | re.MULTILINE)
-_MARK = re.compile(r'<!-- (needs|into): (.+?) -->')
+_MARK = re.compile(r'<!-- (needs|into|file|line): (.+?) -->')
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Block:
         language: Word behind the fence.
         code: Text, without the indentation of the fence.
         needs: What it needs to be run, by a comment ``<!-- needs: REDS -->`` in front; None where it runs anywhere.
+        recipe: File that a recipe makes or adds to, by ``<!-- file: ... -->`` or ``<!-- line: ... -->``.
         into: Option file that a fragment of YAML belongs to, by a comment ``<!-- into: options/... -->``.
     """
 
@@ -32,6 +33,7 @@ class Block:
     code: str
     needs: str | None = None
     into: str | None = None
+    recipe: str | None = None
 
     def __str__(self) -> str:
         return f'{self.page}:{self.line}'
@@ -57,6 +59,7 @@ def blocks_of(page: Path, text: str | None = None) -> list[Block]:
                 language=match[2],
                 code=re.sub(rf'^{match[1]}', '', match[3], flags=re.MULTILINE),
                 needs=marks.get('needs'),
+                recipe=marks.get('file') or marks.get('line'),
                 into=marks.get('into'),
             )
         )

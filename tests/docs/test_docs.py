@@ -2,20 +2,28 @@
 
 import glob
 import importlib
+import os
 import re
 import shlex
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from dlvr_plugin.evaluation.protocol import Protocol
+from dlvr_plugin.metrics import METRICS
 from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.yaml_reader import read_file
-from tests.docs.commands import COMMAND_FLAGS, accept, run
+from tests.docs.commands import COMMAND_FLAGS, PARSERS, accept, run
 from tests.docs.pages import BLOCKS, LANGUAGES, PAGES, REPOSITORY, anchors_of, blocks_of, links_of, prose_of, spans_of
 from tests.docs.workspace import CLIPS, make_workspace
 from tests.helpers import read_options
 
-RUN_PAGES = sorted({block.page for block in BLOCKS if block.language in ('bash', 'python') and not block.needs})
+# Recipes are run by test_recipes.py.
+RUN_BLOCKS = [each for each in BLOCKS if each.language in ('bash', 'python') and not each.needs and not each.recipe]
+RUN_PAGES = sorted({block.page for block in RUN_BLOCKS} - {'docs/own_classes.md'})  # it registers classes
 NEEDS = {
     'network',  # downloads, or installs
     'minutes',
@@ -41,6 +49,25 @@ def test_readme_leads_to_every_page():
     index = REPOSITORY / 'docs/README.md'
     assert 'docs/README.md' in links_of(REPOSITORY / 'README.md')
     assert {page.name for page in index.parent.glob('*.md')} - {'README.md'} <= set(links_of(index))
+
+
+def test_the_readme_names_all_commands():
+    named = re.findall(r'^\| `(dlvr [a-z ]+)` \|', (REPOSITORY / 'README.md').read_text(), re.MULTILINE)
+    assert len(named) == len(set(named))
+    groups = {name for name in PARSERS if any(other.startswith(f'{name} ') for other in PARSERS)}
+    assert set(named) == {name for name in PARSERS if name not in groups and 'figure ' not in name} | {'dlvr figure'}
+
+
+def test_evaluate_names_all_metrics_and_defaults():
+    text = (REPOSITORY / 'docs/evaluate.md').read_text()
+    rows = re.findall(r'^\| (`.+?) \|.*\| (higher|lower) \|', text, re.MULTILINE)
+    directions = {name: better for names, better in rows for name in spans_of(names)}
+    assert directions == {name: spec.direction for name, spec in METRICS.items()}
+    defaults = asdict(Protocol())
+    del defaults['lpips_net']  # is with the metric
+    rows = re.findall(r'^\| (`--.+?) \| `?(\w+)`? \|', text, re.MULTILINE)
+    shown = {flag[2:].replace('-', '_'): value for flags, value in rows for flag in spans_of(flags)}
+    assert shown == {name: str(value) for name, value in defaults.items()}
 
 
 def test_the_demo_ends_with_headings_of_the_readme():
@@ -77,28 +104,28 @@ def test_spans_name_what_exists(page):
         if match := re.match(r'(--[a-z][\w-]*)', span):
             assert match[1] in COMMAND_FLAGS, f'{_name(page)}: no command has {span}'
         if span.startswith('dlvr '):
-            words = shlex.split(span)
-            assert not accept([*words[: 1 + _num_names(words)], '--help']), f'{_name(page)}: {span} is no command'
+            words = span.split()
+            command = next(name for n in (3, 2, 1) if (name := ' '.join(words[:n])) in PARSERS)
+            assert command != 'dlvr' or words[1].startswith('--'), f'{_name(page)}: {span} is no command'
+            for flag in re.findall(r'--[a-z][\w-]*', span):
+                assert flag in PARSERS[command].format_help(), f'{_name(page)}: {command} has no {flag}'
         if match := re.fullmatch(r'(train|val|path|logger|datasets|network_[gt])((\.\w+)+)(:.*)?', span):
             for key in match[2].split('.')[1:]:
                 assert f'"{key}"' in schema, f'{_name(page)}: {span} is no option'
-
-
-def _num_names(words: list[str]) -> int:
-    names = [word for word in words[1:3] if re.fullmatch(r'[a-z]+', word)]
-    return len(names) if words[1] in ('data', 'options', 'figure') else min(len(names), 1)
 
 
 def test_glossary_tells_old_names_from_new_ones():
     rows = re.findall(r'^\| `([^`]+)` \| (`.+`) \|$', (REPOSITORY / 'docs/glossary.md').read_text(), re.MULTILINE)
     files = [(old, spans_of(new)) for old, new in rows if '/' in new]
     names = [(old, spans_of(new)) for old, new in rows if re.fullmatch(r'`[\w.]+\.\w+`', new)]
-    assert len(files) > 20 and len(names) > 5
+    assert len(files) > 20
+    assert len(names) > 5
     for old, new in files:
         assert not (REPOSITORY / 'dlvr_plugin' / old).exists(), f'{old} is still there'
         assert all((REPOSITORY / 'dlvr_plugin' / name).exists() for name in new), f'{new} is not there'
     for old, (new,) in names:
-        assert _find(new) is not None and _find(old) is None, f'{old} -> {new}'
+        assert _find(new) is not None, f'{new} is not there'
+        assert _find(old) is None, f'{old} is still there'
 
 
 def _find(name: str) -> object | None:
@@ -124,8 +151,8 @@ def test_commands_and_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('DLVR_ROOT', str(tmp_path))
     names: dict[str, object] = {'__name__': 'docs'}
-    for block in BLOCKS:
-        if block.page != page or block.needs:
+    for block in RUN_BLOCKS:
+        if block.page != page:
             continue
         if block.language == 'python':
             exec(compile(block.code, str(block), 'exec'), names)
@@ -133,7 +160,7 @@ def test_commands_and_examples_run(page, tmp_path, monkeypatch):
             assert run(command) == 0, f'{block}: {command}'
 
 
-@pytest.mark.parametrize('block', [block for block in BLOCKS if block.language == 'yaml'], ids=str)
+@pytest.mark.parametrize('block', [each for each in BLOCKS if each.language == 'yaml' and not each.recipe], ids=str)
 def test_options_are_accepted(block, tmp_path):
     """Whole files as they stand; fragments within the option file that they belong to."""
     path = tmp_path / 'block.yml'
@@ -194,3 +221,20 @@ def test_own_clips_from_data_to_restored_frames(tmp_path, monkeypatch):
                 flags += ' train:init_t_iters=1'
             assert run(command + flags) == 0, f'{block}: {command}'
     assert len(list(Path('results/my_test').rglob('*.png'))) == CLIPS['holiday']
+
+
+@pytest.mark.slow
+def test_own_classes_train(tmp_path):
+    """The page's classes, option file and commands, in processes of their own, which may register classes."""
+    make_workspace(tmp_path)
+    blocks = [block for block in BLOCKS if block.page == 'docs/own_classes.md']
+    for block in blocks:
+        if block.recipe:
+            (tmp_path / block.recipe).write_text(block.code)
+    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY), 'DLVR_ROOT': str(tmp_path), 'OMP_NUM_THREADS': '1'}
+    for block in blocks:
+        for command in block.commands if block.language == 'bash' else ():
+            words = [sys.executable, '-m', 'dlvr_plugin.cli', *shlex.split(command)[1:]]
+            done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, f'{block}: {command}\n{done.stdout[-2000:]}{done.stderr[-2000:]}'
+    assert (tmp_path / 'experiments/my_own/models/net_g_latest.pth').is_file()
