@@ -43,8 +43,8 @@ def main() -> int:
         '  Minutes on a CPU show that everything runs, not what the method can do. Next:',
         '    tensorboard --logdir tb_logger              the curves',
         '    README.md, "Train on REDS"                  the settings of the paper',
-        '    README.md, "Use it with another model"      another generator',
-        '    README.md, "Data"                           your own clips and videos',
+        '    README.md, "Another generator"              BasicVSR, EDSR, SwinIR and others',
+        '    README.md, "Your own clips"                 your own clips and videos',
         '',
     ]
     print('\n'.join(lines))

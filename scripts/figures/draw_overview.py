@@ -1,4 +1,4 @@
-"""Draw overview.svg, the README's figure of one training step."""
+"""Draw overview.svg, the figure of one training step in docs/how_it_works.md."""
 
 from pathlib import Path
 from xml.sax.saxutils import escape
