@@ -243,8 +243,11 @@ def test_options_are_not_changed():
     [
         ({'host_model': 'EDVRModle'}, "host_model must be one of .*got 'EDVRModle'. Did you mean EDVRModel?"),
         ({'host_model': None}, 'host_model must be one of'),
-        ({'host_model': 'SRGANModel'}, 'host_model: SRGANModel has a discriminator of its own, whose place T takes'),
-        ({'host_model': 'VideoRecurrentGANModel'}, 'VideoRecurrentGANModel has a discriminator of its own'),
+        (
+            {'host_model': 'SRGANModel'},
+            'SRGANModel trains a discriminator of its own, which the discriminative space',
+        ),
+        ({'host_model': 'VideoRecurrentGANModel'}, 'VideoRecurrentGANModel trains a discriminator of its own'),
         (
             {'network_g': {'type': 'BasicVSR'}, 'generator_type': 'image'},
             r'generator_type must be recurrent, because network_g \(BasicVSR\) takes a clip and gives a clip',

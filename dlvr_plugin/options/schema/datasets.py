@@ -9,7 +9,7 @@ from typing import Any
 
 from basicsr.utils.registry import DATASET_REGISTRY
 
-from dlvr_plugin.data.clip_dataset import ClipDatasetOptions
+from dlvr_plugin.data.clip_dataset import ClipDataset, ClipDatasetOptions
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import declared_by, section_of
@@ -181,6 +181,8 @@ def datasets(phase: str) -> Variants:
     if phase != 'train':
         common = {**_LOADER, 'name': common['name']}
     known = _sections(phase)
+    if phase != 'train':  # one problem is enough: that it is the class for the training
+        known[ClipDataset.__name__] = Section({}, is_open=True)
     derived = {name: 'It is set by the program: scale stands at the top.' for name in ('scale', 'phase')}
     sections = {
         name: (known.get(name) or _declared(dataset)).with_options(common, elsewhere=derived)
