@@ -9,10 +9,11 @@ from typing import Any
 from basicsr.data import build_dataset
 from basicsr.utils import get_root_logger
 
+from dlvr_plugin import host
 from dlvr_plugin.clips.clip_store import ClipStore
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.images import write_image
-from dlvr_plugin.data import ClipDataset
+from dlvr_plugin.data import ClipDataset, framework_datasets
 from dlvr_plugin.options.datasets_of_files import read_datasets
 from dlvr_plugin.report.contact_sheet import draw_contact_sheet
 
@@ -35,7 +36,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _build_from_file(path: Path, imports: Sequence[str]) -> Any:
-    """Build the training set of an option file."""
+    """Build the training set of an option file, which may be one of the framework's over raw records."""
+    host.apply()
+    framework_datasets.install()
     for phase, scale, dataset in read_datasets(path, imports):
         if phase == 'train':
             return build_dataset({**dataset, 'phase': phase, 'scale': scale})

@@ -79,7 +79,11 @@ def build_dataset(reader: str, root: Path) -> Any:
         # The framework imports this module, which torchvision has no longer, for one function that is not used here.
         sys.modules.setdefault('torchvision.transforms.functional_tensor', functional)
     else:
-        import dlvr_plugin  # noqa: F401
+        from dlvr_plugin import host
+        from dlvr_plugin.data import framework_datasets
+
+        host.apply()
+        framework_datasets.install()
     if name == 'ClipDataset':
         from dlvr_plugin.data import ClipDataset
 

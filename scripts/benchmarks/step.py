@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import dlvr_plugin  # noqa: F401  makes the framework importable
+from dlvr_plugin import host  # makes the framework importable
 
 # isort: split
 from basicsr.archs import vgg_arch
@@ -34,6 +34,7 @@ from basicsr.models.edvr_model import EDVRModel
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.archs.loss_net_arch import fake_windows
 from dlvr_plugin.losses import FeatureMatching
+from dlvr_plugin.training import step_features
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.updates import GuardedUpdates
 
@@ -289,6 +290,8 @@ def main() -> None:
     parser.add_argument('--json', type=Path, help='file to write the figures to')
     parser.add_argument('--memory-of', choices=NAMES, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    host.apply()
+    step_features.install()
     args.batch = args.batch or (32 if args.device == 'cuda' else 2)
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True  # as both training loops have it

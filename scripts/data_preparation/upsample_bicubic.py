@@ -11,7 +11,7 @@ from basicsr.utils.matlab_functions import imresize
 from tqdm import tqdm
 
 from dlvr_plugin.clips.clip_reader import ClipReader
-from dlvr_plugin.data.prepare import write_image
+from dlvr_plugin.core.images import write_image
 
 
 def main() -> None:
