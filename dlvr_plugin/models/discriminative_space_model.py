@@ -18,7 +18,6 @@ from torch.utils.data import DataLoader
 
 from dlvr_plugin.archs import JointPass
 from dlvr_plugin.core.checkpoints import load_weights
-from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.losses import SequenceLoss, sequence_loss, total_loss
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
@@ -26,6 +25,7 @@ from dlvr_plugin.models.discriminative_space_options import (
     find_generator_type,
     find_host_model,
 )
+from dlvr_plugin.models.windows import Window, take_window
 
 if TYPE_CHECKING:
     from basicsr.models.sr_model import SRModel as HostModel
@@ -58,7 +58,7 @@ class DiscriminativeSpaceModel(HostModel):
     separate passes.
 
     The first ``init_t_iters`` iterations train T alone. What the options say about G (schedule, warm-up, frozen
-    parts) counts from the iteration behind them.
+    parts) counts from the iteration after them.
 
     Raises:
         InvalidValueError: An option or a checkpoint that cannot be used. InvalidTypeError: a value of the wrong type.
@@ -66,6 +66,7 @@ class DiscriminativeSpaceModel(HostModel):
     Source: Sections 3.1 and 3.2 of the paper; equations 1 to 6.
     """
 
+    window: Window  # of the last batch
     sequence_loss: SequenceLoss  # T's, of the last iteration
 
     def __new__(cls, opt: dict[str, Any]) -> 'DiscriminativeSpaceModel':
@@ -162,39 +163,19 @@ class DiscriminativeSpaceModel(HostModel):
         super().feed_data(data)
 
     def _keep_window(self, data: dict[str, Any]) -> None:
-        """Keep the ground-truth frames that T looks at, and leave in ``data`` what the host's step takes.
-
-        Sets ``gt_window`` (B, T, C, H, W), T = 2N + 1 but for recurrent generators and single images;
-        ``lq_neighbours``, the inputs to restore the other frames of the window from, where the fake needs them; and
-        ``matching``, without the relation loss where there is no window.
-        """
-        gt, radius = data['gt'], self.options.matching.radius
-        self.lq_neighbours: list[Tensor] = []
-        self.matching = self.options.matching
-        if gt.dim() == 4:  # (B, C, H, W) -> (B, 1, C, H, W)
-            self.gt_window = gt.unsqueeze(1)
-            self.matching = replace(self.matching, radius=0)
-            self._say_no_window(radius)
-            return
-        num_frame = gt.shape[1]
-        if num_frame < 2 * radius + 1:
-            raise InvalidValueError(
-                f'radius {radius} needs windows of {2 * radius + 1} frames, but a sample has {num_frame}. Raise '
-                'datasets.train.num_frame or lower train.discriminative_opt.radius.'
-            )
-        if self.generator_type == 'recurrent':
-            self.gt_window = gt
-            return
-        middle = num_frame // 2
-        self.gt_window = gt[:, middle - radius : middle + radius + 1]
-        data['gt'] = gt[:, middle]
-        if self.options.fake == 'generated':
-            # A sample has the frames that G takes, and N more at each end to restore the neighbours from.
-            length = 1 if self.generator_type == 'image' else num_frame - 2 * radius
-            start = middle - length // 2
-            inputs = [data['lq'][:, start + n : start + n + length] for n in range(-radius, radius + 1)]
-            data['lq'] = inputs.pop(radius)
-            self.lq_neighbours = inputs
+        """Keep the ground-truth frames that T looks at, and leave in ``data`` what the host's step takes."""
+        matching = self.options.matching
+        self.window = take_window(
+            data['lq'],
+            data['gt'],
+            generator_type=self.generator_type,
+            radius=matching.radius,
+            fake=self.options.fake,
+        )
+        data['lq'], data['gt'] = self.window.lq, self.window.gt
+        self.matching = matching if self.window.has_neighbours else replace(matching, radius=0)
+        if not self.window.has_neighbours:
+            self._say_no_window(matching.radius)
 
     def _say_no_window(self, radius: int) -> None:
         if radius > 0 and not self.said_no_window:
@@ -244,10 +225,10 @@ class DiscriminativeSpaceModel(HostModel):
             clip = output.detach()
             generated = [clip[:, :radius], restored, clip[:, clip.shape[1] - radius :]]
         elif self.options.fake == 'generated':
-            neighbours = [self._restored(self._restore_without_graph(lq)) for lq in self.lq_neighbours]
+            neighbours = [self._restored(self._restore_without_graph(lq)) for lq in self.window.lq_neighbours]
             generated = [*neighbours[:radius], restored, *neighbours[radius:]]
         joint = self.net_t(
-            self.gt_window,
+            self.window.gt_window,
             torch.cat(generated, dim=1),
             radius=radius,
             bn_statistics=self.options.bn_statistics,

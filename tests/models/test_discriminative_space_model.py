@@ -143,11 +143,11 @@ def test_window_and_input_of_each_kind_of_generator():
     ):
         model = build_model(model_options(host_model))
         model.feed_data(data)
-        assert (model.lq.shape, model.gt.shape, model.gt_window.shape[1]) == (lq_shape, gt_shape, num_window)
-    assert torch.equal(model.gt_window, data['gt'])
+        assert (model.lq.shape, model.gt.shape, model.window.gt_window.shape[1]) == (lq_shape, gt_shape, num_window)
+    assert torch.equal(model.window.gt_window, data['gt'])
     model = build_model(model_options('EDVRModel'))
     model.feed_data(data)
-    assert torch.equal(model.gt_window, data['gt'][:, 1:4])
+    assert torch.equal(model.window.gt_window, data['gt'][:, 1:4])
     assert torch.equal(model.gt, data['gt'][:, 2])
 
 
@@ -156,7 +156,7 @@ def test_all_generated_fakes_restore_the_neighbours_from_their_own_frames():
     data = sample(num_frame=5)
     model.feed_data(data)
     assert torch.equal(model.lq, data['lq'][:, 1:4])
-    before, after = model.lq_neighbours
+    before, after = model.window.lq_neighbours
     assert torch.equal(before, data['lq'][:, :3])
     assert torch.equal(after, data['lq'][:, 2:])
 

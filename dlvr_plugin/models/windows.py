@@ -1,0 +1,64 @@
+"""What of a training sample goes to the generator G, and what the loss network T looks at.
+
+Shape legend: B batch, T frames of a clip, N temporal radius, C channels, h, w and H, W sizes of both kinds of frames.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.models.discriminative_space_options import Fake, GeneratorType
+
+
+class Window(NamedTuple):
+    """A sample, divided.
+
+    Attributes:
+        gt_window: Ground-truth frames that T looks at, (B, T, C, H, W), T = 2N + 1 but for recurrent generators and
+            single images.
+        lq: What G takes.
+        gt: The ground truth of what G gives.
+        lq_neighbours: Inputs to restore the other frames of the window from, where the fake needs them.
+        has_neighbours: Whether there is more than the restored frame, and so a relation to match.
+    """
+
+    gt_window: Tensor
+    lq: Tensor
+    gt: Tensor
+    lq_neighbours: list[Tensor]
+    has_neighbours: bool
+
+
+def take_window(lq: Tensor, gt: Tensor, *, generator_type: GeneratorType, radius: int, fake: Fake) -> Window:
+    """Divide a sample.
+
+    Args:
+        lq: Low-quality frames, (B, C, h, w) or (B, T, C, h, w).
+        gt: Ground truth, (B, C, H, W) or (B, T, C, H, W).
+        generator_type: What G takes and gives.
+        radius: Temporal radius N.
+        fake: 'mixed' or 'generated'; the latter needs N frames more at each end of a sliding window.
+
+    Raises:
+        InvalidValueError: Fewer frames than a window needs.
+    """
+    if gt.dim() == 4:  # (B, C, H, W) -> (B, 1, C, H, W)
+        return Window(gt.unsqueeze(1), lq, gt, [], has_neighbours=False)
+    num_frame = gt.shape[1]
+    if num_frame < 2 * radius + 1:
+        raise InvalidValueError(
+            f'radius {radius} needs windows of {2 * radius + 1} frames, but a sample has {num_frame}. Raise '
+            'datasets.train.num_frame or lower train.discriminative_opt.radius.'
+        )
+    if generator_type == 'recurrent':
+        return Window(gt, lq, gt, [], has_neighbours=True)
+    middle = num_frame // 2
+    gt_window = gt[:, middle - radius : middle + radius + 1]
+    if fake == 'mixed':
+        return Window(gt_window, lq, gt[:, middle], [], has_neighbours=True)
+    # A sample has the frames that G takes, and N more at each end to restore the neighbours from.
+    length = 1 if generator_type == 'image' else num_frame - 2 * radius
+    start = middle - length // 2
+    inputs = [lq[:, start + n : start + n + length] for n in range(-radius, radius + 1)]
+    return Window(gt_window, inputs.pop(radius), gt[:, middle], inputs, has_neighbours=True)
