@@ -40,7 +40,7 @@ class SpatialBlock(nn.Module):
     """[LeakyReLU] -> conv (1, k, k), stride (1, 2, 2) -> norm, computed on frames.
 
     The kernel never touches the time axis, so the convolution runs in 2-D on all frames: the same numbers, faster. The
-    weight keeps its 5-D shape. The convolution has no bias, because the norm behind it would remove it.
+    weight keeps its 5-D shape. The convolution has no bias, because the norm after it would remove it.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class LossNetT(nn.Module):
             clip: Frames (B, T, C, H, W) in [0, 1].
 
         Returns:
-            J features (B, T, C_j, h_j, w_j), each taken behind its norm and before the next LeakyReLU.
+            J features (B, T, C_j, h_j, w_j), each taken after its norm and before the next LeakyReLU.
 
         Raises:
             InvalidValueError: Wrong rank or channel count, or frames too small to be halved J times.

@@ -219,7 +219,7 @@ def find_png_loss(content: bytes | RawRecord) -> str | None:
     """Return what a PNG holds that 8-bit RGB cannot, None for nothing."""
     if isinstance(content, RawRecord) or content[:4] != b'\x89PNG':
         return None
-    if content[24] == 16:  # bits a sample, then the type of colour, stand behind the size in the header
+    if content[24] == 16:  # bits a sample, then the type of colour, follow the size in the header
         return 'has 16 bits a channel'
     return 'has an alpha channel' if content[25] in (4, 6) else None
 

@@ -30,7 +30,7 @@ _NO_ROOT = 2**64 - 1
 def find_lmdb_problem(root: str | Path) -> str | None:
     """Return what keeps an LMDB from being read, None where nothing does.
 
-    A file that was cut off must not be read at all: touching a page behind its end kills the process.
+    A file that was cut off must not be read at all: touching a page after its end kills the process.
     """
     file = Path(root) / 'data.mdb'
     if not file.is_file():

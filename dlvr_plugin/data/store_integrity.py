@@ -151,7 +151,7 @@ class _FrameChecks(Dataset[_FrameReport]):
 
 def find_png_damage(content: bytes) -> str | None:
     """Return what is wrong with the chunks of a PNG, which carry checksums, None for nothing."""
-    position = 8  # behind the signature
+    position = 8  # after the signature
     while position + 12 <= len(content):
         length = int.from_bytes(content[position : position + 4], 'big')
         checksum = content[position + 8 + length : position + 12 + length]

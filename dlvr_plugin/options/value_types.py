@@ -43,7 +43,7 @@ class SimpleType(ValueType):
         """Tell whether a value is of this type."""
 
     def convert(self, value: Any) -> Any:
-        """Return an accepted value as the code behind the options wants it."""
+        """Return an accepted value as the code that reads the options wants it."""
         return value
 
     def check(self, value: Any, key: KeyPath, problems: list[Problem]) -> Any:

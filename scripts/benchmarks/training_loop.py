@@ -152,7 +152,7 @@ def main() -> None:
     if not args.source.is_dir():
         parser.error(f'{args.source} is not here; --source takes a folder of clips.')
     if args.iterations < args.skip + 3 * args.print_freq:
-        parser.error(f'--iterations must be at least {args.skip + 3 * args.print_freq}, for two lines behind --skip.')
+        parser.error(f'--iterations must be at least {args.skip + 3 * args.print_freq}, for two lines after --skip.')
     from step import hardware
 
     make_data(args.data, args.source, args.clips)

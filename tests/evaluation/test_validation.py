@@ -1,6 +1,5 @@
 import json
 import random
-import re
 import threading
 from collections import Counter
 from importlib import import_module
@@ -10,33 +9,25 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from basicsr.models import build_model
 from basicsr.models.realesrnet_model import RealESRNetModel
 from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch.utils.data import DataLoader, Dataset
 
 from dlvr_plugin.clips.clip_reader import ClipReader
-from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.measuring import Measurement
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.evaluation.validation import validate
-from dlvr_plugin.evaluation.validation_metrics import check_metric
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance, load_lpips
 from dlvr_plugin.metrics.psnr_ssim import psnr
 from dlvr_plugin.metrics.tof import tof
-from dlvr_plugin.options.find_problems import find_problems
-from dlvr_plugin.options.problems import dotted
+from tests.evaluation.validated_models import METRICS, make_model, make_options
 from tests.helpers import make_test_set
-from tests.models.conftest import model_options, sample
+from tests.models.conftest import sample
 
 tof_module = import_module('dlvr_plugin.metrics.tof')  # the package exports the function of this name
-METRICS = {
-    'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 2},
-    'tof': {'type': 'calculate_tof'},
-    'tlp': {'type': 'calculate_tlp', 'random_weights': True},
-}
 
 
 class Writer:
@@ -51,19 +42,6 @@ class Writer:
     def add_image(self, tag, image, step, dataformats):
         assert dataformats == 'HWC'
         self.images[tag, step] = image
-
-
-def make_model(tmp_path, host_model='EDVRModel', **val):
-    return build_model(make_options(tmp_path, host_model, **val))
-
-
-def make_options(tmp_path, host_model='EDVRModel', **val):
-    opt = model_options(host_model)
-    opt['val'] = {'metrics': METRICS, **val}
-    opt['path'] = {'visualization': str(tmp_path / 'pictures'), 'models': str(tmp_path / 'models')}
-    opt['train']['total_iter'] = 30
-    opt['datasets'] = {'train': {'name': 'clips'}, 'val': {'name': 'Vid4'}, 'val_2': {'name': 'REDS4'}}
-    return opt
 
 
 def read_frames(folder):
@@ -351,53 +329,6 @@ def test_a_metric_without_reference_needs_no_ground_truth(tmp_path, monkeypatch)
     model = make_model(tmp_path, 'SRModel', metrics={'niqe': {'type': 'calculate_niqe', 'crop_border': 0}})
     validate(model, DataLoader(LargeImages()), 1, None)
     assert np.isfinite(model.metric_results['niqe'])
-
-
-@pytest.mark.parametrize('name', ['calculate_lpips', 'calculate_tlp'])
-def test_a_check_of_options_downloads_nothing(tmp_path, monkeypatch, host_log, name):
-    def refuse(*args, **kwargs):
-        raise AssertionError('a check has gone to the network')
-
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr('torch.hub.urlopen', refuse)
-    opt = make_options(tmp_path, metrics={'x': {'type': name}}, val_freq=5, save_img=False)
-    _, problems = find_problems(opt, is_train=True)
-    assert not [problem for problem in problems if problem.key[0] == 'val']
-    assert any(
-        'alexnet-owt-7be5be79.pth, which is not in ' in message and 'it is downloaded' in message
-        for message in host_log
-    )
-    (tmp_path / 'damaged.pth').write_bytes(b'no weights')
-    with pytest.raises(DataError, match='damaged.pth is no file of weights'):
-        check_metric('x', {'type': name, 'weights': str(tmp_path / 'damaged.pth')})
-    with pytest.raises(InvalidValueError, match='not both'):
-        check_metric('x', {'type': name, 'weights': 'none.pth', 'random_weights': True})
-
-
-@pytest.mark.parametrize(
-    ('val', 'message'),
-    [
-        ({'metrics': {'x': {'type': 'calculate_mse'}}}, "val.metrics.x.type: expected one of .*, got 'calculate_mse'"),
-        (
-            {'metrics': {'x': {'type': 'calculate_tof', 'nrom': 'euclidean'}}},
-            'val.metrics.x.nrom: is no option here. Did you mean norm',
-        ),
-        (
-            {'metrics': {'x': {'type': 'calculate_psnr', 'crop_border': 8, 'better': 'more'}}},
-            'better: expected one of higher, lower',
-        ),
-        ({'metrics': METRICS, 'keep_best': 'lpips'}, "val.keep_best: must be one of .*tof.*, got 'lpips'"),
-        ({'metrics': METRICS, 'keep_best': 'REDS/tof'}, "SET/METRIC with a set of Vid4, REDS4, got 'REDS/tof'"),
-        ({'metrics': METRICS, 'skip_frames': -1}, 'val.skip_frames: expected a whole number of at least 0, got -1'),
-        ({'metrics': {'x': {'type': 'calculate_lpips', 'weights': 'none.pth'}}}, 'none.pth, are not a file'),
-    ],
-)
-def test_wrong_options_are_refused_before_the_run(tmp_path, val, message):
-    opt = make_options(tmp_path)
-    opt['datasets'] = {'val': {'name': 'Vid4'}, 'val_2': {'name': 'REDS4'}}
-    _, problems = find_problems({**opt, 'val': {'val_freq': 5, 'save_img': False, **val}}, is_train=True)
-    (problem,) = (problem for problem in problems if problem.key[0] == 'val')
-    assert re.search(message, f'{dotted(problem.key)}: {problem.message}')
 
 
 def test_real_esrgan_is_measured_without_the_degradations_of_its_training(tmp_path):

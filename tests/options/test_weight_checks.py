@@ -1,0 +1,94 @@
+"""Weights that options name: missing, unreadable, or those of another network."""
+
+import pytest
+import torch
+from basicsr.archs import build_network
+
+from dlvr_plugin.archs import LossNetT
+from tests.helpers import tiny_options
+from tests.options.checking import lines, read
+
+BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
+
+
+@pytest.fixture
+def weights(clip_root, tmp_path):
+    """Options that start from weights of their own generator."""
+    opt = tiny_options(clip_root)
+    path = tmp_path / 'net_g.pth'
+    torch.save({'params': build_network(opt['network_g']).state_dict()}, path)
+    opt['path']['pretrain_network_g'] = str(path)
+    return opt
+
+
+def test_weights_that_fit(weights, tmp_path):
+    assert lines(weights) == []
+    state = torch.load(weights['path']['pretrain_network_g'], weights_only=True)['params']
+    named = {f'module.{name}': value for name, value in state.items()}
+    for content, key in (({'params': named}, 'params_ema'), (state, None), ({'params_ema': state}, 'params_ema')):
+        torch.save(content, tmp_path / 'net_g.pth', _use_new_zipfile_serialization=key is not None)
+        weights['path']['param_key_g'] = key
+        assert lines(weights) == []
+
+
+def test_weights_of_another_network(weights):
+    weights['network_g']['num_feat'] = 16
+    (line,) = lines(weights)
+    assert line.startswith('path.pretrain_network_g: ')
+    assert 'holds another network than network_g, a EDVR' in line
+    assert 'conv_first.weight is (8, 3, 3, 3) in the file and (16, 3, 3, 3) in the network' in line
+    assert len(line) < 500
+    weights['path']['strict_load_g'] = False
+    assert lines(weights) == []  # the host leaves out what does not fit
+    weights['network_g'] = {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3}
+    weights['host_model'] = 'SRModel'
+    assert lines(weights) == []  # conv_first fits
+    weights['path']['strict_load_g'] = True
+    weights['path']['resume_state'] = 'run.state'  # whose networks are loaded instead
+    assert lines(weights) == []
+
+
+def test_weights_that_cannot_be_read(weights, tmp_path):
+    path = tmp_path / 'net_g.pth'
+    content = path.read_bytes()
+    path.write_bytes(content[:1000])
+    assert 'cannot be read as a checkpoint' in lines(weights)[0]
+    path.write_bytes(content)
+    weights['path']['param_key_g'] = 'weights'
+    assert lines(weights) == []  # the host takes params then
+    torch.save({'net': {}}, path)
+    assert "has no key 'weights', only net" in lines(weights)[0]
+    marker = tmp_path / 'marker'
+
+    class Bomb:
+        def __reduce__(self):
+            return (type(marker).touch, (marker,))
+
+    torch.save({'params': Bomb()}, path)
+    assert 'cannot be read as a checkpoint' in lines(weights)[0]
+    assert not marker.exists()
+
+
+def test_a_network_that_cannot_be_built_without_memory_is_left_to_itself(weights):
+    sizes = {'depths': [2], 'num_heads': [2], 'embed_dim': 12, 'window_size': 4}
+    weights['network_g'] = {'type': 'SwinIR', **sizes, 'upscale': 4, 'upsampler': 'pixelshuffle'}
+    weights['host_model'] = 'SwinIRModel'
+    found = lines(weights)
+    assert found == [] or 'holds another network' in found[0]
+
+
+def test_weights_of_t(clip_root, tmp_path):
+    opt = tiny_options(clip_root)
+    path = tmp_path / 'net_t.pth'
+    opt['path']['pretrain_network_t'] = str(path)
+    assert lines(opt) == [f'path.pretrain_network_t: {path} does not exist.']
+    torch.save({'params': LossNetT().state_dict()}, path)
+    assert lines(opt) == []
+    opt['network_t']['num_feat_classifier'] = 128
+    assert 'net_t.pth holds another network than LossNetT' in lines(opt)[0]
+
+
+def test_files_that_networks_load_themselves():
+    opt = read('test/BasicVSR/test_BasicVSR_x4_SR_REDS.yml')
+    found = lines(opt, is_train=False)
+    assert any(line.startswith('network_g.spynet_path: experiments/') and 'does not exist' in line for line in found)
