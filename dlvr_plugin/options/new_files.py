@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line
+from dlvr_plugin.clips.clip_store import ClipStore
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import write_atomic
 
@@ -20,7 +20,7 @@ _STEP = 16  # of sizes of ground truth that EDVR takes, with scale 4 as with sca
 def write_new_files(
     folder: Path, gt: Path, lq: Path | None = None, *, name: str, scale: int = 4, val_clips: Sequence[str] = ()
 ) -> list[Path]:
-    """Write a trio of commented option files, and the list of the clips for validation.
+    """Write a trio of commented option files.
 
     Args:
         folder: Where to; it is made.
@@ -43,7 +43,6 @@ def write_new_files(
     store, lq_store = _open(gt), _open(lq)
     chosen = _choose(store, val_clips)
     sizes = {clip: store.read(store.clips[clip], 0).shape for clip in store.clips}
-    val_file = folder / 'validation_clips.txt'
     values = {
         'folder': folder.as_posix(),
         'name': name,
@@ -51,14 +50,12 @@ def write_new_files(
         'gt': json.dumps(gt.as_posix()),  # in quotes, whatever is in it
         'lq': json.dumps(lq_store.root.as_posix()),
         'val_clips': json.dumps(chosen if len(store.clips) > len(chosen) else []),
-        'val_file': json.dumps(val_file.as_posix()),
+        'chosen': json.dumps(chosen),
         'gt_size': str(_crop_of([min(size[:2]) for size in sizes.values()])),
         'hr_in': str(scale == 1).lower(),
         'padding': 'replicate' if scale == 1 else 'reflection_circle',
     }
     texts = {folder / file: Template((_TEMPLATES / file).read_text('utf-8')).substitute(values) for file in FILES}
-    lines = [format_meta_line(clip, len(store.clips[clip].frames), sizes[clip]) for clip in chosen]
-    texts[val_file] = ''.join(lines)
     for path in texts:
         if path.exists():
             raise FileExistsError(f'{path} exists already. Choose another folder.')
@@ -83,7 +80,9 @@ def _find_lq(gt: Path, scale: int) -> Path:
 def _open(root: Path) -> ClipStore:
     store = ClipStore(root)
     if store.is_lmdb:
-        raise DataError(f'{root} is an LMDB, but the framework tests on folders of frames. Give the folder.')
+        raise DataError(
+            f'{root} is an LMDB, and the files read folders of frames. Give the folder; an LMDB can be set afterwards.'
+        )
     return store
 
 
@@ -91,11 +90,7 @@ def _choose(store: ClipStore, val_clips: Sequence[str]) -> list[str]:
     unknown = [clip for clip in val_clips if clip not in store.clips]
     if unknown:
         raise DataError(f'{store.root} has no clip {unknown[0]}. It has: {", ".join(list(store.clips)[:20])}.')
-    chosen = list(val_clips) or list(store.clips)[-1:]
-    for clip in chosen:
-        if ' ' in clip:
-            raise DataError(f'Clip {clip!r} of {store.root} has a space in its name. Rename it in both folders.')
-    return chosen
+    return list(val_clips) or list(store.clips)[-1:]
 
 
 def _crop_of(sides: list[int]) -> int:

@@ -33,19 +33,20 @@ def test_the_files_are_right(here, capsys):
     assert opt['name'] == 'mine_2_discriminative_space'
     assert opt['datasets']['train']['exclude_clips'] == ['002']
     assert opt['datasets']['train']['gt_size'] == 64
-    assert (here / 'mine/validation_clips.txt').read_text() == '002 7 (64,80,3)\n'
+    assert (opt['datasets']['val']['type'], opt['datasets']['val']['clips']) == ('ClipTestDataset', ['002'])
     assert read_options(here / 'mine/3_test.yml')['path']['pretrain_network_g'].split('/')[1] == opt['name']
 
 
 def test_names_clips_and_deblurring(here):
     make_clip(here / 'sharp' / '1', 7, (96, 208))
     make_clip(here / 'sharp' / '2', 7, (160, 208))
+    make_clip(here / 'sharp' / 'a b', 7, (96, 96))
     shutil.copytree(here / 'sharp', here / 'blurred')
-    flags = ['--gt', 'sharp', '--lq', 'blurred', '--scale', '1', '--name', 'x', '--val-clips', '1']
+    flags = ['--gt', 'sharp', '--lq', 'blurred', '--scale', '1', '--name', 'x', '--val-clips', '1', 'a b']
     assert main(['options', 'new', 'a/b', *flags]) == 0
     opt = read_options(here / 'a/b/1_pretrain.yml')
     assert (opt['name'], opt['scale'], opt['network_g']['hr_in']) == ('x_1_pretrain', 1, True)
-    assert (opt['datasets']['train']['gt_size'], opt['datasets']['train']['exclude_clips']) == (96, ['1'])
+    assert (opt['datasets']['train']['gt_size'], opt['datasets']['train']['exclude_clips']) == (96, ['1', 'a b'])
     assert main(['options', 'check', 'a/b/1_pretrain.yml']) == 0
 
 
@@ -58,13 +59,11 @@ def test_names_clips_and_deblurring(here):
         (['--gt', 'GT', '--name', '../x'], "The name '../x' is that of a folder"),
         (['--gt', 'GT.lmdb', '--lq', 'GT_BIx4'], 'GT.lmdb is an LMDB'),
         (['--gt', 'tiny', '--lq', 'tiny'], 'sides of 32 pixels and more, the smallest has 24'),
-        (['--gt', 'spaced', '--lq', 'spaced'], "Clip 'a b' of spaced has a space"),
     ],
 )
 def test_what_cannot_be_is_told_and_nothing_is_written(here, host_log, flags, message):
     make_lmdb(here / 'GT', here / 'GT.lmdb')
     make_clip(here / 'tiny' / '0', 7, (24, 48))
-    make_clip(here / 'spaced' / 'a b', 7, (64, 64))
     assert main(['options', 'new', 'mine', *flags]) == 1
     assert message in host_log[-1]
     assert not (here / 'mine').exists()
