@@ -19,7 +19,7 @@ from dlvr_plugin.options.yaml_reader import read_file
 from tests.docs.commands import COMMAND_FLAGS, PARSERS, accept, run
 from tests.docs.pages import BLOCKS, LANGUAGES, PAGES, REPOSITORY, anchors_of, blocks_of, links_of, prose_of, spans_of
 from tests.docs.workspace import CLIPS, make_workspace
-from tests.helpers import read_options
+from tests.helpers import read_options, write_options
 
 # Recipes are run by test_recipes.py.
 RUN_BLOCKS = [each for each in BLOCKS if each.language in ('bash', 'python') and not each.needs and not each.recipe]
@@ -210,7 +210,7 @@ def test_own_clips_from_data_to_restored_frames(tmp_path, monkeypatch):
     monkeypatch.setenv('DLVR_ROOT', str(tmp_path))
     blocks = [block for block in BLOCKS if block.page == 'docs/own_clips.md']
     for block in blocks:
-        if block.language == 'yaml':
+        if block.language == 'yaml' and not block.into:
             name = re.match(r'# (my_\w+\.yml)\n', block.code)
             Path(name[1]).write_text(block.code)
     short = ' --force_yml num_gpu=0 train:total_iter=2'
@@ -221,6 +221,13 @@ def test_own_clips_from_data_to_restored_frames(tmp_path, monkeypatch):
                 flags += ' train:init_t_iters=1'
             assert run(command + flags) == 0, f'{block}: {command}'
     assert len(list(Path('results/my_test').rglob('*.png'))) == CLIPS['holiday']
+
+    (part,) = [block.code for block in blocks if 'name: my_restoration' in block.code]
+    Path('part.yml').write_text(part)
+    opt = {**read_options(Path('my_test.yml')), **read_file(Path('part.yml')).value, 'num_gpu': 0}
+    path = write_options(opt, Path('my_restoration.yml'))
+    assert run(f'dlvr test -opt {path}') == 0
+    assert len(list(Path('results/my_restoration').rglob('*.png'))) == 2 * CLIPS['garden']  # there and back
 
 
 @pytest.mark.slow
