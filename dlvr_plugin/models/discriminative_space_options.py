@@ -60,7 +60,9 @@ class DiscriminativeSpaceOptions:
         train = opt['train']
         for section, key in (('the options', 'network_t'), ('train', 'optim_t')):
             if key not in (opt if section == 'the options' else train):
-                raise InvalidValueError(f'{key} is missing in {section}. The loss network T needs it: see the README.')
+                raise InvalidValueError(
+                    f'{key} is missing in {section}. The loss network T needs it: see docs/options.md.'
+                )
         if train.get('perceptual_opt'):
             raise InvalidValueError(
                 'train.perceptual_opt is taken: DiscriminativeSpaceModel fills it with its own losses. Remove it, or '
