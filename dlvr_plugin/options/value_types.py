@@ -88,20 +88,8 @@ class Bool(SimpleType):
 
 
 @dataclass(frozen=True)
-class Number(SimpleType):
-    """A finite number.
-
-    Attributes:
-        minimum: The smallest one.
-        above: What it must exceed.
-        maximum: The largest one.
-        below: What it must stay under.
-    """
-
-    minimum: float | None = None
-    above: float | None = None
-    maximum: float | None = None
-    below: float | None = None
+class Number(SimpleType, Range):
+    """A finite number in a range."""
 
     noun = 'a number'
 
@@ -124,7 +112,7 @@ class Number(SimpleType):
             return False
         if isinstance(value, float) and not math.isfinite(value):
             return False
-        return Range(self.minimum, self.above, self.maximum, self.below).problem(value) is None
+        return self.problem(value) is None
 
     def hint(self, value: Any) -> str:
         """Explain numbers that YAML takes for text."""
