@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from dlvr_plugin.evaluation.evaluation_file import format_json
+from dlvr_plugin.report.report_page import write_report
 
 NUM_FRAMES, SIZE = 6, (48, 64)
 CLIPS = ['000', 'a clip']
@@ -77,3 +79,47 @@ def evaluation_folder(tmp_path):
     }
     (folder / 'metrics.json').write_text(format_json(evaluation))
     return folder
+
+
+@pytest.fixture(scope='module')
+def browser():
+    playwright = pytest.importorskip('playwright.sync_api', reason='Playwright is not installed')
+    chromium = shutil.which('chromium')
+    if chromium is None:
+        pytest.skip('Chromium is not installed')
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=['--no-sandbox'])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def report(evaluation_folder, tmp_path):
+    return write_report(evaluation_folder, tmp_path / 'report').page
+
+
+@pytest.fixture
+def open_page(browser):
+    """Function that opens a page; at the end no page may have complained."""
+    complaints = []
+    contexts = []
+
+    def open_page(path, address='', width=1000, height=900, **settings):
+        contexts.append(browser.new_context(viewport={'width': width, 'height': height}, **settings))
+        page = contexts[-1].new_page()
+        page.on('console', lambda message: complaints.append(message.text))
+        page.on('pageerror', lambda error: complaints.append(str(error)))
+        page.on('requestfailed', lambda request: complaints.append(request.url))
+        page.goto(f'{path.as_uri()}{address}')
+        page.wait_for_selector('#pane-b img', state='attached')
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.fixture
+def page(open_page, report):
+    return open_page(report)
