@@ -103,10 +103,23 @@ def read_weights(path: str | Path, param_key: str | None = 'params') -> dict[str
     Raises:
         CheckpointError: As ``read_checkpoint``; or there is no such key, or it holds no weights.
     """
-    path = Path(path)
-    content: Any = read_checkpoint(path)
+    return weights_in(read_checkpoint(path), path, param_key)
+
+
+def weights_in(content: Mapping[str, Any], path: str | Path, param_key: str | None = 'params') -> dict[str, Tensor]:
+    """Return the weights in what ``read_checkpoint`` returned, as ``read_weights`` does.
+
+    Args:
+        content: Content of the checkpoint.
+        path: Its file, for errors.
+        param_key: As for ``read_weights``.
+
+    Raises:
+        CheckpointError: There is no such key, or it holds no weights.
+    """
+    path, found = Path(path), content
     if path.suffix == _SAFETENSORS:
-        content = content['params']
+        found = content['params']
     elif param_key is not None:
         if param_key not in content and 'params' in content:
             get_root_logger().info(f'Loading: {param_key} does not exist in {path}, use params.')
@@ -117,11 +130,11 @@ def read_weights(path: str | Path, param_key: str | None = 'params') -> dict[str
                 f'{path} has no key {param_key!r}, only {known}{", ..." if len(content) > 3 else ""}. Set param_key_* '
                 'to one of them, or to ~ where the file is the weights themselves.'
             )
-        content = content[param_key]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        found = content[param_key]
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         where = f'{path}, key {param_key},' if param_key else str(path)
         raise CheckpointError(f'{where} holds no tensors by name, and so no weights.')
-    return {str(name).removeprefix('module.'): value for name, value in content.items()}
+    return {str(name).removeprefix('module.'): value for name, value in found.items()}
 
 
 def check_weights(
@@ -192,13 +205,20 @@ def describe_network(opt: Mapping[str, Any], label: str) -> dict[str, Any] | Non
     }
 
 
-def read_description(path: str | Path) -> dict[str, Any] | None:
-    """Return the description in a checkpoint, None for one that has none: of the framework, or of an older version.
+def description_in(content: Mapping[str, Any], path: str | Path) -> dict[str, Any] | None:
+    """Return the description in what ``read_checkpoint`` returned.
+
+    Args:
+        content: Content of the checkpoint.
+        path: Its file, for the error.
+
+    Returns:
+        What ``describe_network`` made; None in a checkpoint of the framework, or of an older version.
 
     Raises:
-        CheckpointError: As ``read_checkpoint``; or the description is none.
+        CheckpointError: It is of another form.
     """
-    found = read_checkpoint(path).get(DESCRIPTION)
+    found = content.get(DESCRIPTION)
     if found is not None and not (isinstance(found, dict) and isinstance(found.get('network'), dict)):
         raise CheckpointError(f'{path} holds a description of another form. Name the network in an option file.')
     return found

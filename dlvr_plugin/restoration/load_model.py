@@ -10,7 +10,7 @@ from torch import nn
 
 from dlvr_plugin.archs import LossNetT, NetworkSpec, spec_of
 from dlvr_plugin.archs.spec import find_arch
-from dlvr_plugin.core.checkpoints import check_weights, read_checkpoint, read_description, read_weights
+from dlvr_plugin.core.checkpoints import check_weights, description_in, read_checkpoint, weights_in
 from dlvr_plugin.core.errors import CheckpointError
 from dlvr_plugin.core.names import nearest
 
@@ -43,7 +43,8 @@ def load_generator(path: str | Path, *, network: Mapping[str, Any] | None = None
         CheckpointError: The file cannot be read, does not say what it holds, or holds something else than it says.
     """
     path = Path(path)
-    description = dict(read_description(path) or {})
+    content = read_checkpoint(path)
+    description = dict(description_in(content, path) or {})
     if network is not None:
         description['network'] = dict(network)
     if 'network' not in description:
@@ -53,8 +54,7 @@ def load_generator(path: str | Path, *, network: Mapping[str, Any] | None = None
         )
     section = description['network']
     net = _build(section, path)
-    content = read_checkpoint(path)
-    weights = read_weights(path, next((key for key in ('params_ema', 'params') if key in content), 'params'))
+    weights = weights_in(content, path, next((key for key in ('params_ema', 'params') if key in content), 'params'))
     check_weights(weights, net.state_dict(), where=str(path), network=section['type'])
     net.load_state_dict(weights)
     return LoadedGenerator(net.eval(), spec_of(section), description)

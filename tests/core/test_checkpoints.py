@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from dlvr_plugin.core.checkpoints import (
+    description_in,
     load_weights,
     read_checkpoint,
-    read_description,
     read_weights,
     write_checkpoint,
 )
@@ -150,13 +150,13 @@ def test_checkpoints_say_what_they_hold(model, tmp_path):
     path = tmp_path / 'models/net_g_5.pth'
     network = {'type': 'EDVR', 'num_feat': 8, 'layers': [1, 2]}
     expected = {'version': __version__, 'run': 'mine', 'scale': 4, 'network': network}
-    assert read_description(path) == expected
+    assert description_in(read_checkpoint(path), path) == expected
     assert list(read_weights(path)) == ['weight', 'bias']
     torch.save({'params': {}}, path)  # of the framework, or of an older version
-    assert read_description(path) is None
+    assert description_in(read_checkpoint(path), path) is None
     torch.save({'params': {}, 'description': 'EDVR'}, path)
     with pytest.raises(CheckpointError, match='a description of another form'):
-        read_description(path)
+        description_in(read_checkpoint(path), path)
 
 
 @pytest.mark.parametrize('param_key', ['params', 'params_ema', None])

@@ -8,7 +8,7 @@ from basicsr.models import build_model
 from dlvr_plugin import train as train_command
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.cli.main import main
-from dlvr_plugin.core.checkpoints import describe_network, read_description, write_checkpoint
+from dlvr_plugin.core.checkpoints import DESCRIPTION, describe_network, read_checkpoint, write_checkpoint
 from dlvr_plugin.core.errors import CheckpointError
 from dlvr_plugin.restoration.load_model import load_generator
 from tests.archs.test_spec import EDVR
@@ -97,10 +97,12 @@ def test_exports_of_either_network_are_loaded_by_option_files(tmp_path):
     trained = build_model(opt)
     trained.save(0, 1)
     for name in ('net_g_1', 'net_t_1'):
-        assert read_description(tmp_path / f'{name}.pth')['network'] == opt[name[:5].replace('net', 'network')]
+        assert (
+            read_checkpoint(tmp_path / f'{name}.pth')[DESCRIPTION]['network'] == opt[name[:5].replace('net', 'network')]
+        )
         assert main(['export', str(tmp_path / f'{name}.pth')]) == 0
-        exported = read_description(tmp_path / f'{name}.safetensors')
-        assert exported == read_description(tmp_path / f'{name}.pth')
+        exported = read_checkpoint(tmp_path / f'{name}.safetensors')[DESCRIPTION]
+        assert exported == read_checkpoint(tmp_path / f'{name}.pth')[DESCRIPTION]
     torch.manual_seed(7)
     paths = {f'pretrain_network_{name}': str(tmp_path / f'net_{name}_1.safetensors') for name in ('g', 't')}
     for keys in ({}, {'param_key_g': None, 'param_key_t': None}):
@@ -117,7 +119,10 @@ def test_after_a_training_run(clip_root, tmp_path, monkeypatch):
     opt['train']['ema_decay'] = 0.9
     assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'x.yml'))]) == 0
     models = tmp_path / 'experiments/tiny/models'
-    assert read_description(models / 'net_t_latest.pth')['network'] == {'type': 'LossNetT', **opt['network_t']}
+    assert read_checkpoint(models / 'net_t_latest.pth')[DESCRIPTION]['network'] == {
+        'type': 'LossNetT',
+        **opt['network_t'],
+    }
     net, spec, description = load_generator(models / 'net_g_latest.pth')
     saved = torch.load(models / 'net_g_latest.pth', weights_only=True)
     assert_equal(net.state_dict(), saved['params_ema'])
