@@ -106,7 +106,7 @@ def measure_frame(
             value = math.nan
         except DataError:
             raise
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise DataError(f'{named(each.name)}: {error}') from error
         values[each.name] = _judge(value, each.name, nan, named)
     return values
@@ -137,7 +137,7 @@ def measure_clip(
         values = measurement.spec.measure(restored, truth, measurement.how)
     except DataError:
         raise
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise DataError(f'{named(measurement.name)}: {error}') from error
     return [_judge(float(value), measurement.name, nan, named) for value in values]
 

@@ -16,7 +16,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from dlvr_plugin.archs import spec_of
 from dlvr_plugin.archs.loss_net_arch import BNStatistics
 from dlvr_plugin.core.declarations import NOT_NEGATIVE, check_arguments, check_value
-from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.errors import InvalidTypeError, InvalidValueError
 from dlvr_plugin.core.names import nearest
 from dlvr_plugin.losses import FeatureMatching
 
@@ -79,7 +79,7 @@ class DiscriminativeSpaceOptions:
         given.setdefault('layers', tuple(range(1, num_layers + 1)))
         try:
             matching = FeatureMatching(**given, num_layers=num_layers)
-        except (TypeError, ValueError) as error:
+        except (InvalidTypeError, InvalidValueError) as error:
             raise type(error)(f'train.discriminative_opt.{error}') from None
         return cls(matching=matching, **own, init_t_iters=train.get('init_t_iters', 0))
 

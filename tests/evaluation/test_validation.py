@@ -15,7 +15,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from torch.utils.data import DataLoader, Dataset
 
 from dlvr_plugin.clips.clip_reader import ClipReader
-from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.errors import DataError, UserError
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.measuring import Measurement
 from dlvr_plugin.evaluation.protocol import Protocol
@@ -288,6 +288,18 @@ def test_metrics_that_cannot_be_computed_are_named(tmp_path):
     metrics = {'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 16}}
     with pytest.raises(DataError, match='val.metrics.psnr, Vid4, clip 000, frame 0: .*too small for crop_border 16'):
         validate(make_model(tmp_path, metrics=metrics), make_test_set(tmp_path), 1, None)
+
+
+def test_a_defect_of_a_metric_is_no_error_of_the_data(tmp_path, monkeypatch):
+    monkeypatch.setitem(METRIC_REGISTRY._obj_map, 'calculate_niqe', lambda img, crop_border: len(3))
+    with pytest.raises(TypeError, match='has no len') as caught:
+        validate(
+            make_model(tmp_path, metrics={'niqe': {'type': 'calculate_niqe', 'crop_border': 0}}),
+            make_test_set(tmp_path),
+            1,
+            None,
+        )
+    assert not isinstance(caught.value, UserError)
 
 
 def test_clips_that_are_too_short_are_named(tmp_path):
