@@ -39,8 +39,8 @@ def write_new_files(
     """
     if not re.fullmatch(r'\w[\w.-]*', name):
         raise InvalidValueError(f'The name {name!r} is that of a folder: use letters, digits, dots, - and _.')
-    lq = lq or _find_lq(gt, scale)
-    store, lq_store = _open(gt), _open(lq)
+    store = _open(gt)
+    lq_store = _open(lq or _find_lq(gt, scale))
     chosen = _choose(store, val_clips)
     sizes = {clip: store.read(store.clips[clip], 0).shape for clip in store.clips}
     values = {

@@ -45,10 +45,14 @@ def read_file(path: str | Path) -> Document:
     """Read an option file.
 
     Raises:
-        OptionsError: It is no YAML of plain values, or no section; the message names the line. OSError: it cannot be
-            opened.
+        OptionsError: It does not exist, is no YAML of plain values, or no section; the message names the line. OSError:
+            it cannot be opened.
     """
     path = Path(path)
+    if not path.exists():
+        raise OptionsError(f'{path} does not exist. Relative paths count from the current folder, {Path.cwd()}.')
+    if path.is_dir():
+        raise OptionsError(f'{path} is a folder. Give an option file (.yml).')
     size = path.stat().st_size
     if size > _MOST_BYTES:
         raise OptionsError(f'{path} is no option file: it has {size} bytes, more than {_MOST_BYTES}.')

@@ -54,6 +54,7 @@ def test_names_clips_and_deblurring(here):
     ('flags', 'message'),
     [
         (['--gt', 'nowhere', '--lq', 'GT_BIx4'], 'nowhere does not exist'),
+        (['--gt', 'nowhere'], 'nowhere does not exist'),
         (['--gt', 'GT', '--scale', '1'], 'GT_motion_blur does not exist. Name their folder by --lq, or make both with'),
         (['--gt', 'GT', '--val-clips', '9'], 'GT has no clip 9. It has: 000, 001, 002'),
         (['--gt', 'GT', '--name', '../x'], "The name '../x' is that of a folder"),

@@ -122,6 +122,13 @@ def test_what_is_no_file_of_options(tmp_path, content, message):
         read_file(path)
 
 
+def test_what_is_no_file_is_named(tmp_path):
+    with pytest.raises(OptionsError, match=r'nowhere.yml does not exist. Relative paths count from the current folder'):
+        read_file(tmp_path / 'nowhere.yml')
+    with pytest.raises(OptionsError, match='is a folder. Give an option file'):
+        read_file(tmp_path)
+
+
 def test_a_byte_order_mark_is_fine(tmp_path):
     path = tmp_path / 'x.yml'
     path.write_bytes(b'\xef\xbb\xbfname: x\n')
