@@ -1,7 +1,6 @@
 """The whole chain on real footage, where it is at hand beside the checkout: evaluate, report, look."""
 
 import json
-import shutil
 from pathlib import Path
 
 import cv2
@@ -13,11 +12,9 @@ from tests.helpers import REPOSITORY
 
 playwright = pytest.importorskip('playwright.sync_api', reason='Playwright is not installed')
 VID4 = REPOSITORY.parent / 'shared' / 'data' / 'vid4' / 'GT'
-CHROMIUM = shutil.which('chromium')
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not VID4.is_dir(), reason='the real clips, ../shared/data/vid4, are not here'),
-    pytest.mark.skipif(not CHROMIUM, reason='Chromium is not installed'),
 ]
 
 CLIPS, NUM_FRAMES = ('calendar', 'city'), 6
@@ -70,30 +67,28 @@ def drag_border(page, start, end):
 
 
 @pytest.mark.parametrize('width', [1280, 390])
-def test_toggle_wipe_clip_and_frame(page_file, tmp_path, width):
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
-        page = browser.new_page(viewport={'width': width, 'height': 900})
-        page.goto(f'{Path(page_file).as_uri()}#clip=city&frame=3&a=weak&b=strong&mode=toggle')
-        page.wait_for_selector('#pane-b img', state='attached')
-        assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
-        for side, method in (('a', 'weak'), ('b', 'strong')):
-            truth = cv2.imread(str(tmp_path / method / 'city' / '00000002.png'))
-            np.testing.assert_array_equal(file_of(page, side), truth)
-        weak = sharpness(page, 0.3, 0.7)
-        page.locator('#stage').click()
-        assert sharpness(page, 0.3, 0.7) < 0.6 * weak  # the strongly blurred one has taken its place
+def test_toggle_wipe_clip_and_frame(browser, page_file, tmp_path, width):
+    page = browser.new_page(viewport={'width': width, 'height': 900})
+    page.goto(f'{Path(page_file).as_uri()}#clip=city&frame=3&a=weak&b=strong&mode=toggle')
+    page.wait_for_selector('#pane-b img', state='attached')
+    assert page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+    for side, method in (('a', 'weak'), ('b', 'strong')):
+        truth = cv2.imread(str(tmp_path / method / 'city' / '00000002.png'))
+        np.testing.assert_array_equal(file_of(page, side), truth)
+    weak = sharpness(page, 0.3, 0.7)
+    page.locator('#stage').click()
+    assert sharpness(page, 0.3, 0.7) < 0.6 * weak  # the strongly blurred one has taken its place
 
-        page.locator('#modes label:has([value="wipe"])').click()
-        drag_border(page, 0.5, 0.6)
-        of_a = sharpness(page, 0.45, 0.58)  # to the left of the border
-        drag_border(page, 0.6, 0.4)
-        assert sharpness(page, 0.45, 0.58) < 0.6 * of_a  # the same place, now to the right of it
+    page.locator('#modes label:has([value="wipe"])').click()
+    drag_border(page, 0.5, 0.6)
+    of_a = sharpness(page, 0.45, 0.58)  # to the left of the border
+    drag_border(page, 0.6, 0.4)
+    assert sharpness(page, 0.45, 0.58) < 0.6 * of_a  # the same place, now to the right of it
 
-        page.select_option('#clip', label='calendar')
-        page.fill('#frame-number', '5')
-        page.press('#frame-number', 'Enter')
-        playwright.expect(page.locator('#pane-a img')).to_have_attribute('alt', 'weak, clip calendar, frame 00000004')
-        truth = cv2.imread(str(tmp_path / 'weak' / 'calendar' / '00000004.png'))
-        np.testing.assert_array_equal(file_of(page, 'a'), truth)
-        browser.close()
+    page.select_option('#clip', label='calendar')
+    page.fill('#frame-number', '5')
+    page.press('#frame-number', 'Enter')
+    playwright.expect(page.locator('#pane-a img')).to_have_attribute('alt', 'weak, clip calendar, frame 00000004')
+    truth = cv2.imread(str(tmp_path / 'weak' / 'calendar' / '00000004.png'))
+    np.testing.assert_array_equal(file_of(page, 'a'), truth)
+    page.close()
