@@ -98,24 +98,27 @@ def test_signal_saves_and_ends(opt, tmp_path, undisturbed, number):
 
 
 def test_second_interrupt_leaves_at_once(opt, tmp_path):
-    opt['train']['total_iter'] = 100_000
-    opt['datasets']['train']['batch_size_per_gpu'] = 21  # a long iteration
-    opt['network_g']['num_feat'] = 64
+    opt['train'].update(total_iter=100_000, accum_iter=100)  # a long iteration of many short calls
+    opt['datasets']['train']['dataset_enlarge_ratio'] = 10
     root = tmp_path / 'root'
     process = start(opt, root)
-    wait_for_iteration(root, 1)
-    time.sleep(0.2)
-    for _ in range(2):
-        os.kill(process.pid, signal.SIGINT)
-        time.sleep(0.05)
+    wait_for_text(root, r'iter: +1, lr')
+    os.kill(process.pid, signal.SIGINT)
+    wait_for_text(root, 'A second Ctrl-C leaves at once')
+    os.kill(process.pid, signal.SIGINT)
     assert finish(process) == 130
     assert 'Stopped and saved' not in (root / 'run.log').read_text()
 
 
 def wait_for_iteration(root: Path, iteration: int) -> None:
+    wait_for_text(root, rf'iter: +{iteration}, lr')
+
+
+def wait_for_text(root: Path, pattern: str) -> None:
+    """Wait until a run has logged something."""
     wait_for(root / 'run.log')
     deadline = time.monotonic() + TIMEOUT
-    while not re.search(rf'iter: +{iteration}, lr', (root / 'run.log').read_text()):
+    while not re.search(pattern, (root / 'run.log').read_text()):
         assert time.monotonic() < deadline, (root / 'run.log').read_text()[-2000:]
         time.sleep(0.01)
 
