@@ -130,14 +130,16 @@ class DiscriminativeSpaceModel(HostModel):
 
     def update_learning_rate(self, current_iter: int, warmup_iter: int = -1) -> None:
         """Step the schedules: T's from the first iteration on, G's from the start of the alternation."""
-        *optimizers_g, optimizer_t = self.optimizers
-        *schedulers_g, scheduler_t = self.schedulers
-        with self._replaced(optimizers=[optimizer_t], schedulers=[scheduler_t]):
-            super().update_learning_rate(current_iter, warmup_iter)
+        counts = self.schedule_iters(current_iter)
+        for optimizer, schedule, count in zip(self.optimizers, self.schedulers, counts, strict=True):
+            if count > 0:
+                with self._replaced(optimizers=[optimizer], schedulers=[schedule]):
+                    super().update_learning_rate(count, warmup_iter)
+
+    def schedule_iters(self, current_iter: int) -> list[int]:
+        """Return which iteration each schedule counts: T's, the last one, all of them."""
         generator_iter = current_iter - self.options.init_t_iters
-        if generator_iter > 0:
-            with self._replaced(optimizers=optimizers_g, schedulers=schedulers_g):
-                super().update_learning_rate(generator_iter, warmup_iter)
+        return [generator_iter] * (len(self.schedulers) - 1) + [current_iter]
 
     def phase(self, current_iter: int) -> str:
         """Return what an iteration, counted from 1, trains."""

@@ -1,7 +1,6 @@
 """Tables of the plugin's own options in Markdown, from their declarations."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.data import ClipDataset, Degradation
@@ -13,7 +12,7 @@ from dlvr_plugin.options.schema.run import run_options
 from dlvr_plugin.options.schema.training import discriminative_space, loop
 from dlvr_plugin.options.sections import NOT_DECLARED, Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import ListOf, Null, OneOf, ValueType
+from dlvr_plugin.options.value_types import ListOf, Null, OneOf, ValueType, as_yaml
 from dlvr_plugin.training.divergence import DivergenceOptions
 
 _INTRODUCTION = """# Options
@@ -90,17 +89,7 @@ def _meaning(option: Option) -> str:
 def _default(option: Option) -> str:
     if option.is_required:
         return 'required'
-    return '' if option.default is NOT_DECLARED else f'`{_as_yaml(option.default)}`'
-
-
-def _as_yaml(value: Any) -> str:
-    if value is None:
-        return '~'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return f'[{", ".join(map(_as_yaml, value))}]'
-    return str(value)
+    return '' if option.default is NOT_DECLARED else f'`{as_yaml(option.default)}`'
 
 
 def _expected(value_type: ValueType) -> str:

@@ -323,6 +323,23 @@ def describe(value: Any) -> str:
     return f'{value} (a number)'
 
 
+def as_yaml(value: Any) -> str:
+    """Return a value as it is written on a line of an option file.
+
+    >>> as_yaml({'betas': [0.9, 0.99], 'fused': None, 'amsgrad': False})
+    '{betas: [0.9, 0.99], fused: ~, amsgrad: false}'
+    """
+    if value is None:
+        return '~'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(as_yaml, value))}]'
+    if isinstance(value, Mapping):
+        return '{' + ', '.join(f'{name}: {as_yaml(each)}' for name, each in value.items()) + '}'
+    return str(value)
+
+
 def number_hint(value: Any) -> str:
     """Explain what YAML takes for text although it looks like a number, such as 1e-4."""
     if not isinstance(value, str):

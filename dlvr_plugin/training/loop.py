@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from basicsr.models import build_model
 from basicsr.utils import get_root_logger, get_time_str, make_exp_dirs, mkdir_and_rename
-from basicsr.utils.options import copy_opt_file
 from torch.utils.tensorboard import SummaryWriter
 
 from dlvr_plugin.core.errors import DivergenceError, InvalidValueError, StopRequested
@@ -20,9 +19,11 @@ from dlvr_plugin.evaluation.validation import validate
 from dlvr_plugin.evaluation.validation_metrics import load_metrics
 from dlvr_plugin.training.divergence import BalanceMonitor
 from dlvr_plugin.training.loaders import build_train_loader, build_val_loaders, prefetch
+from dlvr_plugin.training.option_copies import keep_option_file
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.progress import Progress
-from dlvr_plugin.training.protocols import HasPhases, networks_of
+from dlvr_plugin.training.protocols import GivenOptions, HasPhases, networks_of
+from dlvr_plugin.training.resumed_state import with_new_options
 from dlvr_plugin.training.run_options import RunOptions
 from dlvr_plugin.training.stop_request import StopRequest
 from dlvr_plugin.training.updates import GuardedUpdates
@@ -31,29 +32,37 @@ from dlvr_plugin.training.wandb_logger import init_wandb_logger
 _ITERATION = 1  # tells the seeds of iterations from those of samples
 
 
-def train(opt: dict[str, Any], opt_file: str) -> None:
+def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
     """Train as the options say.
 
     Args:
         opt: Options, parsed and checked.
         opt_file: Their file, which is copied to the experiment.
+        given: The options without what was made of them.
 
     Raises:
-        ValueError: Data or checkpoints that cannot be used. OSError: a checkpoint cannot be written.
+        ValueError: Data, checkpoints, or options for a run that goes on, that cannot be used. OSError: a checkpoint
+            cannot be written.
         DivergenceError: The numbers went wrong, and the options do not say to go on.
         StopRequested: Ctrl-C or SIGTERM; everything is saved.
     """
     torch.backends.cudnn.benchmark = True
     # A resumed run steps the schedule first, rightly: the optimizer's step before it was taken before the stop.
     warnings.filterwarnings('ignore', r'Detected call of `lr_scheduler.step\(\)` before', UserWarning)
-    state = load_resume_state(opt)
+    state = load_resume_state(opt, given.check_resumable)
+    option_text = Path(opt_file).read_bytes() if opt['rank'] == 0 else b''  # its folder may get another name
     uses_tb = opt['logger'].get('use_tb_logger') and 'debug' not in opt['name']
     tb_folder = Path(opt['root_path']) / 'tb_logger' / opt['name']
     if state is None:
         make_exp_dirs(opt)
         if uses_tb and opt['rank'] == 0:
             mkdir_and_rename(str(tb_folder))
-    copy_opt_file(opt_file, opt['path']['experiments_root'])
+    else:  # that of another experiment begins a folder
+        for name in ('models', 'training_states', 'visualization'):
+            Path(opt['path'][name]).mkdir(parents=True, exist_ok=True)
+    if opt['rank'] == 0:
+        copied = Path(opt['path']['experiments_root']) / Path(opt_file).name
+        keep_option_file(option_text, copied, state['iter'] if state else 0)
     log_file = Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log'
     set_up_log(log_file)
     log_start(opt, log_file)
@@ -66,7 +75,7 @@ def train(opt: dict[str, Any], opt_file: str) -> None:
         tb_logger = SummaryWriter(str(tb_folder), purge_step=state['iter'] + 1 if state else None)
     try:
         with StopRequest() as stop_request:
-            Training(opt, tb_logger, stop_request).run(state)
+            Training(opt, tb_logger, stop_request, given).run(state)
     finally:
         if tb_logger is not None:
             tb_logger.close()
@@ -79,10 +88,13 @@ class Training:
         opt: Options, parsed and checked.
         tb_logger: Writer for TensorBoard, or None.
         stop_request: Tells when to end early.
+        given: The options without what was made of them.
     """
 
-    def __init__(self, opt: dict[str, Any], tb_logger: SummaryWriter | None, stop_request: StopRequest) -> None:
-        self.opt, self.tb_logger, self.stop_request = opt, tb_logger, stop_request
+    def __init__(
+        self, opt: dict[str, Any], tb_logger: SummaryWriter | None, stop_request: StopRequest, given: GivenOptions
+    ) -> None:
+        self.opt, self.tb_logger, self.stop_request, self.given = opt, tb_logger, stop_request, given
         self.options = RunOptions.from_options(opt)
         self.logger = get_root_logger()
         self.total_iter = int(opt['train']['total_iter'])
@@ -107,7 +119,7 @@ class Training:
         where = f'Iteration {self.current_iter}, samples {self.sample_names}: {error}.'
         advice = (
             'No step was taken with these numbers, and the checkpoints are intact. Lower the learning rates, set '
-            'train.grad_clip_g and grad_clip_t, or look at these samples.'
+            'train.grad_clip_g and grad_clip_t, or look at these samples; --auto_resume goes on with what you change.'
         )
         divergence = self.options.divergence
         if divergence.policy == 'stop':
@@ -137,10 +149,7 @@ class Training:
         if not networks_of(self.model, 'g'):
             raise InvalidValueError(f'model_type: {self.opt["model_type"]} has no network net_g to train.')
         if state:
-            self.model.resume_training(state)
-            for message in state.get('left_out', ()):
-                self.logger.warning(message)
-            self.logger.info(f'Resuming training from iteration {state["iter"]}.')
+            self._resume(state)
         self.precision = Precision(
             self.model, amp=options.amp, channels_last=options.channels_last, compiled=options.networks_to_compile
         )
@@ -155,16 +164,37 @@ class Training:
             scalers=self.precision.scalers,
         )
         self.model.run_state = lambda: {
+            'options': self.given.values,
             'seed': self.seed,
             'rollbacks': self.rollbacks,
             'scalers': {letter: scaler.state_dict() for letter, scaler in self.precision.scalers.items()},
         }
 
+    def _resume(self, state: dict[str, Any]) -> None:
+        """Give the model what a state holds, and say what the options change from here on."""
+        for message in state.get('left_out', ()):
+            self.logger.warning(message)
+        self.logger.info(f'Resuming training from iteration {state["iter"]}.')
+        changes = self.given.changes_since(state)
+        if changes is None:
+            self.logger.info(
+                'The state does not say with which options it was saved, so differences cannot be told. Those of '
+                f'{self.opt["name"]} count from iteration {state["iter"] + 1}.'
+            )
+        for change in changes or ():
+            self.logger.info(change)
+        if changes != []:
+            state = with_new_options(
+                self.model, state, warmup_iter=self.options.warmup_iter, total_iter=self.total_iter
+            )
+        self.model.resume_training(state)
+
     def _train_from(self, state: dict[str, Any] | None) -> None:
         start_iter = self.current_iter = state['iter'] if state else 0
         self.rollbacks = state.get('rollbacks', 0) if state else 0
-        # A seed that the options do not give is drawn once for a run, not again for each part of it.
-        self.seed = state.get('seed', self.opt['manual_seed']) if state else self.opt['manual_seed']
+        self.seed = self.opt['manual_seed']
+        if state and self.given.values.get('manual_seed') is None:  # drawn once for a run, not for each part of it
+            self.seed = state.get('seed', self.seed)
         self.last_saved = self.last_validated = start_iter if state else -1
         self.sample_names = ''
         self.phase = ''

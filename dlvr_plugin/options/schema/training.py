@@ -2,6 +2,7 @@
 
 from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
 
+from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.losses import FeatureMatching
 from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceOptions
 from dlvr_plugin.options.schema.registered import losses, once_a_registry
@@ -13,6 +14,7 @@ from dlvr_plugin.training.run_options import RunOptions
 _POSITIVE = Integer(minimum=1)
 _WEIGHT = Number(minimum=0)
 _BETA = Number(minimum=0, maximum=1)
+_OTHER_STATE = OnResume('refused', 'the state holds what another optimizer keeps of each weight')
 
 
 @once_a_registry
@@ -24,7 +26,7 @@ def optimizer() -> Variants:
             'betas': Option(ListOf(_BETA, length=2), 'decay of the means of gradient and squared gradient'),
             'eps': Option(_WEIGHT, 'added to the denominator'),
             'weight_decay': Option(_WEIGHT, 'of AdamW decoupled from the gradient'),
-            'amsgrad': Option(Bool(), 'whether to use the largest squared gradient so far'),
+            'amsgrad': Option(Bool(), 'whether to use the largest squared gradient so far', on_resume=_OTHER_STATE),
             'maximize': Option(Bool(), 'whether to climb'),
             'foreach': Option(nullable(Bool()), 'whether to update all tensors at once'),
             'fused': Option(nullable(Bool()), 'whether one kernel makes the update'),
@@ -32,7 +34,8 @@ def optimizer() -> Variants:
             'differentiable': Option(Bool(), 'whether gradients flow through the update'),
         }
     )
-    return Variants('optimizer', {'Adam': section, 'AdamW': section}, 'class of the optimizer')
+    sections = {'Adam': section, 'AdamW': section}
+    return Variants('optimizer', sections, 'class of the optimizer', on_resume=_OTHER_STATE)
 
 
 @once_a_registry
