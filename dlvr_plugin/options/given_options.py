@@ -12,8 +12,8 @@ from typing import Any
 from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.options.problems import KeyPath, OptionsError, Problem, dotted, format_report
 from dlvr_plugin.options.schema.run import run_options
-from dlvr_plugin.options.sections import NOT_DECLARED, Option, Section, Variants
-from dlvr_plugin.options.value_types import Anything, OneOf, ValueType, as_yaml
+from dlvr_plugin.options.sections import NOT_DECLARED, Option, section_in
+from dlvr_plugin.options.value_types import Anything, ValueType, as_yaml
 from dlvr_plugin.options.yaml_reader import Document
 
 _NOT_DESCRIBED = Option(Anything())
@@ -108,7 +108,7 @@ def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 def _differences(
     value_type: ValueType, before: Any, after: Any, key: KeyPath, on_resume: OnResume
 ) -> Iterator[Difference]:
-    section = _section_in(value_type)
+    section = section_in(value_type)
     kinds = {type(each) for each in (before, after)}
     if section is None or dict not in kinds or not kinds <= {dict, type(None)}:
         if before != after or (isinstance(before, bool) != isinstance(after, bool)):
@@ -125,11 +125,6 @@ def _differences(
             (*key, name),
             option.on_resume or on_resume,
         )
-
-
-def _section_in(value_type: ValueType) -> Section | Variants | None:
-    types = value_type.types if isinstance(value_type, OneOf) else (value_type,)
-    return next((each for each in types if isinstance(each, (Section, Variants))), None)
 
 
 def _value(section: Mapping[str, Any], name: str, option: Option | None) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.core.names import nearest
 from dlvr_plugin.options.problems import KeyPath, Problem
-from dlvr_plugin.options.value_types import Anything, Choice, Define, JsonSchema, ValueType, describe
+from dlvr_plugin.options.value_types import Anything, Choice, Define, JsonSchema, OneOf, ValueType, describe
 
 NOT_DECLARED: Any = inspect.Parameter.empty
 
@@ -201,6 +201,12 @@ class Variants(ValueType):
             'required': [self.key],
             'allOf': conditions,
         }
+
+
+def section_in(value_type: ValueType) -> Section | Variants | None:
+    """Return the section that a value of a type may be, among other things; None where it is no section."""
+    types = value_type.types if isinstance(value_type, OneOf) else (value_type,)
+    return next((each for each in types if isinstance(each, (Section, Variants))), None)
 
 
 def _properties(options: Mapping[str, Option], define: Define) -> JsonSchema:

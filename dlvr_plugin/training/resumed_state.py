@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from basicsr.utils import get_root_logger
 from torch.optim import Optimizer
 
 from dlvr_plugin.core.errors import CheckpointError
@@ -49,13 +50,15 @@ def _is_divided_otherwise(optimizer: Optimizer, saved: Mapping[str, Any]) -> boo
 
 def _optimizers_of_the_state(model: Any, state: Mapping[str, Any]) -> list[Optimizer]:
     """Return optimizers of the model's weights, divided as those of the state are."""
-    attributes = dict(vars(model))
+    attributes, logger = dict(vars(model)), get_root_logger()
     try:
+        logger.disabled = True  # what is said here is not what counts
         model.opt = {**model.opt, 'train': deepcopy(state.get('options', model.opt)['train'])}
         model.optimizers = []
         model.setup_optimizers()
         found: list[Optimizer] = model.optimizers
     finally:
+        logger.disabled = False
         vars(model).clear()
         vars(model).update(attributes)
     if any(map(_is_divided_otherwise, found, state['optimizers'])):

@@ -2,12 +2,10 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 
-from dlvr_plugin.core.declarations import FREE
 from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
@@ -47,14 +45,7 @@ def once_a_registry(function: Callable[..., _Description]) -> Callable[..., _Des
 @once_a_registry
 def networks() -> Variants:
     """Return the sections ``network_*``."""
-    return Variants('network', {name: _network(each) for name, each in sorted(ARCH_REGISTRY)}, 'class of the network')
-
-
-def _network(arch: Callable[..., Any]) -> Section:
-    """Return the section of an arch; files of weights that it begins with do not matter to a run that goes on."""
-    section = section_of(arch)
-    files = {name: replace(each, on_resume=FREE) for name, each in section.options.items() if name.endswith('_path')}
-    return section.with_options(files)
+    return Variants('network', {name: section_of(each) for name, each in sorted(ARCH_REGISTRY)}, 'class of the network')
 
 
 @once_a_registry

@@ -87,17 +87,27 @@ def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
     for letter in model.networks:
         is_required = is_train or letter == 'g'
         doc = _NETWORKS.get(letter, 'a network')
-        options[f'network_{letter}'] = Option(networks(), doc, is_required, on_resume=_OTHER_NETWORK)
+        options[f'network_{letter}'] = Option(_trained_networks(), doc, is_required, on_resume=_OTHER_NETWORK)
     others = {f'network_{letter}': Option(networks(), doc) for letter, doc in _NETWORKS.items()}
     others.update({'host_model': Option(Text()), 'generator_type': Option(Text())})
     return Section(
         options,
-        {} if model.is_known else {r'network_\w+': Option(networks(), 'a network', on_resume=_OTHER_NETWORK)},
+        {} if model.is_known else {r'network_\w+': Option(_trained_networks(), 'a network', on_resume=_OTHER_NETWORK)},
         is_open=not model.is_known,
         elsewhere={
             other: f'{name} does not read it. Remove it, or choose the model_type that does.' for other in others
         },
     )
+
+
+@once_a_registry
+def _trained_networks() -> Variants:
+    """Return the sections of networks whose weights a resumed run has, whatever files they began with."""
+    sections = {}
+    for name, section in networks().sections.items():
+        files = {key: replace(each, on_resume=FREE) for key, each in section.options.items() if key.endswith('_path')}
+        sections[name] = section.with_options(files)
+    return replace(networks(), sections=sections)
 
 
 def _dist_params() -> Section:
