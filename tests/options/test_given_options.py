@@ -65,7 +65,9 @@ def test_each_difference_with_its_rule(opt):
 
 def test_defaults_are_no_difference(opt):
     after = deepcopy(opt)
-    after['train'].update(accum_iter=1, amp=None, channels_last=False, grad_clip_t=None, divergence={'max_rollbacks': 3})
+    after['train'].update(
+        accum_iter=1, amp=None, channels_last=False, grad_clip_t=None, divergence={'max_rollbacks': 3}
+    )
     after['network_t']['norm'] = 'batch'
     after['train']['pixel_opt'] = {'type': 'HuberLoss'}
     after['train']['total_iter'] = float(opt['train']['total_iter'])

@@ -84,11 +84,12 @@ def wait_for(path: Path) -> None:
 
 
 def everything(root: Path, name: str, iteration: int) -> dict[str, Any]:
-    """Return all networks and the training state of an iteration."""
+    """Return all networks and the training state of an iteration, without what differs from run to run."""
     folder = root / 'experiments' / name
     files = [*folder.glob(f'models/net_*_{iteration}.pth'), folder / f'training_states/{iteration}.state']
     content = {path.name: torch.load(path, weights_only=True) for path in sorted(files)}
-    content[f'{iteration}.state'].pop('networks')  # hashes of files
+    state = content[f'{iteration}.state']
+    del state['networks'], state['options']  # hashes of files; the name, and how often is saved
     for each in content.values():
         each.pop('description', None)  # it has the name of the run
     return content
