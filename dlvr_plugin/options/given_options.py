@@ -136,7 +136,7 @@ def _value(section: Mapping[str, Any], name: str, option: Option | None) -> Any:
 def _options_in(state: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the options that a state was saved with; None for one of the framework, or of an older version."""
     options = state.get('options')
-    return options if isinstance(options, dict) else None
+    return plain(options) if isinstance(options, dict) else None
 
 
 def plain(value: Any) -> Any:

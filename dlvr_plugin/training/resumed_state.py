@@ -31,6 +31,13 @@ def with_new_options(model: Any, state: Mapping[str, Any], *, warmup_iter: int, 
             f'The state of iteration {state["iter"]} has {len(state["optimizers"])} optimizers, and the model '
             f'{len(model.optimizers)}: it is that of another model_type.'
         )
+    for optimizer, saved in zip(model.optimizers, state['optimizers'], strict=True):
+        kinds = [bool(groups['param_groups'][0].get('amsgrad')) for groups in (saved, optimizer.state_dict())]
+        if kinds[0] != kinds[1]:
+            raise CheckpointError(
+                f'The state of iteration {state["iter"]} is of an optimizer with amsgrad: {str(kinds[0]).lower()}. Set '
+                'that in train.optim_* to go on from it.'
+            )
     advance_schedules(model, min(state['iter'], total_iter), warmup_iter)
     optimizers = model.optimizers
     if any(map(_is_divided_otherwise, optimizers, state['optimizers'])):

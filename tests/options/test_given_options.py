@@ -56,7 +56,7 @@ def test_each_difference_with_its_rule(opt):
         f'train.optim_g.lr: {lr} -> 2e-05': 'applied',
         f'train.optim_g.betas: [{betas[0]}, {betas[1]}] -> [0.8, 0.99]': 'applied',
         'train.optim_t.type: Adam -> AdamW': 'refused',
-        'train.optim_t.amsgrad: ~ -> true': 'refused',
+        'train.optim_t.amsgrad: false -> true': 'refused',
         'train.divergence.policy: stop -> rollback': 'applied',
         'train.pixel_opt.loss_weight: 1.0 -> 2': 'applied',
         f'logger.print_freq: {opt["logger"]["print_freq"]} -> 7': 'free',
@@ -68,6 +68,9 @@ def test_defaults_are_no_difference(opt):
     after['train'].update(
         accum_iter=1, amp=None, channels_last=False, grad_clip_t=None, divergence={'max_rollbacks': 3}
     )
+    after['train'].update(ema_decay=0, dcn_lr_mul=1)
+    after['train']['optim_g'].update(amsgrad=False, eps=1e-8, weight_decay=0)
+    after['datasets']['train']['gt_frames'] = 'all'
     after['network_t']['norm'] = 'batch'
     after['train']['pixel_opt'] = {'type': 'HuberLoss'}
     after['train']['total_iter'] = float(opt['train']['total_iter'])

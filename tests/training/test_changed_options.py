@@ -159,7 +159,7 @@ def other_model(opt):
 
 REFUSED = {
     'train.optim_g.type: Adam -> AdamW': lambda opt: opt['train']['optim_g'].update(type='AdamW'),
-    'train.optim_t.amsgrad: ~ -> true': lambda opt: opt['train']['optim_t'].update(amsgrad=True),
+    'train.optim_t.amsgrad: false -> true': lambda opt: opt['train']['optim_t'].update(amsgrad=True),
     'network_g.num_feat: 8 -> 16': lambda opt: opt['network_g'].update(num_feat=16),
     'host_model: EDVRModel -> VideoBaseModel': lambda opt: opt.update(host_model='VideoBaseModel'),
     'model_type: DiscriminativeSpaceModel -> EDVRModel': other_model,
@@ -229,7 +229,7 @@ def test_seed(opt, run, tmp_path):
 def test_average_that_begins_later(opt, run, tmp_path):
     run(opt)
     log = run(changed(opt, total_iter=5, ema_decay=0.5), '--auto_resume')
-    assert 'train.ema_decay: ~ -> 0.5, from iteration 5.' in log
+    assert 'train.ema_decay: 0 -> 0.5, from iteration 5.' in log
     models = tmp_path / 'root/experiments/tiny/models'
     old, new = (read_weights(models / f'net_g_{each}.pth') for each in (MIDDLE, 5))
     for name, value in read_weights(models / 'net_g_5.pth', 'params_ema').items():

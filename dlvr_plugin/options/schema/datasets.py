@@ -23,7 +23,9 @@ _POSITIVE = Integer(minimum=1)
 _LOADER = {
     'num_worker_per_gpu': Option(Integer(minimum=0), 'processes that read, for each GPU or process', on_resume=FREE),
     'batch_size_per_gpu': Option(_POSITIVE, 'samples of a batch, for each GPU or process', on_resume=ANOTHER_ORDER),
-    'dataset_enlarge_ratio': Option(_POSITIVE, 'how often an epoch goes through the set', on_resume=ANOTHER_ORDER),
+    'dataset_enlarge_ratio': Option(
+        _POSITIVE, 'how often an epoch goes through the set', default=1, on_resume=ANOTHER_ORDER
+    ),
     'pin_memory': Option(
         Bool(), 'whether batches lie in page-locked memory, as prefetch_mode: cuda needs', on_resume=FREE
     ),

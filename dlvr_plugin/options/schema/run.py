@@ -64,6 +64,7 @@ def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
         'scale': Option(
             _POSITIVE,
             'factor between the sizes of ground truth and low quality',
+            default=1,
             on_resume=OnResume('refused', 'the networks have learned another factor'),
         ),
         'manual_seed': Option(

@@ -1,5 +1,7 @@
 """The sections of ``train``: schedule, optimizers, losses, and what each of the models reads there."""
 
+from dataclasses import replace
+
 from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
 
 from dlvr_plugin.core.declarations import OnResume
@@ -10,6 +12,7 @@ from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
 from dlvr_plugin.options.value_types import Bool, Integer, ListOf, Number, ValueType, nullable
 from dlvr_plugin.training.run_options import RunOptions
+from dlvr_plugin.training.step_features import OPTIMIZERS
 
 _POSITIVE = Integer(minimum=1)
 _WEIGHT = Number(minimum=0)
@@ -34,7 +37,15 @@ def optimizer() -> Variants:
             'differentiable': Option(Bool(), 'whether gradients flow through the update'),
         }
     )
-    sections = {'Adam': section, 'AdamW': section}
+    sections = {}
+    for name, built in OPTIMIZERS.items():
+        defaults = section_of(built, skip=('params', 'lr')).options
+        declared = {
+            key: replace(each, default=defaults[key].default)
+            for key, each in section.options.items()
+            if key in defaults
+        }
+        sections[name] = section.with_options(declared)
     return Variants('optimizer', sections, 'class of the optimizer', on_resume=_OTHER_STATE)
 
 
@@ -64,7 +75,7 @@ def generator() -> dict[str, Option]:
     """Return what a model of one generator reads."""
     loss = losses()
     return {
-        'ema_decay': Option(Number(minimum=0, maximum=1), 'decay of the moving average of G; 0 for none'),
+        'ema_decay': Option(Number(minimum=0, maximum=1), 'decay of the moving average of G; 0 for none', default=0),
         'optim_g': Option(optimizer(), 'optimizer of G', is_required=True),
         'scheduler': Option(scheduler(), 'schedule of the learning rate', is_required=True),
         'pixel_opt': Option(nullable(loss), 'pixel loss'),
@@ -76,7 +87,7 @@ def edvr() -> dict[str, Option]:
     """Return what ``EDVRModel`` reads beside that."""
     return {
         'tsa_iter': Option(nullable(_POSITIVE), 'iterations that train the TSA module alone'),
-        'dcn_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of deformable convolutions'),
+        'dcn_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of deformable convolutions', default=1),
     }
 
 
@@ -84,7 +95,7 @@ def recurrent() -> dict[str, Option]:
     """Return what ``VideoRecurrentModel`` reads beside that of a generator."""
     return {
         'fix_flow': Option(nullable(_POSITIVE), 'iterations that keep the flow network as it is'),
-        'flow_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of the flow network'),
+        'flow_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of the flow network', default=1),
     }
 
 
@@ -95,8 +106,8 @@ def discriminator(*, with_ldl: bool) -> dict[str, Option]:
         'optim_d': Option(optimizer(), 'optimizer of the discriminator', is_required=True),
         'gan_opt': Option(loss, 'adversarial loss', is_required=True),
         **({'ldl_opt': Option(nullable(loss), 'loss on artifacts')} if with_ldl else {}),
-        'net_d_iters': Option(_POSITIVE, 'iterations of the discriminator for one of G'),
-        'net_d_init_iters': Option(Integer(minimum=0), 'iterations that train the discriminator alone'),
+        'net_d_iters': Option(_POSITIVE, 'iterations of the discriminator for one of G', default=1),
+        'net_d_init_iters': Option(Integer(minimum=0), 'iterations that train the discriminator alone', default=0),
     }
 
 
