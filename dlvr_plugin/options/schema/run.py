@@ -16,6 +16,7 @@ from dlvr_plugin.options.schema.registered import metrics, networks, once_a_regi
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
 from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, OneOf, Text, nullable
+from dlvr_plugin.training.data_order import ANOTHER_ORDER
 from dlvr_plugin.training.run_options import RunOptions
 
 _NETWORKS = {'g': 'generator G', 'd': 'discriminator', 't': 'loss network T'}
@@ -59,7 +60,7 @@ def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
             OneOf((Integer(minimum=0), Choice(('auto',)))),
             'GPUs to use; 0 for the CPU, auto for all',
             is_required=True,
-            on_resume=FREE,
+            on_resume=ANOTHER_ORDER,
         ),
         'scale': Option(
             _POSITIVE,
