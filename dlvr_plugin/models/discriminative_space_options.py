@@ -5,11 +5,10 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from basicsr.models.hifacegan_model import HiFaceGANModel
+from basicsr.models.realesrgan_model import RealESRGANModel
 from basicsr.models.realesrnet_model import RealESRNetModel
 from basicsr.models.sr_model import SRModel
-from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_base_model import VideoBaseModel
-from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
@@ -22,6 +21,12 @@ from dlvr_plugin.losses import FeatureMatching
 
 Fake = Literal['mixed', 'generated']
 GeneratorType = Literal['image', 'sliding_window', 'recurrent']
+PLAIN_HOSTS: dict[GeneratorType, str] = {
+    'image': 'SRModel',
+    'sliding_window': 'VideoBaseModel',
+    'recurrent': 'VideoRecurrentModel',
+}
+"""The simplest host model for each kind of generator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +90,8 @@ class DiscriminativeSpaceOptions:
 
 
 _NO_HOSTS: tuple[tuple[type[SRModel], str], ...] = (
-    (SRGANModel, 'trains a discriminator of its own'),
-    (VideoRecurrentGANModel, 'trains a discriminator of its own'),
-    (HiFaceGANModel, 'trains a discriminator of its own'),
+    (HiFaceGANModel, 'restores in training mode alone, in validation, too'),
+    (RealESRGANModel, 'makes its low-quality images itself, of single images'),
     (RealESRNetModel, 'makes its low-quality images itself, of single images'),
 )
 
@@ -96,7 +100,7 @@ def host_models() -> tuple[dict[str, type[SRModel]], dict[str, str]]:
     """Return which registered models may be the host model.
 
     Returns:
-        Those that train one generator with two losses, by name; and why others that train one cannot, by name.
+        Those that train one generator with a perceptual loss, by name; and why others of these cannot, by name.
     """
     hosts, refused = {}, {}
     for name, model in sorted(MODEL_REGISTRY):
@@ -114,7 +118,7 @@ def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
     """Return the class of the host's model registry that ``host_model`` names.
 
     Raises:
-        InvalidValueError: No or an unknown name, or a class that does not train one generator with two losses.
+        InvalidValueError: No or an unknown name, or a class that does not train one generator with a perceptual loss.
     """
     name = opt.get('host_model')
     hosts, refused = host_models()
