@@ -74,6 +74,7 @@ class DiscriminativeSpaceModel(HostModel):
     sample_window: Window  # of the last batch, as the data set gave it
     window: Window  # the same as the host's ground truth has it
     num_frame: int  # of a sample of it
+    log_dict: dict[str, Any]  # of the last batch: tensors or numbers, by name
     sequence_losses: list[SequenceLoss]  # T's, of the last batch, one for each call of the criterion
 
     def __new__(cls, opt: dict[str, Any]) -> 'DiscriminativeSpaceModel':
@@ -87,8 +88,10 @@ class DiscriminativeSpaceModel(HostModel):
         self.perceptual_calls = PerceptualCalls(host_model.__name__, self.generator_type)
         if opt['is_train']:
             self.options = DiscriminativeSpaceOptions.from_options(opt)
-            # The content of the host's slot for the pixel loss, where the options leave it empty.
-            opt = {**opt, 'train': {'pixel_opt': {'type': 'HuberLoss'}, **opt['train']}}
+            pixel_opt = opt['train'].get('pixel_opt', {'type': 'HuberLoss'})
+            self.has_pixel_loss = bool(pixel_opt)
+            # The host builds no model without any loss, and does not know of the one that it gets.
+            opt = {**opt, 'train': {**opt['train'], 'pixel_opt': pixel_opt or {'type': 'HuberLoss'}}}
         super().__init__(opt)
 
     def init_training_settings(self) -> None:
@@ -100,6 +103,8 @@ class DiscriminativeSpaceModel(HostModel):
         self._build_net_t()
         super().init_training_settings()
         self.cri_perceptual = self._match_in_discriminative_space
+        if not self.has_pixel_loss:
+            self.cri_pix = None
 
     def _build_net_t(self) -> None:
         net_t = build_network(self.opt['network_t'])
@@ -211,7 +216,7 @@ class DiscriminativeSpaceModel(HostModel):
                 loss, or it changes the ground truth in a way that T cannot follow.
         """
         self.optimizer_t.zero_grad()
-        self.generator_losses, self.sequence_losses, self.log_dict = {}, [], OrderedDict()
+        self.generator_losses, self.sequence_losses, self.log_dict = {}, [], {}
         with self._failures_explained():
             if current_iter <= self.options.init_t_iters:
                 self._look_without_graph()

@@ -76,7 +76,8 @@ def explain(net: nn.Module, *, lq: Tensor, gt: Tensor, num_frame: int, generator
     else:
         what = f'network_g ({name}) gives {describe(output)}, but gt is {tuple(gt.shape)}: {got}.'
     if fitting not in (None, generator_type):
-        return f'{what} It {_SAYS[fitting]}: set generator_type: {fitting}, with a host_model such as {PLAIN_HOSTS[fitting]}.'
+        fix = f'Set generator_type: {fitting}, with a host_model such as {PLAIN_HOSTS[fitting]}.'
+        return f'{what} It {_SAYS[fitting]}. {fix}'
     if failure:
         return None
     if not torch.is_tensor(output):

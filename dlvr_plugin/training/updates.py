@@ -105,13 +105,7 @@ class GuardedUpdates:
         plain_step, plain_zero_grad = optimizer.step, optimizer.zero_grad
         scaler = self.scalers.get(letter)
 
-        @functools.wraps(plain_step)  # with the mark that the schedule has set on it
-        def step() -> None:
-            self._asked.setdefault(letter, set()).add(self._batch)
-            if not self._is_last:
-                self._late_steps[letter] = step
-                return
-            self._late_steps.pop(letter, None)
+        def take_step() -> None:
             parameters = _with_gradient(optimizer)
             if not parameters:
                 return
@@ -126,6 +120,15 @@ class GuardedUpdates:
             scaler.update()
             vars(optimizer)['step'] = step
 
+        @functools.wraps(plain_step)  # with the mark that the schedule has set on it
+        def step() -> None:
+            self._asked.setdefault(letter, set()).add(self._batch)
+            if self._is_last:
+                self._late_steps.pop(letter, None)
+                take_step()
+            else:
+                self._late_steps[letter] = take_step
+
         @functools.wraps(plain_zero_grad)
         def zero_grad(set_to_none: bool = True) -> None:
             if self._batch == 0:
@@ -137,15 +140,15 @@ class GuardedUpdates:
         """Average gradients over processes, which do that themselves in the last batch alone."""
         if not dist.is_initialized():
             return
-        for parameter in _with_gradient(optimizers_of(self.model)[letter]):
-            dist.all_reduce(parameter.grad)
-            parameter.grad /= dist.get_world_size()
+        for gradient in _gradients(_with_gradient(optimizers_of(self.model)[letter])):
+            dist.all_reduce(gradient)
+            gradient /= dist.get_world_size()
 
     def _prepare(
         self, parameters: Sequence[Tensor], letter: str, max_norm: float | None, scaler: GradScaler | None
     ) -> None:
         """Average the gradients of several batches, check all numbers, and clip."""
-        gradients = [p.grad for p in parameters]
+        gradients = _gradients(parameters)
         if (num_batches := len(self._asked[letter])) > 1:
             torch._foreach_div_(gradients, num_batches)
         norm = nn.utils.get_total_norm(gradients)
@@ -189,3 +192,7 @@ class GuardedUpdates:
 def _with_gradient(optimizer: Optimizer) -> list[Tensor]:
     """Return the parameters that a step would move."""
     return [p for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
+
+
+def _gradients(parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [p.grad for p in parameters if p.grad is not None]

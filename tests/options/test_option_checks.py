@@ -64,7 +64,7 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
             'recurrent. Remove generator_type',
         ),
         (SPACE, {'network_g': {'type': 'TOFlow'}}, 'datasets.train.num_frame: must be 7: the window of TOFlow, got 5'),
-        (SPACE, {'host_model': 'SRGANModel'}, 'host_model: expected one of'),
+        (SPACE, {'host_model': 'HiFaceGANModel'}, 'host_model: expected one of'),
         (PRETRAIN, {'datasets.train.num_frame': 4}, 'datasets.train.num_frame: must be odd for a REDSDataset, got 4'),
         (PRETRAIN, {'datasets.train.interval_list': [1, 25]}, 'datasets.train.num_frame: 5 frames at interval 25'),
         (BASICVSR, {'datasets.train.num_frame': 101}, 'datasets.train.num_frame: 101 frames at interval 1'),
@@ -296,12 +296,8 @@ def test_folders_and_lmdbs_that_are_taken_for_one_another(clip_root):
 
 
 NO_HOSTS = {
-    'SRGANModel': 'trains a discriminator of its own',
-    'ESRGANModel': 'trains a discriminator of its own',
-    'VideoGANModel': 'trains a discriminator of its own',
-    'VideoRecurrentGANModel': 'trains a discriminator of its own',
-    'HiFaceGANModel': 'trains a discriminator of its own',
-    'RealESRGANModel_basicsr': 'trains a discriminator of its own',
+    'HiFaceGANModel': 'restores in training mode alone',
+    'RealESRGANModel_basicsr': 'makes its low-quality images itself',
     'RealESRNetModel_basicsr': 'makes its low-quality images itself',
 }
 
@@ -311,7 +307,7 @@ def test_models_that_cannot_be_hosts(name):
     opt = read(SPACE)
     opt['host_model'] = name
     (line,) = lines(opt, with_files=False)
-    assert line.startswith('host_model: expected one of EDVRModel, SRModel, SwinIRModel, VideoBaseModel,')
+    assert line.startswith('host_model: expected one of EDVRModel, ESRGANModel, SRGANModel, SRModel, SwinIRModel,')
     assert f"got '{name}' (text). {name} {NO_HOSTS[name]}" in line
     with pytest.raises(InvalidValueError, match=f'host_model must be one of EDVRModel, .* {name} {NO_HOSTS[name]}'):
         find_host_model(opt)
