@@ -322,6 +322,8 @@ class DiscriminativeSpaceModel(HostModel):
 
     def _frames_of(self, output: Any, shape: torch.Size) -> Tensor:
         """Return the restored frames in G's output, in the shape of the ground truth (B, S, C, H, W)."""
+        if not torch.is_tensor(output) and isinstance(self, PicksOutput):
+            output = self.pick_output(output)
         frames = find_frames(output, shape)
         if len(frames) == 1:
             return frames[0]
@@ -345,7 +347,7 @@ class DiscriminativeSpaceModel(HostModel):
         net_g.eval()
         output = net_g(lq[:, 0] if self.generator_type == 'image' and lq.dim() == 5 else lq)
         net_g.train()
-        return self.pick_output(output) if isinstance(self, PicksOutput) else output
+        return output
 
     def validation(
         self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool = False
