@@ -9,6 +9,7 @@ from basicsr.models.realesrgan_model import RealESRGANModel
 from basicsr.models.realesrnet_model import RealESRNetModel
 from basicsr.models.sr_model import SRModel
 from basicsr.models.video_base_model import VideoBaseModel
+from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
@@ -135,26 +136,33 @@ def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> Ge
     the host model.
 
     Raises:
-        InvalidValueError: Unknown ``generator_type``, or one that contradicts the spec.
+        InvalidValueError: Unknown ``generator_type``, or one that contradicts the spec or the host model.
     """
     given = opt.get('generator_type')
     if given is not None:
         check_value('generator_type', given, GeneratorType)
     spec = spec_of(opt.get('network_g'))
+    found: GeneratorType
     if spec is not None:
-        found: GeneratorType = 'image' if spec.takes == 'frame' else 'sliding_window'
+        found = 'image' if spec.takes == 'frame' else 'sliding_window'
         found = 'recurrent' if spec.gives == 'clip' else found
         if given not in (None, found):
             raise InvalidValueError(
                 f'generator_type must be {found}, because network_g ({spec.arch}) takes a {spec.takes} and gives a '
                 f'{spec.gives}; got {given}. Remove generator_type.'
             )
-        return found
-    if given is not None:
-        return given
-    if issubclass(host_model, VideoRecurrentModel):
-        return 'recurrent'
-    return 'sliding_window' if issubclass(host_model, VideoBaseModel) else 'image'
+    elif given is not None:
+        found = given
+    elif issubclass(host_model, VideoRecurrentModel):
+        found = 'recurrent'
+    else:
+        found = 'sliding_window' if issubclass(host_model, VideoBaseModel) else 'image'
+    if found != 'recurrent' and issubclass(host_model, VideoRecurrentGANModel):
+        raise InvalidValueError(
+            f'generator_type must be recurrent, because {host_model.__name__} takes clips apart for its discriminator; '
+            f'network_g is {found}. Use VideoGANModel or SRGANModel.'
+        )
+    return found
 
 
 def check_norm(norm: str, *, on_gpu: bool) -> None:

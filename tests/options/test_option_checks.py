@@ -313,6 +313,44 @@ def test_models_that_cannot_be_hosts(name):
         find_host_model(opt)
 
 
+GAN = {
+    'network_d': {'type': 'UNetDiscriminatorSN_basicsr', 'num_in_ch': 3, 'num_feat': 8},
+    'optim_d': {'type': 'Adam', 'lr': 1e-4},
+    'gan_opt': {'type': 'GANLoss', 'gan_type': 'vanilla', 'loss_weight': 1e-3},
+}
+
+
+def with_discriminator(name, host_model):
+    opt = read(name)
+    opt['host_model'], opt['network_d'] = host_model, dict(GAN['network_d'])
+    opt['train'].update(optim_d=GAN['optim_d'], gan_opt=GAN['gan_opt'])
+    for key in ('tsa_iter', 'dcn_lr_mul', 'flow_lr_mul'):
+        opt['train'].pop(key, None)
+    return opt
+
+
+def test_hosts_with_a_discriminator():
+    opt = with_discriminator(SPACE, 'VideoGANModel')
+    assert lines(opt, with_files=False) == []
+    opt['network_d'] = {'type': 'VGGStyleDiscriminator', 'num_in_ch': 3, 'num_feat': 8}
+    opt['datasets']['train']['gt_size'] = 64
+    assert lines(opt, with_files=False) == [
+        'datasets.train.gt_size: must be 128, the input_size of network_d (VGGStyleDiscriminator), which is 128 or '
+        '256; got 64.'
+    ]
+    opt = with_discriminator(SPACE, 'VideoRecurrentGANModel')
+    opt['train']['fix_flow'] = None
+    (line,) = lines(opt, with_files=False)
+    assert 'must be recurrent, because VideoRecurrentGANModel takes clips apart' in line
+    opt = with_discriminator(BASICVSR, 'VideoRecurrentGANModel')
+    opt['train'].update(fix_flow=2, lr_flow=1e-5)
+    assert lines(opt, with_files=False) == []
+    opt = with_discriminator(BASICVSR, 'VideoGANModel')
+    opt['train'].pop('fix_flow', None)
+    (line,) = lines(opt, with_files=False)
+    assert line.startswith('network_d.type: UNetDiscriminatorSN_basicsr takes frames, but VideoGANModel hands it the clips of')
+
+
 def test_the_check_and_the_model_take_the_same_hosts():
     hosts, refused = host_models()
     assert run_options(True).sections['DiscriminativeSpaceModel'].sections.keys() == hosts.keys()
