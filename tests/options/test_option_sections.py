@@ -248,7 +248,7 @@ def test_models_with_a_discriminator():
     del opt['train']['tsa_iter'], opt['train']['dcn_lr_mul']
     opt['model_type'] = 'VideoGANModel'
     assert problems_of(opt) == {'network_d', 'train.optim_d', 'train.gan_opt'}
-    opt['network_d'] = {'type': 'VGGStyleDiscriminator', 'num_in_ch': 3, 'num_feat': 64}
+    opt['network_d'] = {'type': 'VGGStyleDiscriminator', 'num_in_ch': 3, 'num_feat': 64, 'input_size': 256}
     opt['train']['optim_d'] = opt['train']['optim_g']
     opt['train']['gan_opt'] = {'type': 'GANLoss', 'gan_type': 'vanila'}
     opt['path']['pretrain_network_d'] = None
@@ -256,7 +256,7 @@ def test_models_with_a_discriminator():
     opt['train']['gan_opt']['gan_type'] = 'vanilla'
     assert problems_of(opt) == set()
     opt['model_type'] = 'VideoRecurrentGANModel'
-    assert problems_of(opt) == {'train.fix_flow'}
+    assert problems_of(opt) == {'generator_type', 'train.fix_flow'}
 
 
 def test_new_keys_of_the_training_loop():
