@@ -60,7 +60,7 @@ def _optimizers_of_the_state(model: Any, state: Mapping[str, Any]) -> list[Optim
     attributes, logger = dict(vars(model)), get_root_logger()
     try:
         logger.disabled = True  # what is said here is not what counts
-        model.opt = {**model.opt, 'train': deepcopy(state.get('options', model.opt)['train'])}
+        model.opt = {**model.opt, 'train': deepcopy((state.get('options') or model.opt)['train'])}
         model.optimizers = []
         model.setup_optimizers()
         found: list[Optimizer] = model.optimizers

@@ -118,6 +118,20 @@ def test_what_an_optimizer_has_gathered_stays_with_its_weight(opt, run, tmp_path
     assert_equal(again['state'], whole)
 
 
+@pytest.mark.slow
+def test_parts_that_are_frozen_for_longer(opt, run, tmp_path):
+    """All but the fusion, until the new iteration; and what the old options had set free is frozen again."""
+    opt['network_g']['with_tsa'] = True
+    opt['train']['tsa_iter'] = 2
+    run(opt)
+    run(changed(opt, tsa_iter=20), '--auto_resume')
+    models = tmp_path / 'root/experiments/tiny/models'
+    old, new = (read_weights(models / f'net_g_{each}.pth') for each in (MIDDLE, TOTAL))
+    moved = {name for name in old if not torch.equal(old[name], new[name])}
+    assert moved
+    assert all('fusion' in name for name in moved)
+
+
 def test_unchanged_options_say_nothing(opt, run):
     run(opt)
     opt['logger']['print_freq'] = 3
