@@ -197,16 +197,26 @@ def _orders(num_frame: int, num_taken: int) -> list[tuple[int, ...] | None]:
 def _places(clip: Tensor, part: Tensor) -> list[tuple[int, int]]:
     """Return where clips (B, T, C, H, W) hold smaller ones (B, T, C, h, w): top and left, for all samples the same."""
     height, width = part.shape[-2:]
+    places = _likely_places(clip[:, :1], part[:, :1])
+    if len(places) > _MOST_CROPS:  # the first frame is flat; the others may not be
+        places = _likely_places(clip, part)[:_MOST_CROPS]
+    return [
+        (top, left) for top, left in places if torch.equal(clip[..., top : top + height, left : left + width], part)
+    ]
+
+
+def _likely_places(clip: Tensor, part: Tensor) -> list[tuple[int, int]]:
+    """Return where some pixels of the smaller clips are those of the larger ones."""
+    height, width = part.shape[-2:]
     rows, columns = clip.shape[-2] - height + 1, clip.shape[-1] - width + 1
     fits = torch.ones(rows, columns, dtype=torch.bool, device=clip.device)
     for probe in range(_PROBES):
         y, x = probe * (height - 1) // (_PROBES - 1), probe * 7 * (width - 1) // (_PROBES - 1) % width
         region = clip[..., y : y + rows, x : x + columns]
         fits &= (region == part[..., y : y + 1, x : x + 1]).flatten(0, 2).all(0)
-    places = [(int(top), int(left)) for top, left in fits.nonzero()[:_MOST_CROPS]]
-    return [
-        (top, left) for top, left in places if torch.equal(clip[..., top : top + height, left : left + width], part)
-    ]
+        if not fits.any():
+            return []
+    return [(top, left) for top, left in fits.nonzero().tolist()]
 
 
 def _as_clip(lq: Tensor) -> Tensor:

@@ -348,7 +348,9 @@ def test_hosts_with_a_discriminator():
     opt = with_discriminator(BASICVSR, 'VideoGANModel')
     opt['train'].pop('fix_flow', None)
     (line,) = lines(opt, with_files=False)
-    assert line.startswith('network_d.type: UNetDiscriminatorSN_basicsr takes frames, but VideoGANModel hands it the clips of')
+    assert line.startswith(
+        'network_d.type: UNetDiscriminatorSN_basicsr takes frames, but VideoGANModel hands it the clips of'
+    )
 
 
 def test_the_check_and_the_model_take_the_same_hosts():
