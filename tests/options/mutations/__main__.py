@@ -16,7 +16,7 @@ from tqdm import tqdm
 from tests.options.mutations.edits import Mutation, mutation, unchanged
 from tests.options.mutations.outcomes import Outcome
 from tests.options.mutations.runs import TIMEOUT, Run, pool, run_in_worker
-from tests.options.mutations.shrunk import FILES, shrunk
+from tests.options.mutations.shrunk import FILES, make_data, shrunk
 
 _LAST_CHARACTERS = 6000  # of a log, kept of runs that ended badly
 
@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='python -m tests.options.mutations',
-        description='Start every mutation of the shipped option files, brought down to two iterations on tiny clips, and '
-        'count how they end. The files themselves are run first. A run that was cut off goes on with the same --out.',
+        description='Start mutations of the shipped option files, brought down to two iterations on tiny clips, and '
+        'count how they end. The files themselves are run first. What was cut off goes on with the same --out.',
     )
     parser.add_argument('--count', type=int, default=3000, help='mutations to run (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='which mutations they are (default: %(default)s)')
@@ -69,17 +69,22 @@ def _run_all(mutations: Sequence[Mutation], scratch: Path, jobs: int, timeout: f
     """Run mutations, and yield each with its run as it ends."""
     if not mutations:
         return
-    with pool(scratch / 'runs', jobs) as workers, tqdm(total=len(mutations), unit='run', smoothing=0.02) as bar:
+    make_data(scratch / 'data')
+    workers = pool(scratch, scratch / 'data', jobs)
+    try:
         futures = {
             workers.submit(run_in_worker, each.opt, shrunk(each.file)['name'], timeout): each for each in mutations
         }
         bad = 0
-        for future in as_completed(futures):
-            run = future.result()
-            bad += not run.outcome.is_good
-            bar.set_postfix(bad=bad)
-            bar.update()
-            yield futures[future], run
+        with tqdm(total=len(mutations), unit='run', smoothing=0.02) as bar:
+            for future in as_completed(futures):
+                run = future.result()
+                bad += not run.outcome.is_good
+                bar.set_postfix(bad=bad)
+                bar.update()
+                yield futures[future], run
+    finally:
+        workers.shutdown(cancel_futures=True)  # after Ctrl-C, those that wait are not begun
 
 
 def _record(seed: int, each: Mutation, run: Run) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def _show(mutations: Sequence[Mutation], scratch: Path, timeout: float) -> int:
     for each, run in _run_all(mutations, scratch, 1, timeout):
         sys.stdout.write(f'{each.line}\n{run.log}\n' + ''.join(f'{change}\n' for change in run.changes))
         sys.stdout.write(f'{each.index}: {run.outcome.name} after {run.seconds:.1f} s, exit code {run.exit_code}\n')
-        shutil.copytree(next((scratch / 'runs').glob('worker-*')), kept / str(each.index), symlinks=True)
+        shutil.copytree(next(scratch.glob('worker-*')), kept / str(each.index), symlinks=True)
     sys.stdout.write(f'The files of the last of them are in {kept}.\n')
     return 0
 

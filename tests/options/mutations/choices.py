@@ -17,33 +17,25 @@ NUMBERS = (
     float('nan'), float('inf'), float('-inf'),
 )  # fmt: skip
 TEXTS = (
-    '', ' ', '.', '..', '...', '/', 'a/b', 'a\\b', '../../precious', '../other', './other', '../../../../escaped', 'other',
-    f'{WORK}/precious', f'{WORK}/new', '/dev/null/x', 'a\0b', '\0', 'x' * 300, '\u20ac' * 100, '~', '~/x', '$HOME', '%s{}',
-    'a b', ' a ', 'a\nb', '-opt', '--debug', 'debug', 'debug_x', 'latest', 'null', '1', '1e-4', 'true', 'train', 'train.val',
-    'w\u00e4hlt', '\U0001f600', '\x1b[31m', 'models', 'a:b', '*', 'NUL',
+    '', ' ', '.', '..', '...', '/', 'a/b', 'a\\b', '../../precious', '../other', './other', '../../../../escaped',
+    'other', f'{WORK}/precious', f'{WORK}/new', '/dev/null/x', 'a\0b', '\0', 'x' * 300, '\u20ac' * 100, '~', '~/x',
+    '$HOME', '%s{}', 'a b', ' a ', 'a\nb', '-opt', '--debug', 'debug', 'debug_x', 'latest', 'null', '1', '1e-4', 'true',
+    'train', 'train.val', 'w\u00e4hlt', '\U0001f600', '\x1b[31m', 'models', 'a:b', '*', 'NUL',
 )  # fmt: skip
 PATHS = (
     f'{DATA}/train/GT.lmdb', f'{DATA}/train/X4.lmdb', f'{DATA}/train/blur.lmdb', f'{DATA}/test/GT', f'{DATA}/test/X4',
     f'{DATA}/test/blur', f'{DATA}/test', DATA, f'{DATA}/test/GT/000', f'{DATA}/test/GT/000/00000000.png',
     f'{DATA}/weights/net_t.pth', f'{DATA}/weights/spynet.pth', f'{DATA}/weights/1_pretrain.pth',
     f'{DATA}/weights/test_EDSR_M_x4_SR_REDS.pth', f'{DATA}/weights', f'{DATA}/test/meta.txt', f'{DATA}/missing',
-    f'{DATA}/train/GT.lmdb/meta_info_clips.txt', f'{DATA}/train/GT.lmdb/data.mdb', f'{DATA}/train/GT.lmdb/', '/dev/null', '/',
+    f'{DATA}/train/GT.lmdb/meta_info_clips.txt', f'{DATA}/train/GT.lmdb/data.mdb', f'{DATA}/train/GT.lmdb/',
+    '/dev/null', '/',
 )  # fmt: skip
-_PATH_NAMES = (
-    'dataroot',
-    'meta_info',
-    'pretrain_network',
-    'path',
-    'resume_state',
-    'spynet_path',
-    'load_path',
-    'edvr_path',
-)
+_PATH_NAMES = ('dataroot', 'meta_info', 'pretrain_network', 'path', 'resume_state')
 
 
 def is_path(name: str) -> bool:
     """Tell whether the value of a key is the path of a file or folder."""
-    return str(name).startswith(_PATH_NAMES)
+    return str(name).startswith(_PATH_NAMES) or str(name).endswith('_path')
 
 
 def resolve(schema: Schema) -> Schema:
@@ -118,9 +110,8 @@ def example(schema: Schema, name: str, rng: random.Random) -> Any:
     if kind == 'boolean':
         return rng.random() < 0.5
     if kind in ('integer', 'number'):
-        return rng.choice(
-            NUMBERS if rng.random() < 0.4 else (1, 2, 3, 4, 8) if kind == 'integer' else (0, 0.5, 1.0, 2.0)
-        )
+        modest = (1, 2, 3, 4, 8) if kind == 'integer' else (0, 0.5, 1.0, 2.0)
+        return rng.choice(NUMBERS if rng.random() < 0.4 else modest)
     if kind == 'null':
         return None
     return rng.choice(PATHS if is_path(name) else TEXTS)

@@ -51,8 +51,8 @@ def mutation(seed: int, index: int) -> Mutation:
     file = FILES[index % len(FILES)]
     opt = shrunk(file)
     lines: list[str] = []
-    number = 1 if rng.random() < 0.7 else 2
-    while len(lines) < number:
+    num_edits = 1 if rng.random() < 0.7 else 2
+    while len(lines) < num_edits:
         edit = rng.choices(list(EDITS), list(EDITS.values()))[0]
         # deepcopy, for what an edit takes from one place and puts to another
         if (line := edit(opt := deepcopy(opt), rng.choice(list(keys_of(opt))), rng)) is not None:
@@ -96,9 +96,8 @@ def _delete(opt: dict[str, Any], key: Key, rng: random.Random) -> str:
 
 def _misspell(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
     section, name = _section(opt, key), key[-1]
-    wrong = rng.choice(
-        (name + name[-1], name[:-1], name[1:], name.upper(), name.replace('_', '-'), f'{name} ', f'_{name}')
-    )
+    others = (name + name[-1], name[:-1], name[1:], name.upper(), name.replace('_', '-'), f'{name} ', f'_{name}')
+    wrong = rng.choice(others)
     if wrong in section:
         return None
     section[wrong] = section[name]
@@ -110,24 +109,8 @@ def _misspell(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
 
 def _mistype(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
     value = _value(opt, key)
-    others = (
-        None,
-        True,
-        0,
-        1,
-        -1.5,
-        'text',
-        '1',
-        [],
-        [value],
-        [1],
-        {},
-        {'wrong': value},
-        [[value]],
-        [None],
-        str(value),
-    )
-    return _set(opt, key, rng.choice(others))
+    plain, nested = (None, True, 0, 1, -1.5, 'text', '1', str(value)), ([], {}, [value], [[value]], {'wrong': value})
+    return _set(opt, key, rng.choice(plain + nested))
 
 
 def _empty(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
@@ -159,19 +142,8 @@ def _list(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
         return None
     index = rng.randrange(len(value))
     replaced = [rng.choice((*NUMBERS, None, 'text', [1])) if at == index else each for at, each in enumerate(value)]
-    kinds = (
-        [],
-        value[:-1],
-        value + value[-1:],
-        value * 30,
-        value[::-1],
-        value[:1],
-        [value],
-        replaced,
-        replaced,
-        replaced,
-    )
-    return _set(opt, key, rng.choice(kinds))
+    lengths = ([], value[:-1], value[:1], value + value[-1:], value * 30, value[::-1], [value])
+    return _set(opt, key, rng.choice(lengths) if rng.random() < 0.6 else replaced)
 
 
 def _choice(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 Listing = Mapping[str, str]
 _LARGE = 2**20  # bytes; larger files are told apart by size and time
 _FOLDER = 'folder'
-_STARTED = re.compile(r'\biter:\s*[\d,]+,|DivergenceError: Iteration ')
+_ITERATION = re.compile(r'\biter:\s*([\d,]+),|saved at iteration ([\d,]+)|DivergenceError: Iteration ([\d,]+)')
 _DEFECT = re.compile(r'Traceback \(most recent call last\)|This is a defect, not a mistake')
 _RUNS = ('experiments', 'results', 'tb_logger')
 _ENDED, _STOPPED, _FAILED = 0, 128 + 15, 1
@@ -49,6 +49,12 @@ def listing(folder: Path) -> dict[str, str]:
     return found
 
 
+def last_iteration(log: str) -> int:
+    """Return the last iteration that a log tells of, 0 for none."""
+    numbers = (number for found in _ITERATION.findall(log) for number in found if number)
+    return max((int(number.replace(',', '')) for number in numbers), default=0)
+
+
 def outcome_of(
     exit_code: int | None, log: str, before: Listing, after: Listing, *, root: str
 ) -> tuple[Outcome, list[str]]:
@@ -64,9 +70,9 @@ def outcome_of(
     Returns:
         The outcome, and what the run changed that it had to leave alone.
     """
-    has_started = exit_code in (_ENDED, _STOPPED) or _STARTED.search(log) is not None
+    has_started = exit_code == _ENDED or last_iteration(log) > 0
     changes = changes_beyond(before, after, root=root) if has_started else all_changes(before, after)
-    if exit_code is None:
+    if exit_code is None or (exit_code == _STOPPED and last_iteration(log) < 2):
         return Outcome.HANG, changes
     if _DEFECT.search(log):
         return Outcome.TRACEBACK, changes

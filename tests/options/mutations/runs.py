@@ -1,12 +1,12 @@
 """Runs of mutated option files: each in a process and a root of its own, and what became of it.
 
-A run is that of the command: ``main`` of ``dlvr_plugin.train`` or ``dlvr_plugin.test`` with the flag ``-opt``. Nothing in
-the options is set back to something harmless. A run that goes on after its second iteration is stopped by SIGTERM, as a
-user would stop it. The process may use ``MEMORY`` beyond what it starts with, and start ``MAX_PROCESSES``, so that options
-that ask for too much fail as they do on a machine that has no more.
+A run is that of the command: ``main`` of ``dlvr_plugin.train`` or ``dlvr_plugin.test`` with the flag ``-opt``. Nothing
+that a mutation says is set back to something harmless. A run that goes on after its second iteration is stopped by
+SIGTERM, as a user would stop it. The process may take ``MEMORY`` beyond what it begins with, and start
+``MAX_PROCESSES``, so that options that ask for too much fail as they do on a machine that has no more.
 
-Around the root lie things that no run may touch: finished runs, of the same name and of another one, a folder beside the
-root, and the data.
+Around the root lie things that no run may touch: finished runs, of the same name and of another one, a folder beside
+the root, a home, and the data.
 """
 
 import contextlib
@@ -30,15 +30,14 @@ import torch
 import yaml
 
 from dlvr_plugin import test, train
-from tests.options.mutations.outcomes import Outcome, listing, outcome_of
-from tests.options.mutations.shrunk import DATA, FILES, WORK, fill_in, make_data, shrunk
+from tests.options.mutations.outcomes import Outcome, last_iteration, listing, outcome_of
+from tests.options.mutations.shrunk import DATA, FILES, WORK, fill_in, shrunk
 
 MEMORY = 4 * 2**30  # bytes
 MAX_PROCESSES = 40
 LARGEST_FILE = 2**30  # bytes
 TIMEOUT = 60.0  # seconds; then a run hangs
 _PATIENCE = 0.6  # part of it after which a run is asked to stop, in case that it logs no iterations
-_ITERATION = re.compile(r'\biter:\s*([\d,]+),')
 _FORK = multiprocessing.get_context('fork')
 
 
@@ -90,6 +89,7 @@ class Runner:
             name: Name of the finished run that the root holds.
             timeout: Seconds after which it hangs.
         """
+        self.log.unlink(missing_ok=True)
         self._write_finished_runs(name)
         filled = fill_in(opt, {DATA: self.watched / 'data', WORK: self.root.parent})
         self.option_file.write_text(yaml.dump(filled, Dumper=_Dumper, sort_keys=False))
@@ -103,7 +103,7 @@ class Runner:
             os.killpg(process.pid, signal.SIGKILL)
         process.join()
         seconds = time.monotonic() - began
-        log = self.log.read_text(errors='replace')
+        log = _text(self.log)
         exit_code = None if hangs else process.exitcode
         outcome, changes = outcome_of(
             exit_code, log, before, listing(self.watched), root=self.root.relative_to(self.watched).as_posix()
@@ -115,7 +115,7 @@ class Runner:
         asked = False
         while not wait([sentinel], 0.05):
             now = time.monotonic()
-            if not asked and (now > stop_at or _iterations_in(self.log) > 2):
+            if not asked and (now > stop_at or last_iteration(_text(self.log)) > 2):
                 os.kill(pid, signal.SIGTERM)
                 asked = True
             if now > end:
@@ -185,12 +185,8 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def _iterations_in(log: Path) -> int:
-    try:
-        found = _ITERATION.findall(log.read_text(errors='replace'))
-    except FileNotFoundError:
-        return 0
-    return max((int(each.replace(',', '')) for each in found), default=0)
+def _text(path: Path) -> str:
+    return path.read_text(errors='replace') if path.exists() else ''
 
 
 def _limit_forks() -> None:
@@ -224,15 +220,13 @@ def run_in_worker(opt: dict[str, Any], name: str, timeout: float = TIMEOUT) -> R
     return _runner.run(opt, name=name, timeout=timeout)
 
 
-def pool(folder: Path, jobs: int) -> ProcessPoolExecutor:
+def pool(folder: Path, data: Path, jobs: int) -> ProcessPoolExecutor:
     """Return processes for ``run_in_worker``.
 
     Args:
-        folder: Where data and runs go; it must not exist.
+        folder: Where runs write.
+        data: What ``make_data`` made, or an empty folder, where no run reads it.
         jobs: Their number.
     """
-    folder.mkdir(parents=True)
-    make_data(folder / 'data')
-    return ProcessPoolExecutor(
-        jobs, multiprocessing.get_context('spawn'), initializer=start_worker, initargs=(folder / 'data', folder)
-    )
+    context = multiprocessing.get_context('spawn')
+    return ProcessPoolExecutor(jobs, context, initializer=start_worker, initargs=(data, folder))

@@ -3,8 +3,10 @@
 Paths in them begin with ``DATA``, which ``fill_in`` replaces by the folder that ``make_data`` has filled.
 """
 
+import functools
 import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ def shrunk(file: str) -> dict[str, Any]:
     Args:
         file: Its path, as seen from the repository.
     """
-    opt = fill_in(read_options(REPOSITORY / file), {})  # plain dictionaries
+    opt = deepcopy(_read(file))
     for phase, dataset in opt['datasets'].items():
         _shrink_dataset(dataset, opt['scale'], is_train=phase == 'train')
         if phase == 'train' and opt['network_g']['type'] in _LEAST_SIZE:
@@ -69,6 +71,11 @@ def shrunk(file: str) -> dict[str, Any]:
     if 'train' in opt:
         _shrink_training(opt)
     return opt
+
+
+@functools.cache
+def _read(file: str) -> dict[str, Any]:
+    return fill_in(read_options(REPOSITORY / file), {})  # in plain dictionaries
 
 
 def _shrink_dataset(dataset: dict[str, Any], scale: int, *, is_train: bool) -> None:
