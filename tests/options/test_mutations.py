@@ -225,7 +225,7 @@ def test_what_was_cut_off_goes_on(tmp_path, capsys):
     out.write_text('\n'.join(map(json.dumps, records)) + '\n{"seed": 3, "ind')
     assert main(['--seed', '3', '--count', '2', '--out', str(out)]) == 1  # none is left to run
     printed = capsys.readouterr().out
-    assert f'{len(FILES)} files as they are, and 2 mutations' in printed
+    assert f'{len(FILES)} files as they are, and 2 mutations, 2 distinct' in printed
     assert '     2  CHANGED' in printed
     assert 'CHANGED --only 1: file: line 1\n    gone: experiments/x\n    one\n    two' in printed
 

@@ -46,7 +46,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description='Start mutations of the shipped option files, brought down to two iterations on tiny clips, and '
         'count how they end. The files themselves are run first. What was cut off goes on with the same --out.',
     )
-    parser.add_argument('--count', type=int, default=3000, help='mutations to run (default: %(default)s)')
+    parser.add_argument('--count', type=int, default=3200, help='mutations to run (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='which mutations they are (default: %(default)s)')
     parser.add_argument('--jobs', type=int, default=1, help='how many at once (default: %(default)s)')
     parser.add_argument('--timeout', type=float, default=TIMEOUT, help='seconds for each (default: %(default)s)')
@@ -117,7 +117,8 @@ def summary(records: Sequence[dict[str, Any]]) -> str:
     """Return how many ended how, and a line for each that ended badly."""
     mutated = [record for record in records if record['index'] >= 0]
     counts = Counter(record['outcome'] for record in mutated)
-    lines = [f'{len(records) - len(mutated)} files as they are, and {len(mutated)} mutations, which']
+    distinct = len({record['line'] for record in mutated})
+    lines = [f'{len(records) - len(mutated)} files as they are, and {len(mutated)} mutations, {distinct} distinct:']
     lines += [f'{counts[outcome.name]:6}  {outcome.name:9} {outcome.value}' for outcome in Outcome]
     for record in records:
         if not Outcome[record['outcome']].is_good or (record['index'] < 0 and record['outcome'] != 'RAN'):

@@ -130,8 +130,10 @@ def _number(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
 
 
 def _text(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
+    if rng.random() < 0.3:  # names of folders and files
+        key = rng.choice([each for each in keys_of(opt) if each[-1] in ('name', 'suffix')] or [key])
     value = _value(opt, key)
-    if not (isinstance(value, str) or is_path(key[-1])):
+    if not (isinstance(value, str) or is_path(key[-1]) or key[-1] == 'suffix'):
         return None
     return _set(opt, key, rng.choice(PATHS if is_path(key[-1]) and rng.random() < 0.7 else TEXTS))
 
@@ -166,7 +168,14 @@ def _other_class(opt: dict[str, Any], key: Key, rng: random.Random) -> str | Non
     changed = fitted(section, schema_of(opt, key[:-1]), rng)
     section.clear()
     section.update(changed)
-    return f'{line}, and what it reads: {_shown(changed)}' if len(key) > 1 else f'{line}, and what it reads'
+    line += ', and what it reads' + (f': {_shown(changed)}' if len(key) > 1 else '')
+    weights = key[0].replace('network', 'pretrain_network')
+    if (
+        isinstance(opt.get('path'), dict) and opt['path'].get(weights) and rng.random() < 0.7
+    ):  # which are those of the class before
+        opt['path'][weights] = None
+        line += ', from no weights'
+    return line
 
 
 def _add(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
