@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -140,4 +141,5 @@ def _show(mutations: Sequence[Mutation], scratch: Path, timeout: float) -> int:
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is in the scratch folder is removed
     sys.exit(main())

@@ -10,6 +10,7 @@ the root, a home, and the data.
 """
 
 import contextlib
+import ctypes
 import errno
 import faulthandler
 import multiprocessing
@@ -38,6 +39,7 @@ MAX_PROCESSES = 40
 LARGEST_FILE = 2**30  # bytes
 TIMEOUT = 60.0  # seconds; then a run hangs
 _PATIENCE = 0.6  # part of it after which a run is asked to stop, in case that it logs no iterations
+_PR_SET_PDEATHSIG = 1  # of Linux
 _FORK = multiprocessing.get_context('fork')
 
 
@@ -127,6 +129,7 @@ class Runner:
     def _main(self, command: str) -> None:
         """Be the process of a run."""
         os.setsid()
+        _end_with_parent()
         multiprocessing.set_start_method('fork', force=True)
         os.environ.update(DLVR_ROOT=str(self.root), HOME=str(self.watched / 'home'), TORCH_HOME=str(self.caches))
         os.environ.update({f'{protocol}_proxy': 'http://127.0.0.1:9' for protocol in ('http', 'https')})  # no network
@@ -189,6 +192,12 @@ def _text(path: Path) -> str:
     return path.read_text(errors='replace') if path.exists() else ''
 
 
+def _end_with_parent() -> None:
+    """Have the system kill this process when the one that started it has died, where the system can."""
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _limit_forks() -> None:
     """Let this process and its children start so many processes each, as a limit of the system would, root's too."""
     fork, left = os.fork, [MAX_PROCESSES]
@@ -208,6 +217,7 @@ _runner: Runner | None = None
 def start_worker(data: Path, folder: Path) -> None:
     """Prepare a process of a pool for ``run_in_worker``; its files lie in a folder of its own below ``folder``."""
     global _runner
+    _end_with_parent()
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
     own = folder / f'worker-{os.getpid()}'
     own.mkdir()
