@@ -1,6 +1,7 @@
 """Whatever the options are, a run ends well or by a named error; one that fails early leaves everything as it was."""
 
 import json
+import sys
 
 import pytest
 
@@ -183,7 +184,13 @@ def own_options(folder, **changes):
 
 
 @pytest.fixture(scope='module')
-def worker(tmp_path_factory):
+def _linux():
+    if sys.platform != 'linux':
+        pytest.skip('runs of mutations need Linux')
+
+
+@pytest.fixture(scope='module')
+def worker(tmp_path_factory, _linux):
     """A process for runs that need no data."""
     data = tmp_path_factory.mktemp('data')
     with pool(tmp_path_factory.mktemp('runs'), data, 1) as workers:
@@ -231,7 +238,7 @@ def test_what_was_cut_off_goes_on(tmp_path, capsys):
 
 
 @pytest.fixture(scope='module')
-def workers(tmp_path_factory):
+def workers(tmp_path_factory, _linux):
     """Processes for runs on tiny clips."""
     folder = tmp_path_factory.mktemp('mutations')
     make_data(folder / 'data')

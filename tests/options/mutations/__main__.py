@@ -24,7 +24,7 @@ _LAST_CHARACTERS = 6000  # of a log, kept of runs that ended badly
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run mutations; returns 1 where one of them ended badly."""
-    args = _parse(argv)
+    args = parse(argv)
     chosen = [_mutation(args.seed, index) for index in (args.only or range(-len(FILES), args.count))]
     with tempfile.TemporaryDirectory(prefix='mutations_', dir=args.scratch) as scratch:
         if args.only:
@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(any(not Outcome[record['outcome']].is_good for record in records.values()))
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments of the command."""
     parser = argparse.ArgumentParser(
         prog='python -m tests.options.mutations',
         description='Start mutations of the shipped option files, brought down to two iterations on tiny clips, and '

@@ -35,7 +35,7 @@ from tests.options.mutations.outcomes import Outcome, last_iteration, listing, o
 from tests.options.mutations.shrunk import DATA, FILES, WORK, fill_in, shrunk
 
 MEMORY = 4 * 2**30  # bytes
-MAX_PROCESSES = 40
+MAX_PROCESSES = 40 + 2 * (os.cpu_count() or 1)
 LARGEST_FILE = 2**30  # bytes
 TIMEOUT = 60.0  # seconds; then a run hangs
 _PATIENCE = 0.6  # part of it after which a run is asked to stop, in case that it logs no iterations
