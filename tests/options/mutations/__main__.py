@@ -116,7 +116,7 @@ def _read(path: Path, seed: int) -> dict[int, dict[str, Any]]:
 
 
 def summary(records: Sequence[dict[str, Any]]) -> str:
-    """Return how many ended how, and a line for each that ended badly."""
+    """Return how many ended how, what happened to those that ended badly, and which failed after they began."""
     mutated = [record for record in records if record['index'] >= 0]
     counts = Counter(record['outcome'] for record in mutated)
     distinct = len({record['line'] for record in mutated})
@@ -127,6 +127,8 @@ def summary(records: Sequence[dict[str, Any]]) -> str:
             lines.append(f'{record["outcome"]} --only {record["index"]}: {record["line"]}')
             lines += [f'    {change}' for change in record['changes'][:3]]
             lines += [f'    {line[:200]}' for line in record['log'].strip().splitlines()[-2:]]
+        elif record['outcome'] == Outcome.FAILED.name:  # which may be right, or come late
+            lines.append(f'{record["outcome"]} --only {record["index"]}: {record["line"]}')
     return '\n'.join(lines) + '\n'
 
 

@@ -158,9 +158,8 @@ def _choice(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
 def _other_class(opt: dict[str, Any], key: Key, rng: random.Random) -> str | None:
     """Name another class, and let its section have what it asks for."""
     names = [each for each in keys_of(opt) if each[-1] in ('type', 'model_type', 'host_model')]
-    sections = sorted({each[:2] for each in names})  # first, or metrics, of which there are most, were drawn most often
-    section = rng.choice(sections)
-    key = rng.choice([each for each in names if each[:2] == section])
+    place = rng.choice(sorted({each[:2] for each in names}))  # or most that were drawn would be metrics
+    key = rng.choice([each for each in names if each[:2] == place])
     choices = choices_of(schema_of(opt, key))
     if not choices or (line := _set(opt, key, rng.choice(choices))) is None:
         return None
@@ -169,11 +168,9 @@ def _other_class(opt: dict[str, Any], key: Key, rng: random.Random) -> str | Non
     section.clear()
     section.update(changed)
     line += ', and what it reads' + (f': {_shown(changed)}' if len(key) > 1 else '')
-    weights = key[0].replace('network', 'pretrain_network')
-    if (
-        isinstance(opt.get('path'), dict) and opt['path'].get(weights) and rng.random() < 0.7
-    ):  # which are those of the class before
-        opt['path'][weights] = None
+    files, weights = opt.get('path'), key[0].replace('network', 'pretrain_network')
+    if isinstance(files, dict) and files.get(weights) and rng.random() < 0.7:  # they are those of the class before
+        files[weights] = None
         line += ', from no weights'
     return line
 

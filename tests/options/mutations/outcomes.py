@@ -76,7 +76,7 @@ def outcome_of(
         return Outcome.HANG, changes
     if _DEFECT.search(log):
         return Outcome.TRACEBACK, changes
-    if exit_code not in (_ENDED, _STOPPED, _FAILED) or (exit_code == _FAILED and 'Error: ' not in log):
+    if exit_code not in (_ENDED, _STOPPED, _FAILED) or (exit_code == _FAILED and 'error: ' not in log.lower()):
         return Outcome.KILLED, changes
     if changes:
         return Outcome.CHANGED, changes

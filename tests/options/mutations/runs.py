@@ -106,7 +106,7 @@ class Runner:
         process.join()
         seconds = time.monotonic() - began
         log = _text(self.log)
-        exit_code = None if hangs else process.exitcode
+        exit_code = None if hangs or process.exitcode == -signal.SIGTERM else process.exitcode
         outcome, changes = outcome_of(
             exit_code, log, before, listing(self.watched), root=self.root.relative_to(self.watched).as_posix()
         )
@@ -117,12 +117,13 @@ class Runner:
         asked = False
         while not wait([sentinel], 0.05):
             now = time.monotonic()
-            if not asked and (now > stop_at or last_iteration(_text(self.log)) > 2):
+            is_late = now > stop_at
+            if not asked and (is_late or last_iteration(_text(self.log)) > 2):
+                if is_late:
+                    os.kill(pid, signal.SIGUSR1)  # the log then says where it is
                 os.kill(pid, signal.SIGTERM)
                 asked = True
             if now > end:
-                os.kill(pid, signal.SIGABRT)  # the log then says where it was
-                wait([sentinel], 2)
                 return False
         return True
 
@@ -138,7 +139,7 @@ class Runner:
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(log, stream)
-        faulthandler.enable()
+        faulthandler.register(signal.SIGUSR1)
         used = int(re.findall(r'VmSize:\s*(\d+)', Path('/proc/self/status').read_text())[0]) * 1024
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, -1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, -1))
