@@ -129,6 +129,7 @@ TRAINED = '[fin] epoch: 0, iter:       2, lr: 1e-4'
         (0, TRAINED, {**MOVED, 'a/root/experiments/finished/net.pth': 'new'}, Outcome.RAN),
         (0, TRAINED, {**BEFORE, 'a/root/experiments/finished/net.pth': 'new'}, Outcome.CHANGED),
         (0, TRAINED, {**MOVED, 'a/elsewhere': 'folder'}, Outcome.CHANGED),
+        (0, TRAINED, {**MOVED, 'a/root/results/another/frame.png': 'frame'}, Outcome.CHANGED),
         (0, TRAINED, {key: value for key, value in BEFORE.items() if 'other' not in key}, Outcome.CHANGED),
         (0, TRAINED, {key: value for key, value in MOVED.items() if 'run.log' not in key}, Outcome.CHANGED),
         (143, TRAINED, MOVED, Outcome.RAN),
@@ -143,7 +144,7 @@ TRAINED = '[fin] epoch: 0, iter:       2, lr: 1e-4'
     ],
 )
 def test_outcomes(exit_code, log, after, outcome):
-    assert outcome_of(exit_code, log, BEFORE, after, root=ROOT)[0] is outcome
+    assert outcome_of(exit_code, log, BEFORE, after, root=ROOT, name=NAME)[0] is outcome
 
 
 def test_changes_are_named():
@@ -153,7 +154,8 @@ def test_changes_are_named():
         'changed: b',
         'new: a/root/experiments/finished/net.pth',
     ]
-    assert changes_beyond(BEFORE, MOVED, root=ROOT) == []
+    assert changes_beyond(BEFORE, MOVED, root=ROOT, name=NAME) == []
+    assert changes_beyond({}, MOVED, root=ROOT, name='renamed') == [f'new: {path}' for path in list(MOVED)[1:]]
     assert last_iteration('iter:   1,002, lr\niter:       7, lr') == 1002
     assert last_iteration('pretrained for 5 iterations') == 0
 

@@ -56,7 +56,7 @@ def last_iteration(log: str) -> int:
 
 
 def outcome_of(
-    exit_code: int | None, log: str, before: Listing, after: Listing, *, root: str
+    exit_code: int | None, log: str, before: Listing, after: Listing, *, root: str, name: str
 ) -> tuple[Outcome, list[str]]:
     """Tell the outcome of a run.
 
@@ -66,12 +66,13 @@ def outcome_of(
         before: Files before the run.
         after: Files after it.
         root: Folder of ``experiments`` among them.
+        name: Name of the run.
 
     Returns:
         The outcome, and what the run changed that it had to leave alone.
     """
     has_started = exit_code == _ENDED or last_iteration(log) > 0
-    changes = changes_beyond(before, after, root=root) if has_started else all_changes(before, after)
+    changes = changes_beyond(before, after, root=root, name=name) if has_started else all_changes(before, after)
     if exit_code is None or (exit_code == _STOPPED and last_iteration(log) < 2):
         return Outcome.HANG, changes
     if _DEFECT.search(log):
@@ -92,15 +93,15 @@ def all_changes(before: Listing, after: Listing) -> list[str]:
     return gone + changed + [f'new: {path}' for path in after if path not in before]
 
 
-def changes_beyond(before: Listing, after: Listing, *, root: str) -> list[str]:
+def changes_beyond(before: Listing, after: Listing, *, root: str, name: str) -> list[str]:
     """Return the changes that a run may not make that has begun.
 
-    It may write below the folders of runs, and put a finished run aside: all of its files, under its name with
+    It may write to folders of its own name, and put a finished run aside: all of its files, under its name with
     ``_archived_`` and the time.
     """
-    folders = tuple(f'{root}/{name}/' for name in _RUNS)
+    own = re.compile(rf'{re.escape(root)}/({"|".join(_RUNS)})(/[^/]*{re.escape(name)}[^/]*(/.*)?)?')
     new = [path for path in after if path not in before]
-    found = [f'new: {path}' for path in new if not f'{path}/'.startswith(folders)]
+    found = [f'new: {path}' for path in new if not own.fullmatch(path)]
     for path, content in before.items():
         if content == _FOLDER or after.get(path) == content:
             continue

@@ -108,7 +108,12 @@ class Runner:
         log = _text(self.log)
         exit_code = None if hangs or process.exitcode == -signal.SIGTERM else process.exitcode
         outcome, changes = outcome_of(
-            exit_code, log, before, listing(self.watched), root=self.root.relative_to(self.watched).as_posix()
+            exit_code,
+            log,
+            before,
+            listing(self.watched),
+            root=self.root.relative_to(self.watched).as_posix(),
+            name=str(filled.get('name')),
         )
         return Run(outcome, exit_code, seconds, log, tuple(changes))
 
