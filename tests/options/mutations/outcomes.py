@@ -9,6 +9,7 @@ from pathlib import Path
 Listing = Mapping[str, str]
 _LARGE = 2**20  # bytes; larger files are told apart by size and time
 _FOLDER = 'folder'
+_LMDB_LOCK = 'lock.mdb'  # which io_backend.lock: true asks for
 _ITERATION = re.compile(r'\biter:\s*([\d,]+),|saved at iteration ([\d,]+)|DivergenceError: Iteration ([\d,]+)')
 _DEFECT = re.compile(r'Traceback \(most recent call last\)|This is a defect, not a mistake')
 _RUNS = ('experiments', 'results', 'tb_logger')
@@ -36,6 +37,8 @@ def listing(folder: Path) -> dict[str, str]:
     """Return what lies below a folder: paths, and the content of each as text to compare."""
     found = {}
     for path in sorted(folder.rglob('*')):
+        if path.name == _LMDB_LOCK:
+            continue
         status = path.lstat()
         if path.is_dir() and not path.is_symlink():
             content = _FOLDER

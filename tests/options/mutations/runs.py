@@ -74,6 +74,7 @@ class Runner:
         # Three folders below what is watched, so that paths with ``..`` stay in it.
         self.watched = folder / 'watched'
         self.root = self.watched / 'a/b/root'
+        self.data = data
         self.caches = folder / 'caches'
         self.log = folder / 'run.log'
         self.option_file = folder / 'options.yml'
@@ -115,6 +116,9 @@ class Runner:
             root=self.root.relative_to(self.watched).as_posix(),
             name=str(filled.get('name')),
         )
+        if any(' data' in change for change in changes):
+            shutil.rmtree(self.watched / 'data')
+            shutil.copytree(self.data, self.watched / 'data')
         return Run(outcome, exit_code, seconds, log, tuple(changes))
 
     def _wait(self, sentinel: int, pid: int, stop_at: float, end: float) -> bool:
