@@ -14,7 +14,7 @@ from typing import Any
 import torch.distributed as dist
 from basicsr.utils import get_root_logger, get_time_str
 
-from dlvr_plugin.core.files import make_folder, make_partial_folder, partial_path, remove, remove_made, write_atomic
+from dlvr_plugin.core.files import make_folder, make_partial_folder, remove, remove_made, write_atomic
 from dlvr_plugin.core.folder_lock import FolderLock, lock_beside
 
 _SUBFOLDERS = ('models', 'training_states', 'visualization')
@@ -121,6 +121,7 @@ def _holds_results(folder: Path) -> bool:
 def _replace_folders(folders: Mapping[Path, Sequence[str]]) -> None:
     """Put new folders, with subfolders of these names, in the place of what is there: all of them, or none."""
     made: list[Path] = []
+    partials: list[Path] = []
     moved: list[tuple[Path, Path]] = []
 
     def move(path: Path, target: Path) -> None:
@@ -130,20 +131,20 @@ def _replace_folders(folders: Mapping[Path, Sequence[str]]) -> None:
     try:
         for folder, names in folders.items():
             made += make_folder(folder.parent)
-            partial = make_partial_folder(folder)
+            partials.append(make_partial_folder(folder))
             for name in names:
-                (partial / name).mkdir()
-        for folder in folders:
+                (partials[-1] / name).mkdir()
+        for folder, partial in zip(folders, partials, strict=True):
             if os.path.lexists(folder):
                 archive = _archive_of(folder)
                 move(folder, archive)
                 get_root_logger().info(f'{folder} was there before: it is kept as {archive}.')
-            move(partial_path(folder), folder)
+            move(partial, folder)
     except BaseException:
         for path, target in reversed(moved):
             target.rename(path)
-        for folder in folders:
-            remove(partial_path(folder))
+        for partial in partials:
+            remove(partial)
         remove_made(made)
         raise
 
