@@ -38,7 +38,11 @@ def remove(path: Path) -> None:
 
 
 def make_folder(path: Path) -> list[Path]:
-    """Make a folder, and those above it, where they are not there; return the new ones, the innermost first."""
+    """Make a folder, and those above it, where they are not there; return the new ones, the innermost first.
+
+    Raises:
+        FileExistsError: One of them is something else. OSError: One cannot be made.
+    """
     made: list[Path] = []
     for folder in reversed([path, *path.parents]):
         if folder.is_dir():
@@ -46,9 +50,9 @@ def make_folder(path: Path) -> list[Path]:
         try:
             folder.mkdir()
             made.insert(0, folder)
-        except FileExistsError:
+        except FileExistsError as error:
             if not folder.is_dir():  # else another process has made it just now
-                raise
+                raise FileExistsError(f'{path} cannot be a folder: {folder} is none. Choose another place.') from error
     return made
 
 
