@@ -16,7 +16,7 @@ from tests.training.runs import TIMEOUT, assert_equal, everything, finish, start
 
 pytestmark = pytest.mark.slow
 
-NUM_PAIRS = int(os.environ.get('DLVR_TEST_PAIRS', '3'))
+NUM_PAIRS = int(os.environ.get('DLVR_TEST_PAIRS', '3'))  # more of them take minutes
 TOTAL = 8
 FAILING = """
 from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
@@ -116,8 +116,10 @@ def test_a_start_that_fails_leaves_all_where_it_was(opt, tmp_path, change):
 
 def test_restarts_before_the_first_checkpoint_share_a_folder(opt, tmp_path):
     root = tmp_path / 'root'
+    endless = {**opt, 'logger': {**opt['logger'], 'save_checkpoint_freq': 10**6}}
+    endless['train'] = {**opt['train'], 'total_iter': 10**6}
     for _ in range(2):
-        process = start({**opt, 'train': {**opt['train'], 'accum_iter': 20}}, root, '--auto_resume')
+        process = start(endless, root, '--auto_resume')
         wait_for_text(root, r'iter: +1, lr')
         process.kill()
         finish(process)
