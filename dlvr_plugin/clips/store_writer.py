@@ -9,7 +9,8 @@ import os
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, get_args
@@ -17,19 +18,18 @@ from typing import Any, Protocol, get_args
 import cv2
 import lmdb
 import numpy as np
-from filelock import FileLock, Timeout
 
 from dlvr_plugin.clips.clip_store import Record, by_number, format_meta_line
 from dlvr_plugin.clips.raw_records import encode_raw
 from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.core.files import partial_path, write_atomic
+from dlvr_plugin.core.files import naming, partial_path, remove, write_atomic
+from dlvr_plugin.core.folder_lock import FolderLock, lock_beside
 
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
 _COMMIT_BYTES = 2**26  # of frames that are written at once, and lost at a kill
-_LOCK_SECONDS = 2  # workers of a process that was killed end, too, but not at once
-_JOURNAL, _DESCRIPTION, _LOCK = '.journal.jsonl', '.prepare.json', '.lock'
+_JOURNAL, _DESCRIPTION = '.journal.jsonl', '.prepare.json'
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,25 @@ class _LmdbSink:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = lmdb.open(str(folder), map_size=2**30, lock=False, max_readers=1)
+        with self._writing():
+            self.env = lmdb.open(str(folder), map_size=2**30, lock=False, max_readers=1)
         self.page_size = self.env.stat()['psize']
 
     def put(self, frames: Sequence[EncodedFrame]) -> None:
         info = self.env.info()
         used = (info['last_pgno'] + 1) * self.page_size
         needed = used + 2 * sum(len(frame.content) for frame in frames) + 2**24
-        if needed > info['map_size']:
-            self.env.set_mapsize(2 * needed)
-        try:
+        with self._writing():
+            if needed > info['map_size']:
+                self.env.set_mapsize(2 * needed)
             with self.env.begin(write=True) as transaction:
                 for frame in frames:
                     transaction.put(frame.key.encode(), frame.content)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except lmdb.Error as error:
             raise OSError(f'{self.folder} cannot be written: {error}. The same command goes on from here.') from error
 
@@ -93,7 +99,7 @@ class _LmdbSink:
             return transaction.cursor().set_key(record.key.encode())  # ``get`` would read the whole record
 
     def keep_only(self, keys: set[str]) -> None:
-        with self.env.begin(write=True) as transaction:
+        with self._writing(), self.env.begin(write=True) as transaction:
             if transaction.stat()['entries'] == len(keys):
                 return
             for key in list(transaction.cursor().iternext(values=False)):
@@ -148,24 +154,30 @@ class StoreWriter:
             their scenes are short.
 
     Raises:
-        FileExistsError: The target exists. DataError: It is no store at all, was begun in another way, or is being
-        written by another process.
+        FileExistsError: The target exists. DataError: It is no store at all, or was begun in another way. InUseError:
+        It is being made by another process.
     """
 
     def __init__(self, target: Path, description: Mapping[str, Any], *, force: bool = False) -> None:
-        self.target, self.description = target, description
+        self.target, self.description, self.folder = target, description, partial_path(target)
+        self._lock = FolderLock(lock_beside(target), target)
+        self._lock.acquire()
+        try:
+            self._begin(force)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _begin(self, force: bool) -> None:
+        target, description = self.target, self.description
         if target.exists():
             if not force:
                 raise FileExistsError(f'{target} exists already. --force replaces it.')
             if not (target / _DESCRIPTION).is_file() and not (target / 'data.mdb').is_file():
                 raise DataError(f'{target} is no store, and is not replaced. Remove it, or choose another name.')
-        self.folder = partial_path(target)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / _LOCK)
-        try:
-            self._lock.acquire(timeout=_LOCK_SECONDS)
-        except Timeout as error:
-            raise DataError(f'{target} is being made by another process.') from error
+        if self.folder.is_symlink():  # not what a run has left: it may lead anywhere
+            self.folder.unlink()
+        self.folder.mkdir(exist_ok=True)
         self.records: dict[str, tuple[Record, str]] = {}
         self.ended: dict[str, int] = {}
         self._clip_sizes: dict[str, tuple[str, tuple[int, int]]] = {}
@@ -173,7 +185,6 @@ class StoreWriter:
         begun = self._read_description(self.folder)
         if begun is not None and begun != dict(description) and not force:
             changed = [key for key in {**begun, **description} if begun.get(key) != description.get(key)]
-            self._lock.release()
             raise DataError(
                 f'{target} was begun with other arguments ({", ".join(changed)}). Use those to go on, or --force to '
                 'begin anew.'
@@ -197,12 +208,7 @@ class StoreWriter:
 
     def _clear(self) -> None:
         for path in self.folder.iterdir():
-            if path.name == _LOCK:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove(path)
 
     def _read_journal(self) -> None:
         path = self.folder / _JOURNAL
@@ -247,33 +253,37 @@ class StoreWriter:
         if not self._pending:
             return
         self._sink.put(self._pending)
+        lines: list[dict[str, Any]] = []
         for frame in self._pending:
             # A PNG says by itself whether it is whole, and the framework's tools expect no more than it writes.
             checksum = f'{zlib.crc32(frame.content):08x}' if frame.suffix == 'npy' else None
             record = Record(frame.key, frame.suffix, frame.size, checksum)
             self.records[frame.key] = (record, frame.stamp)
-            self._journal.write(json.dumps({**asdict(record), 'stamp': frame.stamp}) + '\n')
-        self._sync_journal()
+            lines.append({**asdict(record), 'stamp': frame.stamp})
+        self._write_journal(lines)
         self._pending = []
 
     def end_source(self, stamp: str, num_short: int = 0) -> None:
         """Note that a source is done as a whole, but for some frames of short scenes."""
         self.flush()
         self.ended[stamp] = num_short
-        self._journal.write(json.dumps({'stamp': stamp, 'num_short': num_short}) + '\n')
-        self._sync_journal()
+        self._write_journal([{'stamp': stamp, 'num_short': num_short}])
 
-    def _sync_journal(self) -> None:
-        self._journal.flush()
-        os.fsync(self._journal.fileno())
+    def _write_journal(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        with naming(self.folder / _JOURNAL):
+            self._journal.write(''.join(json.dumps(entry) + '\n' for entry in entries))
+            self._journal.flush()
+            os.fsync(self._journal.fileno())
 
     def close(self) -> None:
         """Write what is pending and leave the store unfinished, if ``finish`` did not end it."""
-        if not self._journal.closed:
-            self.flush()
-            self._journal.close()
-            self._sink.close()
-        self._lock.release()
+        try:
+            if not self._journal.closed:
+                self.flush()
+                self._journal.close()
+                self._sink.close()
+        finally:
+            self._lock.release()
 
     def finish(self, keys: Sequence[str]) -> None:
         """Give the store its name.
@@ -296,13 +306,11 @@ class StoreWriter:
         self._journal.close()
         self._sink.close()
         old = self.target.with_name(f'.{self.target.stem}.old{self.target.suffix}')
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
         if self.target.exists():
             self.target.rename(old)
         self.folder.rename(self.target)
-        self._lock.release()
-        for name in (_JOURNAL, _LOCK):
-            (self.target / name).unlink(missing_ok=True)
+        (self.target / _JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(old, ignore_errors=True)
 
 

@@ -1,6 +1,7 @@
 """Training states ``<iter>.state`` and the networks saved with them: which there are, and which to go on from."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,17 @@ def states_in(folder: Path) -> list[Path]:
 
 
 def remove_old_states(opt: dict[str, Any], keep_last: int) -> None:
-    """Remove all numbered checkpoints but the newest: first a state, then the networks that it names."""
-    for path in states_in(Path(opt['path']['training_states']))[keep_last:]:
+    """Remove all numbered checkpoints but the newest: first the states, then networks older than those that stay.
+
+    That takes the networks, too, of a run that was killed between them and their state.
+    """
+    states = states_in(Path(opt['path']['training_states']))
+    for path in states[keep_last:]:
         path.unlink()
-        for network in Path(opt['path']['models']).glob(f'net_*_{path.stem}.pth'):
+    oldest = min((int(path.stem) for path in states[:keep_last]), default=0)
+    for network in Path(opt['path']['models']).glob('net_*.pth'):
+        numbered = re.fullmatch(r'net_\w+_([0-9]+)', network.stem)
+        if numbered and int(numbered[1]) < oldest:
             network.unlink()
 
 

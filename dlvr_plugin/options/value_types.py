@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dlvr_plugin.core.declarations import Range
-from dlvr_plugin.core.names import nearest
+from dlvr_plugin.core.names import LONGEST_NAME, nearest, why_not_a_folder
 from dlvr_plugin.options.problems import KeyPath, Problem
 
 JsonSchema = dict[str, Any]
@@ -171,6 +171,26 @@ class Text(SimpleType):
     def json_schema(self, define: Define) -> JsonSchema:
         """Describe it."""
         return {'type': 'string'} if self.may_be_empty else {'type': 'string', 'minLength': 1}
+
+
+@dataclass(frozen=True)
+class FolderName(Text):
+    """Text that becomes the name of a folder, or a part of a file's name."""
+
+    expected = f'a plain name of at most {LONGEST_NAME} characters'
+
+    def accepts(self, value: Any) -> bool:
+        """Take what leads nowhere else and fits."""
+        return super().accepts(value) and not why_not_a_folder(value)
+
+    def hint(self, value: Any) -> str:
+        """Say what is wrong with it."""
+        return f' As a name, {why_not_a_folder(value)}.' if isinstance(value, str) else super().hint(value)
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it, as far as a pattern can."""
+        pattern = r'^[^\s./\\]([^/\\\x00-\x1f\x7f]*[^\s/\\])?$'
+        return {'type': 'string', 'minLength': 1, 'maxLength': LONGEST_NAME, 'pattern': pattern}
 
 
 @dataclass(frozen=True)

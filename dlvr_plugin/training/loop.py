@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from basicsr.models import build_model
-from basicsr.utils import get_root_logger, get_time_str, make_exp_dirs, mkdir_and_rename
+from basicsr.utils import get_root_logger, get_time_str
 from torch.utils.tensorboard import SummaryWriter
 
 from dlvr_plugin.core.errors import DivergenceError, InvalidValueError, StopRequested
 from dlvr_plugin.core.log import log_start, set_up_log
 from dlvr_plugin.core.random_state import seed_everything
+from dlvr_plugin.core.run_folder import RunFolder
 from dlvr_plugin.core.training_states import load_resume_state, remove_old_states
 from dlvr_plugin.evaluation.validation import validate
 from dlvr_plugin.evaluation.validation_metrics import load_metrics
@@ -33,7 +34,7 @@ _ITERATION = 1  # tells the seeds of iterations from those of samples
 
 
 def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
-    """Train as the options say.
+    """Train as the options say; nothing is made or moved on the disk before all that trains is built.
 
     Args:
         opt: Options, parsed and checked.
@@ -44,41 +45,38 @@ def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
         ValueError: Data, checkpoints, or options for a run that goes on, that cannot be used. OSError: a checkpoint
             cannot be written.
         DivergenceError: The numbers went wrong, and the options do not say to go on.
+        InUseError: Another process trains a run of this name.
         StopRequested: Ctrl-C or SIGTERM; everything is saved.
     """
     torch.backends.cudnn.benchmark = True
     # A resumed run steps the schedule first, rightly: the optimizer's step before it was taken before the stop.
     warnings.filterwarnings('ignore', r'Detected call of `lr_scheduler.step\(\)` before', UserWarning)
-    state = load_resume_state(opt, given.check_resumable)
-    option_text = Path(opt_file).read_bytes() if opt['rank'] == 0 else b''  # its folder may get another name
     uses_tb = opt['logger'].get('use_tb_logger') and 'debug' not in opt['name']
-    tb_folder = Path(opt['root_path']) / 'tb_logger' / opt['name']
-    if state is None:
-        make_exp_dirs(opt)
-        if uses_tb and opt['rank'] == 0:
-            mkdir_and_rename(str(tb_folder))
-    else:  # that of another experiment begins a folder
-        for name in ('models', 'training_states', 'visualization'):
-            Path(opt['path'][name]).mkdir(parents=True, exist_ok=True)
-    if opt['rank'] == 0:
-        copied = Path(opt['path']['experiments_root']) / Path(opt_file).name
-        keep_option_file(option_text, copied, state['iter'] if state else 0)
-    log_file = Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log'
-    set_up_log(log_file)
-    log_start(opt, log_file)
-    load_metrics(opt.get('val'))  # before the work: what they need may have to be downloaded
-    if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
-        init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
-    tb_logger = None
-    if uses_tb and opt['rank'] == 0:
-        # What a killed run logged after the checkpoint is done, and logged, once more.
-        tb_logger = SummaryWriter(str(tb_folder), purge_step=state['iter'] + 1 if state else None)
-    try:
+    tb_folder = Path(opt['root_path']) / 'tb_logger' / opt['name'] if uses_tb else None
+    option_file = Path(opt_file).read_bytes() if opt['rank'] == 0 else b''  # it may lie in a folder that is moved
+    with RunFolder(opt, tb_folder) as folder:
+        log_start(opt)
+        state = load_resume_state(opt, given.check_resumable)
+        load_metrics(opt.get('val'))  # before the work: what they need may have to be downloaded
+        training = Training(opt, given)
+        training.build(state)
+        if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
+            init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
+        done = state['iter'] if state else 0
         with StopRequest() as stop_request:
-            Training(opt, tb_logger, stop_request, given).run(state)
-    finally:
-        if tb_logger is not None:
-            tb_logger.close()
+            folder.take(resumes=state is not None)
+            set_up_log(Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log')
+            tb_logger = None
+            if opt['rank'] == 0:
+                keep_option_file(option_file, folder.path / Path(opt_file).name, done)
+                if tb_folder is not None:
+                    # What a killed run logged after the checkpoint is done, and logged, once more.
+                    tb_logger = SummaryWriter(str(tb_folder), purge_step=done + 1 if folder.goes_on else None)
+            try:
+                training.run(tb_logger, stop_request)
+            finally:
+                if tb_logger is not None:
+                    tb_logger.close()
 
 
 class Training:
@@ -86,29 +84,32 @@ class Training:
 
     Args:
         opt: Options, parsed and checked.
-        tb_logger: Writer for TensorBoard, or None.
-        stop_request: Tells when to end early.
         given: The options without what was made of them.
     """
 
-    def __init__(
-        self, opt: dict[str, Any], tb_logger: SummaryWriter | None, stop_request: StopRequest, given: GivenOptions
-    ) -> None:
-        self.opt, self.tb_logger, self.stop_request, self.given = opt, tb_logger, stop_request, given
+    def __init__(self, opt: dict[str, Any], given: GivenOptions) -> None:
+        self.opt, self.given = opt, given
         self.options = RunOptions.from_options(opt)
         self.logger = get_root_logger()
         self.total_iter = int(opt['train']['total_iter'])
         self.rollbacks = 0
         self.val_loaders = build_val_loaders(opt)
 
-    def run(self, state: dict[str, Any] | None) -> None:
-        """Train from a state, or from the start, to the last iteration."""
+    def run(self, tb_logger: SummaryWriter | None, stop_request: StopRequest) -> None:
+        """Train what was built to the last iteration.
+
+        Args:
+            tb_logger: Writer for TensorBoard, or None.
+            stop_request: Tells when to end early.
+        """
+        self.tb_logger, self.stop_request = tb_logger, stop_request
         while True:
             try:
-                self._train_from(state)
+                self._train()
                 return
             except DivergenceError as error:
                 state = self._roll_back(error)
+            self.build(state)
 
     def _roll_back(self, error: DivergenceError) -> dict[str, Any]:
         """Return the last good state, with which to go on in another order of the data.
@@ -189,7 +190,8 @@ class Training:
             )
         self.model.resume_training(state)
 
-    def _train_from(self, state: dict[str, Any] | None) -> None:
+    def build(self, state: dict[str, Any] | None) -> None:
+        """Build the data and the model, to train from a state, or from the start."""
         start_iter = self.current_iter = state['iter'] if state else 0
         self.rollbacks = state.get('rollbacks', 0) if state else 0
         self.seed = self.opt['manual_seed']
@@ -198,7 +200,7 @@ class Training:
         self.last_saved = self.last_validated = start_iter if state else -1
         self.sample_names = ''
         self.phase = ''
-        loader, self.order = build_train_loader(
+        self.train_loader, self.order = build_train_loader(
             self.opt,
             accum_iter=self.options.accum_iter,
             seed=self.seed,
@@ -207,11 +209,13 @@ class Training:
             total_iter=self.total_iter,
         )
         self._build_model(state)
+
+    def _train(self) -> None:
         self.balance = BalanceMonitor()
         self.progress = Progress(
-            self.opt, start_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
+            self.opt, self.current_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
         )
-        batches = prefetch(loader, self.opt)
+        batches = prefetch(self.train_loader, self.opt)
         with self.progress:
             while self.current_iter < self.total_iter:
                 self._iterate(batches)

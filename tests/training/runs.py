@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import sys
@@ -20,19 +21,20 @@ _CONTEXT.set_forkserver_preload(['tests.training.runs', 'dlvr_plugin.train'])
 TIMEOUT = 120  # seconds; no run of a test takes longer, unless it hangs
 
 
-def start(opt: dict[str, Any], root: Path, *flags: str, **faults: int) -> BaseProcess:
-    """Start a run; its log goes to ``run.log`` in the root of the experiments.
+def start(opt: dict[str, Any], root: Path, *flags: str, label: str = 'run', **faults: int) -> BaseProcess:
+    """Start a run; its log goes to ``LABEL.log`` in the root of the experiments.
 
     Args:
         opt: Options.
         root: Root of the experiments.
         *flags: Of the train command.
+        label: Tells runs apart that share a root.
         **faults: ``kill_at_sync``: number of the file whose writing is cut off by SIGKILL, from 1; ``largest_file``:
             bytes that a file may have.
     """
     root.mkdir(exist_ok=True)
-    path = write_options(opt, root / 'options.yml')
-    process = _CONTEXT.Process(target=_run, args=(root, ['-opt', str(path), *flags], faults))
+    path = write_options(opt, root / f'{label}.yml')
+    process = _CONTEXT.Process(target=_run, args=(root, root / f'{label}.log', ['-opt', str(path), *flags], faults))
     process.start()
     return process
 
@@ -45,14 +47,14 @@ def finish(process: BaseProcess) -> int:
     return process.exitcode
 
 
-def _run(root: Path, argv: list[str], faults: dict[str, int]) -> None:
+def _run(root: Path, log_file: Path, argv: list[str], faults: dict[str, int]) -> None:
     from dlvr_plugin import train
 
     # As in a process that was not forked by the server: workers are children of the run, and end with it.
     multiprocessing.set_start_method('fork', force=True)
     os.environ['DLVR_ROOT'] = str(root)
     torch.set_num_threads(1)
-    log = os.open(root / 'run.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
     if 'largest_file' in faults:
@@ -80,6 +82,15 @@ def wait_for(path: Path) -> None:
     deadline = time.monotonic() + TIMEOUT
     while not path.exists():
         assert time.monotonic() < deadline, f'{path} does not come'
+        time.sleep(0.01)
+
+
+def wait_for_text(root: Path, pattern: str) -> None:
+    """Wait until a run has logged something."""
+    wait_for(root / 'run.log')
+    deadline = time.monotonic() + TIMEOUT
+    while not re.search(pattern, (root / 'run.log').read_text()):
+        assert time.monotonic() < deadline, (root / 'run.log').read_text()[-2000:]
         time.sleep(0.01)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
-from tests.training.runs import TIMEOUT, assert_equal, everything, finish, start, wait_for
+from tests.training.runs import TIMEOUT, assert_equal, everything, finish, start, wait_for_text
 
 pytestmark = pytest.mark.slow
 
@@ -146,15 +146,6 @@ def test_second_interrupt_leaves_at_once(opt, tmp_path):
 
 def wait_for_iteration(root: Path, iteration: int) -> None:
     wait_for_text(root, rf'iter: +{iteration}, lr')
-
-
-def wait_for_text(root: Path, pattern: str) -> None:
-    """Wait until a run has logged something."""
-    wait_for(root / 'run.log')
-    deadline = time.monotonic() + TIMEOUT
-    while not re.search(pattern, (root / 'run.log').read_text()):
-        assert time.monotonic() < deadline, (root / 'run.log').read_text()[-2000:]
-        time.sleep(0.01)
 
 
 def children(pid: int) -> list[int]:

@@ -15,7 +15,7 @@ from dlvr_plugin.data.clip_dataset import ClipDataset, ClipDatasetOptions
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import declared_by, section_of
-from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, Number, Text, ValueType, nullable
+from dlvr_plugin.options.value_types import Bool, Choice, FolderName, Integer, ListOf, Number, Text, ValueType, nullable
 from dlvr_plugin.training.data_order import ANOTHER_ORDER
 
 _POSITIVE = Integer(minimum=1)
@@ -182,7 +182,7 @@ def datasets(phase: str) -> Variants:
     Of a dataset class that is not known here and declares no options, only what its loader reads is checked.
     """
     common = {
-        'name': Option(Text(), 'name of the set, in logs and folders', is_required=True, on_resume=FREE),
+        'name': Option(FolderName(), 'name of the set, in logs and folders', is_required=True, on_resume=FREE),
         **_required(_LOADER, without=set(_LOADER) - {'num_worker_per_gpu', 'batch_size_per_gpu'}),
     }
     if phase != 'train':

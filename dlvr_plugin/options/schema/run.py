@@ -15,7 +15,7 @@ from dlvr_plugin.options.schema.models import ModelOptions, discriminative_space
 from dlvr_plugin.options.schema.registered import metrics, networks, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, OneOf, Text, nullable
+from dlvr_plugin.options.value_types import Bool, Choice, FolderName, Integer, ListOf, OneOf, Text, nullable
 from dlvr_plugin.training.data_order import ANOTHER_ORDER
 from dlvr_plugin.training.run_options import RunOptions
 
@@ -52,7 +52,7 @@ def _discriminative_space(name: str, is_train: bool) -> Variants:
 def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
     """Return the options of a run of one model."""
     options = {
-        'name': Option(Text(), 'name of the run and of its folder', is_required=True, on_resume=FREE),
+        'name': Option(FolderName(), 'name of the run and of its folder', is_required=True, on_resume=FREE),
         'imports': Option(
             nullable(ListOf(Text())), 'modules, or paths of files, that register classes of your own', on_resume=FREE
         ),
@@ -171,7 +171,7 @@ def _val(model: ModelOptions, is_train: bool) -> Section:
         {
             'val_freq': Option(_POSITIVE, 'iterations between two validations', is_required=is_train),
             'save_img': Option(Bool(), 'whether to save restored frames', is_required=True),
-            'suffix': Option(nullable(Text()), 'of the names of saved frames; ~ for the name of the run'),
+            'suffix': Option(nullable(FolderName()), 'of the names of saved frames; ~ for the name of the run'),
             'metrics': Option(
                 nullable(Section({}, {r'.+': Option(metrics(), 'a metric, by the name it has in logs')})),
                 'what to measure',
