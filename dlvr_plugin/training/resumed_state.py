@@ -78,10 +78,10 @@ def _optimizers_of_the_state(model: Any, state: Mapping[str, Any]) -> list[Optim
 
 def _moved(saved: Mapping[str, Any], before: Optimizer, after: Optimizer) -> dict[str, Any]:
     """Return what an optimizer has gathered, in the order of another one, with the other values of that."""
-    places = {id(weight): index for index, weight in enumerate(_weights_of(before))}
-    order = [places[id(weight)] for weight in _weights_of(after)]
+    indices = {id(weight): index for index, weight in enumerate(_weights_of(after))}
+    order = [indices[id(weight)] for weight in _weights_of(before)]
     return {
-        'state': {index: saved['state'][place] for index, place in enumerate(order) if place in saved['state']},
+        'state': {order[place]: values for place, values in saved['state'].items()},
         'param_groups': after.state_dict()['param_groups'],
     }
 
