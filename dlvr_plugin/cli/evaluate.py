@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,8 +32,9 @@ def run(args: argparse.Namespace) -> None:
         raise InvalidValueError(f'--jobs must be at least 1, got {args.jobs}.')
     device = _find_device(args.device)
     protocol = Protocol(**{name: getattr(args, name) for name in Protocol.__dataclass_fields__})
-    results = {name: ClipReader(folder) for name, folder in parse_results(args.results).items()}
-    gt = ClipReader(args.gt)
+    open_clips = partial(ClipReader, allow_cut_videos=args.allow_cut_videos)
+    results = {name: open_clips(folder) for name, folder in parse_results(args.results).items()}
+    gt = open_clips(args.gt)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / _JOURNAL).touch()  # what cannot be written is found before the work, not after it

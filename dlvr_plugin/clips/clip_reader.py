@@ -12,7 +12,7 @@ import numpy as np
 
 from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, ClipStore, by_number, read_records
 from dlvr_plugin.clips.raw_records import RawRecord
-from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_decodable_frames, read_frame_rate, read_video
+from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, OnCut, count_decodable_frames, read_frame_rate, read_video
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import what_is_wrong_with
 
@@ -27,8 +27,10 @@ class ClipReader:
 
     Args:
         root: Folder of clip folders, LMDB, folder of video files, one a clip, or one video file.
+        allow_cut_videos: Take a video that ends before the frames that its file announces as it is.
 
     Attributes:
+        cut_videos: In words, what is missing of the videos that were found cut, by clip.
         kind: 'frames' or 'videos'.
         names: Names of the clips, sorted.
 
@@ -36,8 +38,9 @@ class ClipReader:
         DataError: The root does not exist, holds no clips, or both kinds.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path, *, allow_cut_videos: bool = False) -> None:
+        self.root, self.allow_cut_videos = Path(root), allow_cut_videos
+        self.cut_videos: dict[str, str] = {}
         self._videos = _list_videos(self.root)
         self._store: ClipStore | None = None
         if not self._videos:
@@ -60,12 +63,22 @@ class ClipReader:
         return list(self._store.clips if self._store else self._videos)
 
     def num_frames(self, clip: str) -> int:
-        """Return how many frames a clip has; of a video those that can be decoded, which takes a while."""
+        """Return how many frames a clip has; of a video those that can be decoded, which takes a while.
+
+        Raises:
+            DataError: A video ends before the frames that its file announces, and that is not allowed.
+        """
         if self._store:
             return len(self._store.clips[clip].frames)
         if clip not in self._num_frames:
-            self._num_frames[clip] = count_decodable_frames(self._videos[clip])
+            self._num_frames[clip] = count_decodable_frames(self._videos[clip], on_cut=self._on_cut(clip))
         return self._num_frames[clip]
+
+    def _on_cut(self, clip: str) -> OnCut | None:
+        def remember(problem: str) -> None:
+            self.cut_videos[clip] = problem
+
+        return remember if self.allow_cut_videos else None
 
     def frame_names(self, clip: str) -> list[str] | None:
         """Return the names of a clip's frames without their extensions, None for a video."""
@@ -134,13 +147,13 @@ class ClipReader:
 
         Raises:
             DataError: A frame is damaged, or not 8-bit RGB: 16 bits a channel, grey, or with an alpha channel; or it is
-            no longer what ``hash_files`` found.
+            no longer what ``hash_files`` found. Or a video ends too early.
         """
         if self._store:
             for index in range(start, self.num_frames(clip) if stop is None else stop):
                 yield self._read(self._store, clip, index)
         else:  # a video can be read from its beginning only
-            yield from islice(read_video(self._videos[clip]), start, stop)
+            yield from islice(read_video(self._videos[clip], on_cut=self._on_cut(clip)), start, stop)
             if clip in self._digests:
                 self._demand_unchanged(clip, 0, _hash_file(self._videos[clip]))
 
@@ -154,7 +167,6 @@ class ClipReader:
         if problem := find_difference_to_rgb(image):
             raise DataError(f'{self.where(clip, index)} {problem}; expected 8-bit RGB. Convert the clip first.')
         return image
-
 
     def _demand_unchanged(self, clip: str, index: int, digest: str) -> None:
         if digest != self._digests[clip][index]:

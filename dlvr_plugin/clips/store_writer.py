@@ -29,6 +29,7 @@ CODECS: tuple[Codec, ...] = get_args(Codec)
 
 _COMMIT_BYTES = 2**26  # of frames that are written at once, and lost at a kill
 _LOCK_SECONDS = 2  # workers of a process that was killed end, too, but not at once
+_WARNINGS = 'warnings'  # key of a finished store's description
 _JOURNAL, _DESCRIPTION, _LOCK = '.journal.jsonl', '.prepare.json', '.lock'
 
 
@@ -146,6 +147,7 @@ class StoreWriter:
         records: What the store holds already, by key: the record and the stamp of its source.
         ended: Sources of many frames that are done as a whole: by stamp, the frames of them that were left out because
             their scenes are short.
+        warnings: What is missing of sources, in words, by stamp; the store keeps it beside its description.
 
     Raises:
         FileExistsError: The target exists. DataError: It is no store at all, was begun in another way, or is being
@@ -168,6 +170,7 @@ class StoreWriter:
             raise DataError(f'{target} is being made by another process.') from error
         self.records: dict[str, tuple[Record, str]] = {}
         self.ended: dict[str, int] = {}
+        self.warnings: dict[str, str] = {}
         self._clip_sizes: dict[str, tuple[str, tuple[int, int]]] = {}
         self._pending: list[EncodedFrame] = []
         begun = self._read_description(self.folder)
@@ -188,7 +191,9 @@ class StoreWriter:
     @staticmethod
     def _read_description(folder: Path) -> dict[str, Any] | None:
         path = folder / _DESCRIPTION
-        return json.loads(path.read_text()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        return {key: value for key, value in json.loads(path.read_text()).items() if key != _WARNINGS}
 
     @classmethod
     def made_by(cls, target: Path, description: Mapping[str, Any]) -> bool:
@@ -215,8 +220,9 @@ class StoreWriter:
         for line in content[:whole].splitlines():
             entry = json.loads(line)
             stamp, num_short = entry.pop('stamp'), entry.pop('num_short', 0)
+            warning = entry.pop('warning', '')
             if not entry:
-                self.ended[stamp] = num_short
+                self._end(stamp, num_short, warning)
                 continue
             record = Record(**{**entry, 'size': tuple(entry['size'])})
             if self._sink.has(record):
@@ -226,6 +232,7 @@ class StoreWriter:
         """Forget the frames and sources that are no longer current, given their key and stamp."""
         self.records = {key: entry for key, entry in self.records.items() if is_current(key, entry[1])}
         self.ended = {stamp: number for stamp, number in self.ended.items() if is_current('', stamp)}
+        self.warnings = {stamp: warning for stamp, warning in self.warnings.items() if stamp in self.ended}
         self._clip_sizes = {record.clip: (key, record.size) for key, (record, _) in self.records.items()}
 
     def put(self, frame: EncodedFrame) -> None:
@@ -256,12 +263,17 @@ class StoreWriter:
         self._sync_journal()
         self._pending = []
 
-    def end_source(self, stamp: str, num_short: int = 0) -> None:
-        """Note that a source is done as a whole, but for some frames of short scenes."""
+    def end_source(self, stamp: str, num_short: int = 0, warning: str = '') -> None:
+        """Note that a source is done as a whole, but for some frames of short scenes and what a warning tells."""
         self.flush()
-        self.ended[stamp] = num_short
-        self._journal.write(json.dumps({'stamp': stamp, 'num_short': num_short}) + '\n')
+        self._end(stamp, num_short, warning)
+        self._journal.write(json.dumps({'stamp': stamp, 'num_short': num_short, 'warning': warning}) + '\n')
         self._sync_journal()
+
+    def _end(self, stamp: str, num_short: int, warning: str) -> None:
+        self.ended[stamp] = num_short
+        if warning:
+            self.warnings[stamp] = warning
 
     def _sync_journal(self) -> None:
         self._journal.flush()
@@ -293,6 +305,9 @@ class StoreWriter:
             records = [self.records[key][0] for key in sorted(keys, key=by_number)]
             write_atomic(self.folder / 'meta_info_clips.txt', ''.join(_clip_lines(records)).encode())
             write_atomic(self.folder / 'meta_info.txt', ''.join(f'{record}\n' for record in records).encode())
+        if self.warnings:
+            content = {**self.description, _WARNINGS: list(self.warnings.values())}
+            write_atomic(self.folder / _DESCRIPTION, json.dumps(content, indent=2).encode())
         self._journal.close()
         self._sink.close()
         old = self.target.with_name(f'.{self.target.stem}.old{self.target.suffix}')
@@ -304,6 +319,12 @@ class StoreWriter:
         for name in (_JOURNAL, _LOCK):
             (self.target / name).unlink(missing_ok=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def read_warnings(root: Path) -> list[str]:
+    """Return what a store says is missing of what it was made of, in words; nothing of one that was made elsewhere."""
+    path = root / _DESCRIPTION
+    return list(json.loads(path.read_text()).get(_WARNINGS, ())) if path.is_file() else []
 
 
 def _clip_lines(records: Sequence[Record]) -> list[str]:
