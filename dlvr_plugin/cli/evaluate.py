@@ -3,6 +3,7 @@
 import argparse
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -34,8 +35,9 @@ def run(args: argparse.Namespace) -> None:
         raise InvalidValueError(f'--jobs must be at least 1, got {args.jobs}.')
     device = _find_device(args.device)
     protocol = Protocol(**{name: getattr(args, name) for name in Protocol.__dataclass_fields__})
-    results = {name: ClipReader(folder) for name, folder in parse_results(args.results).items()}
-    gt = ClipReader(args.gt)
+    open_clips = partial(ClipReader, allow_cut_videos=args.allow_cut_videos)
+    results = {name: open_clips(folder) for name, folder in parse_results(args.results).items()}
+    gt = open_clips(args.gt)
     lpips = None
     if any(name in METRICS and METRICS[name].needs_lpips for name in args.metrics):
         lpips = load_lpips(args.lpips_net, args.lpips_weights, args.lpips_random_weights, str(device or 'cpu'))

@@ -29,6 +29,7 @@ from dlvr_plugin.core.folder_lock import FolderLock, lock_beside
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
 _COMMIT_BYTES = 2**26  # of frames that are written at once, and lost at a kill
+_WARNINGS = 'warnings'  # key of a finished store's description
 _JOURNAL, _DESCRIPTION = '.journal.jsonl', '.prepare.json'
 
 
@@ -152,6 +153,7 @@ class StoreWriter:
         records: What the store holds already, by key: the record and the stamp of its source.
         ended: Sources of many frames that are done as a whole: by stamp, the frames of them that were left out because
             their scenes are short.
+        warnings: What is missing of sources, in words, by stamp; the store keeps it beside its description.
 
     Raises:
         FileExistsError: The target exists. DataError: It is no store at all, or was begun in another way. InUseError:
@@ -180,6 +182,7 @@ class StoreWriter:
         self.folder.mkdir(exist_ok=True)
         self.records: dict[str, tuple[Record, str]] = {}
         self.ended: dict[str, int] = {}
+        self.warnings: dict[str, str] = {}
         self._clip_sizes: dict[str, tuple[str, tuple[int, int]]] = {}
         self._pending: list[EncodedFrame] = []
         begun = self._read_description(self.folder)
@@ -199,7 +202,9 @@ class StoreWriter:
     @staticmethod
     def _read_description(folder: Path) -> dict[str, Any] | None:
         path = folder / _DESCRIPTION
-        return json.loads(path.read_text()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        return {key: value for key, value in json.loads(path.read_text()).items() if key != _WARNINGS}
 
     @classmethod
     def made_by(cls, target: Path, description: Mapping[str, Any]) -> bool:
@@ -221,8 +226,9 @@ class StoreWriter:
         for line in content[:whole].splitlines():
             entry = json.loads(line)
             stamp, num_short = entry.pop('stamp'), entry.pop('num_short', 0)
+            warning = entry.pop('warning', '')
             if not entry:
-                self.ended[stamp] = num_short
+                self._end(stamp, num_short, warning)
                 continue
             record = Record(**{**entry, 'size': tuple(entry['size'])})
             if self._sink.has(record):
@@ -232,6 +238,7 @@ class StoreWriter:
         """Forget the frames and sources that are no longer current, given their key and stamp."""
         self.records = {key: entry for key, entry in self.records.items() if is_current(key, entry[1])}
         self.ended = {stamp: number for stamp, number in self.ended.items() if is_current('', stamp)}
+        self.warnings = {stamp: warning for stamp, warning in self.warnings.items() if stamp in self.ended}
         self._clip_sizes = {record.clip: (key, record.size) for key, (record, _) in self.records.items()}
 
     def put(self, frame: EncodedFrame) -> None:
@@ -263,11 +270,16 @@ class StoreWriter:
         self._write_journal(lines)
         self._pending = []
 
-    def end_source(self, stamp: str, num_short: int = 0) -> None:
-        """Note that a source is done as a whole, but for some frames of short scenes."""
+    def end_source(self, stamp: str, num_short: int = 0, warning: str = '') -> None:
+        """Note that a source is done as a whole, but for some frames of short scenes and what a warning tells."""
         self.flush()
+        self._end(stamp, num_short, warning)
+        self._write_journal([{'stamp': stamp, 'num_short': num_short, 'warning': warning}])
+
+    def _end(self, stamp: str, num_short: int, warning: str) -> None:
         self.ended[stamp] = num_short
-        self._write_journal([{'stamp': stamp, 'num_short': num_short}])
+        if warning:
+            self.warnings[stamp] = warning
 
     def _write_journal(self, entries: Sequence[Mapping[str, Any]]) -> None:
         with naming(self.folder / _JOURNAL):
@@ -303,6 +315,9 @@ class StoreWriter:
             records = [self.records[key][0] for key in sorted(keys, key=by_number)]
             write_atomic(self.folder / 'meta_info_clips.txt', ''.join(_clip_lines(records)).encode())
             write_atomic(self.folder / 'meta_info.txt', ''.join(f'{record}\n' for record in records).encode())
+        if self.warnings:
+            content = {**self.description, _WARNINGS: list(self.warnings.values())}
+            write_atomic(self.folder / _DESCRIPTION, json.dumps(content, indent=2).encode())
         self._journal.close()
         self._sink.close()
         old = self.target.with_name(f'.{self.target.stem}.old{self.target.suffix}')
@@ -312,6 +327,12 @@ class StoreWriter:
         self.folder.rename(self.target)
         (self.target / _JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def read_warnings(root: Path) -> list[str]:
+    """Return what a store says is missing of what it was made of, in words; nothing of one that was made elsewhere."""
+    path = root / _DESCRIPTION
+    return list(json.loads(path.read_text()).get(_WARNINGS, ())) if path.is_file() else []
 
 
 def _clip_lines(records: Sequence[Record]) -> list[str]:

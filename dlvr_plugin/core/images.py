@@ -14,6 +14,7 @@ DecodeFlag = Literal['color', 'grayscale', 'unchanged']
 
 _FLAGS = {'color': cv2.IMREAD_COLOR, 'grayscale': cv2.IMREAD_GRAYSCALE, 'unchanged': cv2.IMREAD_UNCHANGED}
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+_EXIF_MARKS = (b'Exif', b'eXIf', b'EXIF')  # of JPEG, PNG and WebP; OpenCV turns 'unchanged' images by none of them
 _GAP, _PAPER = 6, 255
 
 
@@ -23,7 +24,10 @@ def decode_image(content: bytes | memoryview, source: str, *, flag: DecodeFlag =
     Args:
         content: PNG, JPEG or whatever else OpenCV reads.
         source: What an error calls it.
-        flag: 'color' gives (h, w, 3), BGR, uint8; 'grayscale' (h, w); 'unchanged' what the file holds.
+        flag: 'color' gives (h, w, 3), BGR, uint8; 'grayscale' (h, w); 'unchanged' the bits and channels of the file.
+
+    Returns:
+        The image, upright: turned as its EXIF orientation says. One with an alpha channel is not, if it is 'unchanged'.
 
     Raises:
         DataError: It is cut off, or cannot be decoded.
@@ -32,9 +36,15 @@ def decode_image(content: bytes | memoryview, source: str, *, flag: DecodeFlag =
     if content[:2] == _JPEG_START and content.rfind(_JPEG_END, -4096) < 0:
         raise DataError(f'{source} is cut off: a JPEG without its end ({len(content)} bytes).')
     image = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[flag])
+    if flag == 'unchanged' and image is not None and not _has_alpha(image) and any(map(content.count, _EXIF_MARKS)):
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     if image is None:
         raise DataError(f'{source} cannot be decoded: it is cut off or damaged ({len(content)} bytes).')
     return image
+
+
+def _has_alpha(image: np.ndarray) -> bool:
+    return image.ndim == 3 and image.shape[2] in (2, 4)
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

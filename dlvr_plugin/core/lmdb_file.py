@@ -86,19 +86,25 @@ class LmdbFile:
         return found
 
 
-_open_files: WeakValueDictionary[str, LmdbFile] = WeakValueDictionary()
+_open_files: WeakValueDictionary[tuple[str, int, int], LmdbFile] = WeakValueDictionary()
 
 
 def open_lmdb(root: Path) -> LmdbFile:
     """Open an LMDB, or return the reader that somebody else has open: LMDB allows one a process.
 
+    One that was replaced since is another one: whoever has the old file open goes on with that.
+
     Raises:
         DataError: As for ``LmdbFile``.
     """
-    path = str(root.resolve())
-    opened = _open_files.get(path)
+    try:
+        state = (root / 'data.mdb').stat()
+    except OSError as error:
+        raise DataError(f'{root} cannot be opened as an LMDB: {error.strerror}.') from error
+    key = (str(root.resolve()), state.st_dev, state.st_ino)
+    opened = _open_files.get(key)
     if opened is None:
-        opened = _open_files[path] = LmdbFile(root)
+        opened = _open_files[key] = LmdbFile(root)
     return opened
 
 

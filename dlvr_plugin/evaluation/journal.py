@@ -23,9 +23,10 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._values: dict[str, list[float | None]] = {}
-        for line in path.read_text().splitlines() if path and path.is_file() else ():
+        for line in path.read_bytes().splitlines() if path and path.is_file() else ():
             with contextlib.suppress(ValueError):  # the last line of a run that was killed
-                self._values.update(json.loads(line))
+                values = json.loads(line)
+                self._values.update(values if isinstance(values, dict) else {})
 
     def find(self, key: str) -> list[float | None] | None:
         """Return the values of a key, None where there are none."""

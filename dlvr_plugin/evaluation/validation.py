@@ -190,7 +190,7 @@ class _Run:
             found.update(measure_frame(self._on_cpu, pair.restored, pair.truth, nan=nan, named=named))
             for each in (pair.restored, pair.truth):
                 if each is not None:
-                    each.previous = None  # a chain of frames would fill the memory
+                    each.forget_previous()
             return found
 
         return pool.submit(measure_rest)

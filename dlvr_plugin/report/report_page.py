@@ -147,7 +147,7 @@ def _choose_clips(evaluation: Evaluation, wanted: Sequence[str] | None) -> list[
 
 def _open_method(name: str, root: str) -> _Method:
     try:
-        return _Method(name, ClipReader(root))
+        return _Method(name, ClipReader(root, allow_cut_videos=True))  # what was evaluated, its hashes say
     except DataError as error:
         raise DataError(
             f'The frames of {name} cannot be read from {root} any more: {error} Move them back, or run dlvr evaluate '
@@ -197,7 +197,15 @@ def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequen
 def _check_files(method: str, restored: ClipReader, clip: str, recorded: Mapping[str, str]) -> None:
     """Demand the files that were evaluated: pictures of others would stand beside wrong numbers."""
     listed = restored.hash_list()
-    found = listed if listed and recorded.keys() == listed.keys() else restored.hash_files(clip)
+    if listed and recorded.keys() == listed.keys():  # an evaluation of an older version
+        if not restored.list_has_checksums():
+            raise DataError(
+                f'{method}: whether {restored.root} has changed since it was evaluated cannot be told, because an '
+                f'older version kept of it no more than the list of its frames. Run dlvr evaluate again.'
+            )
+        found = listed
+    else:
+        found = restored.hash_files(clip)
     for name, digest in found.items():
         if recorded.get(name) != digest:
             raise DataError(

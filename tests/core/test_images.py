@@ -1,6 +1,10 @@
+import io
+import zlib
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.images import decode_image, line_up, write_image
@@ -44,3 +48,44 @@ def test_images_side_by_side():
     line = line_up([image(4, 3), image(4, 5)])
     assert line.shape == (4, 3 + 6 + 5, 3)
     assert (line[:, 3:9] == 255).all()
+
+
+def with_exif(png, orientation):
+    """Return a PNG with an eXIf chunk."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = exif.tobytes()[6:]  # without the mark that JPEGs have
+    checksum = zlib.crc32(b'eXIf' + content).to_bytes(4, 'big')
+    return png[:33] + len(content).to_bytes(4, 'big') + b'eXIf' + content + checksum + png[33:]
+
+
+def coarse_image():
+    """An image that JPEG hardly changes."""
+    return np.kron(np.random.default_rng(0).integers(0, 256, (6, 10, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP', 'TIFF'])
+def test_pictures_are_turned_as_their_exif_says_whatever_is_asked_for(kind, orientation):
+    exif, content = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    quality = {'JPEG': {'quality': 95}, 'WEBP': {'lossless': True}}.get(kind, {})
+    Image.fromarray(coarse_image()[..., ::-1]).save(content, kind, exif=exif, **quality)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content.getvalue()))).convert('RGB')
+    expected = np.asarray(upright)[..., ::-1]
+    for flag in ('color', 'unchanged'):
+        np.testing.assert_array_equal(decode_image(content.getvalue(), 'a picture', flag=flag), expected)
+    assert decode_image(content.getvalue(), 'a picture', flag='grayscale').shape == expected.shape[:2]
+
+
+def test_unchanged_pictures_keep_their_bits_and_channels():
+    image = coarse_image()
+    for kind, shape in ((image.astype(np.uint16) * 257, (80, 48, 3)), (image[..., 0], (80, 48))):
+        png = with_exif(cv2.imencode('.png', kind)[1].tobytes(), 6)
+        found = decode_image(png, 'a picture', flag='unchanged')
+        assert (found.shape, found.dtype) == (shape, kind.dtype)
+        np.testing.assert_array_equal(found, cv2.rotate(kind, cv2.ROTATE_90_CLOCKWISE))
+        assert decode_image(png, 'a picture').shape == (80, 48, 3)
+    alpha = with_exif(cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_BGR2BGRA))[1].tobytes(), 6)
+    assert decode_image(alpha, 'a picture', flag='unchanged').shape[2] == 4  # so that it can be refused
+    np.testing.assert_array_equal(decode_image(alpha, 'a picture'), cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE))
