@@ -15,6 +15,7 @@ from dlvr_plugin.clips.raw_records import RawRecord
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_decodable_frames, read_frame_rate, read_video
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import what_is_wrong_with
+from dlvr_plugin.core.regular_files import check_name, hash_open, open_regular
 
 ClipKind = Literal['frames', 'videos']
 
@@ -156,22 +157,20 @@ def find_difference_to_rgb(image: np.ndarray) -> str | None:
 
 
 def _hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    with open_regular(path) as file:
+        return hash_open(file)
 
 
 def _list_videos(root: Path) -> dict[str, Path]:
     """Return the video files below a folder, or the one that the root is, by name."""
-    if root.is_file() and root.suffix.lower() in VIDEO_SUFFIXES:
+    if root.exists() and not root.is_dir() and root.suffix.lower() in VIDEO_SUFFIXES:
         return {root.stem: root}
     if not root.is_dir():
         raise DataError(f'{root} {what_is_wrong_with(root, wanted="a folder or a video")}.')
     videos: dict[str, Path] = {}
     for path in sorted(root.iterdir(), key=lambda path: by_number(path.name)):
-        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+        if not path.is_dir() and path.suffix.lower() in VIDEO_SUFFIXES:
+            check_name(path)
             if path.stem in videos:
                 raise DataError(f'{root} holds two videos of one name: {videos[path.stem].name} and {path.name}.')
             videos[path.stem] = path

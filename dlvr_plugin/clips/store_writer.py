@@ -24,6 +24,7 @@ from dlvr_plugin.clips.raw_records import encode_raw
 from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import partial_path, write_atomic
+from dlvr_plugin.core.regular_files import read_json, read_regular
 
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
@@ -93,11 +94,12 @@ class _LmdbSink:
             return transaction.cursor().set_key(record.key.encode())  # ``get`` would read the whole record
 
     def keep_only(self, keys: set[str]) -> None:
+        wanted = {key.encode() for key in keys}
         with self.env.begin(write=True) as transaction:
             if transaction.stat()['entries'] == len(keys):
                 return
             for key in list(transaction.cursor().iternext(values=False)):
-                if key.decode() not in keys:
+                if key not in wanted:
                     transaction.delete(key)
 
     def close(self) -> None:
@@ -188,7 +190,7 @@ class StoreWriter:
     @staticmethod
     def _read_description(folder: Path) -> dict[str, Any] | None:
         path = folder / _DESCRIPTION
-        return json.loads(path.read_text()) if path.is_file() else None
+        return read_json(path) if path.exists() else None
 
     @classmethod
     def made_by(cls, target: Path, description: Mapping[str, Any]) -> bool:
@@ -208,7 +210,7 @@ class StoreWriter:
         path = self.folder / _JOURNAL
         if not path.exists():
             return
-        content = path.read_bytes()
+        content = read_regular(path)
         whole = content.rfind(b'\n') + 1
         if whole < len(content):  # killed in the middle of a line
             os.truncate(path, whole)

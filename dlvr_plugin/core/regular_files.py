@@ -18,6 +18,9 @@ from dlvr_plugin.core.errors import DataError, UserError
 MOST_BYTES_OF_TEXT = 2**28
 """Of lists of clips and frames: a million frames take a quarter of it."""
 
+MOST_BYTES_OF_IMAGE = 2**30
+"""Of the file of a frame: without compression, one of 8K with 16 bits a channel takes a fifth of it."""
+
 _MOST_BYTES_OF_JSON = 2**30
 _KINDS = (
     (stat.S_ISDIR, 'a folder'),

@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 
+from dlvr_plugin.core.regular_files import read_regular
 from dlvr_plugin.metrics import MetricSpec
 
 
@@ -23,7 +24,7 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._values: dict[str, list[float | None]] = {}
-        for line in path.read_text().splitlines() if path and path.is_file() else ():
+        for line in read_regular(path).splitlines() if path and path.exists() else ():
             with contextlib.suppress(ValueError):  # the last line of a run that was killed
                 self._values.update(json.loads(line))
 
