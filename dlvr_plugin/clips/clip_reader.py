@@ -163,6 +163,7 @@ def _hash_file(path: Path) -> str:
 
 def _list_videos(root: Path) -> dict[str, Path]:
     """Return the video files below a folder, or the one that the root is, by name."""
+    check_name(root)
     if root.exists() and not root.is_dir() and root.suffix.lower() in VIDEO_SUFFIXES:
         return {root.stem: root}
     if not root.is_dir():
