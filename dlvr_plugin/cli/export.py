@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from dlvr_plugin.core.checkpoints import DESCRIPTION, read_checkpoint, weights_in
+from dlvr_plugin.core.checkpoints import DESCRIPTION, description_in, read_checkpoint, weights_in
 from dlvr_plugin.core.errors import CheckpointError
 from dlvr_plugin.core.files import write_atomic
 
@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> None:
     if args.half:
         weights = {name: value.half() if value.dtype == torch.float32 else value for name, value in weights.items()}
     metadata = {'format': 'pt', 'source': args.checkpoint.name, 'param_key': key}
-    if DESCRIPTION in content:
-        metadata[DESCRIPTION] = json.dumps(content[DESCRIPTION])
+    if description := description_in(content, args.checkpoint):
+        metadata[DESCRIPTION] = json.dumps(description)
     write_atomic(target, save(weights, metadata))
     count = sum(value.numel() for value in weights.values())
     sys.stdout.write(f'{target}: {len(weights)} tensors, {count:,d} values of {key}.\n')

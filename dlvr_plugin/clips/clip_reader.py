@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, ClipStore, by_number
+from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, ClipStore, NoClipsError, by_number
 from dlvr_plugin.clips.raw_records import RawRecord
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_decodable_frames, read_frame_rate, read_video
 from dlvr_plugin.core.errors import DataError
@@ -181,7 +181,7 @@ def _list_videos(root: Path) -> dict[str, Path]:
 def _open_store(root: Path) -> ClipStore:
     try:
         return ClipStore(root)
-    except DataError as error:
+    except NoClipsError as error:
         if any(path.suffix.lower() in IMAGE_SUFFIXES for path in root.iterdir()):
             raise DataError(f'{root} holds frames; expected a folder for each clip. Give the folder above.') from error
         if (root / 'data.mdb').exists() or root.suffix == '.lmdb':

@@ -68,6 +68,10 @@ class Record:
         return f'{line} {self.checksum}' if self.checksum else line
 
 
+class NoClipsError(DataError):
+    """A folder in which there are no clips."""
+
+
 class ClipStore:
     """Clips below one root.
 
@@ -91,7 +95,7 @@ class ClipStore:
         check_name(self.root)
         self.clips = {clip.name: clip for clip in found}
         if not self.clips:
-            raise DataError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
+            raise NoClipsError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
 
     def _check_kind(self) -> None:
         """Demand an LMDB, or folders, as was said."""

@@ -291,7 +291,12 @@ def description_in(content: Mapping[str, Any], path: str | Path) -> dict[str, An
         CheckpointError: It is of another form.
     """
     found = content.get(DESCRIPTION)
-    if found is not None and not (isinstance(found, dict) and isinstance(found.get('network'), dict)):
+    is_fit = found is None or (isinstance(found, dict) and isinstance(found.get('network'), dict))
+    try:
+        json.dumps(found)
+    except (TypeError, ValueError, RecursionError):  # tensors, for example: it goes into metadata as JSON
+        is_fit = False
+    if not is_fit:
         raise CheckpointError(f'{path} holds a description of another form. Name the network in an option file.')
     return found
 

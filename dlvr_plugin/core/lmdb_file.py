@@ -34,6 +34,8 @@ def find_lmdb_problem(root: str | Path) -> str | None:
     A file that was cut off must not be read at all: touching a page after its end kills the process.
     """
     file = Path(root) / 'data.mdb'
+    if not file.exists():
+        return f'{file} is missing.'
     try:
         check_regular(file)  # the library opens it by its name
         with lmdb.open(str(root), readonly=True, lock=False) as env:
@@ -78,12 +80,15 @@ class LmdbFile:
         """Return a record, a large one where it lies in the map of the file.
 
         Raises:
-            DataError: There is no such record.
+            DataError: There is no such record, or the file is damaged.
         """
         found: memoryview | bytes | None = self._records.get(key.encode())
         if found is None:
-            with self._env.begin() as transaction:
-                found = transaction.get(key.encode())
+            try:
+                with self._env.begin() as transaction:
+                    found = transaction.get(key.encode())
+            except lmdb.Error as error:
+                raise DataError(f'key {key} of {self.root} cannot be read: {error}.') from error
         if found is None:
             raise DataError(f'key {key} of {self.root} is missing.')
         return found

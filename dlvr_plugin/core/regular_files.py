@@ -91,7 +91,7 @@ def read_json(path: str | Path) -> Any:
         DataError: As ``read_regular``; or it is no JSON, or nested too deeply.
     """
     try:
-        return json.loads(read_regular(path, most_bytes=_MOST_BYTES_OF_JSON))
+        return json.loads(read_regular(path, most_bytes=_MOST_BYTES_OF_JSON), parse_constant=_read_constant)
     except DataError:  # a ValueError, too
         raise
     except RecursionError as problem:
@@ -130,6 +130,12 @@ def check_name(path: str | Path) -> None:
     except UnicodeEncodeError as problem:
         shown = os.fspath(path).encode(errors='backslashreplace').decode()
         raise DataError(f'{shown} has a name that is not UTF-8. Rename it.') from problem
+
+
+def _read_constant(name: str) -> float:
+    if name == 'NaN':  # nothing here writes it
+        raise ValueError('NaN is no number')
+    return float(name)
 
 
 def _kind_of(mode: int) -> str:

@@ -39,6 +39,8 @@ def _name_source(host_get: Callable[..., Any]) -> Callable[..., Any]:
             content = host_get(self, filepath, client_key)
         except OSError as error:
             raise DataError(f'{source} cannot be read: {error.strerror}.') from error
+        except lmdb.Error as error:
+            raise DataError(f'{source} cannot be read: {error}.') from error
         if not content:
             raise DataError(f'{source} is {"missing" if content is None else "empty"}.')
         if not isinstance(content, (bytes, memoryview)):  # it knows its source

@@ -47,6 +47,13 @@ def test_bad_input(checkpoint, tmp_path, host_log):
     assert (tmp_path / 'net_g_10.safetensors').read_bytes() == b'kept'
 
 
+def test_a_description_that_is_none_is_named(tmp_path, host_log):
+    for network in ({'type': torch.ones(2)}, torch.ones(2)):
+        torch.save({'params': {'a': torch.ones(2)}, 'description': {'network': network}}, tmp_path / 'net.pth')
+        assert main(['export', str(tmp_path / 'net.pth')]) == 1
+        assert 'net.pth holds a description of another form' in host_log[-1]
+
+
 def test_tied_weights_are_written_as_several(tmp_path):
     weight = torch.arange(6.0).view(2, 3)
     torch.save({'params': {'a': weight, 'b': weight, 'c': weight.t(), 'd': weight[0]}}, tmp_path / 'net.pth')

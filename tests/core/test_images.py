@@ -1,3 +1,7 @@
+import struct
+import time
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -44,3 +48,27 @@ def test_images_side_by_side():
     line = line_up([image(4, 3), image(4, 5)])
     assert line.shape == (4, 3 + 6 + 5, 3)
     assert (line[:, 3:9] == 255).all()
+
+
+def png_of_size(width, height):
+    """Return a PNG that says it is so large, and holds a row."""
+
+    def chunk(kind, content):
+        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
+
+    header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(1 + 3 * min(width, 2**21)))
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', rows) + chunk(b'IEND', b'')
+
+
+@pytest.mark.parametrize('size', [(60_000, 60_000), (20_000, 20_000), (2**31 - 1, 1)])
+def test_images_that_are_made_too_large_are_named_at_once(size):
+    start = time.process_time()
+    with pytest.raises(DataError, match=rf'x.png says that it is {size[1]}x{size[0]} pixels \(h x w\), more than'):
+        decode_image(png_of_size(*size), 'x.png')
+    assert time.process_time() - start < 1
+
+
+def test_what_opencv_refuses_is_named():
+    with pytest.raises(DataError, match='x.png cannot be decoded'):
+        decode_image(png_of_size(2**21, 1), 'x.png')  # wider than it takes

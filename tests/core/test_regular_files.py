@@ -100,6 +100,7 @@ def test_size(tmp_path):
         (b'9' * 20_000, 'x.json is damaged: .*limit'),
         (b'"\xff"', 'x.json is damaged: .*decode'),
         (b'', 'x.json is damaged'),
+        (b'{"a": NaN}', 'x.json is damaged: NaN is no number'),
     ],
 )
 def test_json_that_is_damaged(tmp_path, content, message):
