@@ -96,6 +96,9 @@ def _check_test_set(dataset: dict[str, Any], val: dict[str, Any]) -> None:
         lengths = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
         if len(lengths) > 1 or 0 in lengths:  # frames of one number may have other names, say with a suffix
             check_pair(gt_store, lq_store, name)
+        for store in (gt_store, lq_store):
+            for frame in store.clips[name].frames:
+                check_regular(store.root / frame)  # the host leaves out what is none, without a word
     check_clip_lengths({name: len(gt_store.clips[name].frames) for name in names}, dataset['name'], val)
 
 
