@@ -10,11 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, ClipStore, by_number, read_records
+from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, ClipStore, NoClipsError, by_number, read_records
 from dlvr_plugin.clips.raw_records import RawRecord
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, OnCut, count_decodable_frames, read_frame_rate, read_video
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import what_is_wrong_with
+from dlvr_plugin.core.regular_files import check_name, hash_open, open_regular
 
 ClipKind = Literal['frames', 'videos']
 
@@ -191,22 +192,21 @@ def _hash(content: bytes | RawRecord) -> str:
 
 
 def _hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+    with open_regular(path) as file:
+        return hash_open(file)
 
 
 def _list_videos(root: Path) -> dict[str, Path]:
     """Return the video files below a folder, or the one that the root is, by name."""
-    if root.is_file() and root.suffix.lower() in VIDEO_SUFFIXES:
+    check_name(root)
+    if root.exists() and not root.is_dir() and root.suffix.lower() in VIDEO_SUFFIXES:
         return {root.stem: root}
     if not root.is_dir():
         raise DataError(f'{root} {what_is_wrong_with(root, wanted="a folder or a video")}.')
     videos: dict[str, Path] = {}
     for path in sorted(root.iterdir(), key=lambda path: by_number(path.name)):
-        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+        if not path.is_dir() and path.suffix.lower() in VIDEO_SUFFIXES:
+            check_name(path)
             if path.stem in videos:
                 raise DataError(f'{root} holds two videos of one name: {videos[path.stem].name} and {path.name}.')
             videos[path.stem] = path
@@ -216,7 +216,7 @@ def _list_videos(root: Path) -> dict[str, Path]:
 def _open_store(root: Path) -> ClipStore:
     try:
         return ClipStore(root)
-    except DataError as error:
+    except NoClipsError as error:
         if any(path.suffix.lower() in IMAGE_SUFFIXES for path in root.iterdir()):
             raise DataError(f'{root} holds frames; expected a folder for each clip. Give the folder above.') from error
         if (root / 'data.mdb').exists() or root.suffix == '.lmdb':

@@ -25,6 +25,7 @@ from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import naming, partial_path, remove, write_atomic
 from dlvr_plugin.core.folder_lock import FolderLock, lock_beside
+from dlvr_plugin.core.regular_files import read_json, read_regular
 
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
@@ -100,11 +101,12 @@ class _LmdbSink:
             return transaction.cursor().set_key(record.key.encode())  # ``get`` would read the whole record
 
     def keep_only(self, keys: set[str]) -> None:
+        wanted = {key.encode() for key in keys}
         with self._writing(), self.env.begin(write=True) as transaction:
             if transaction.stat()['entries'] == len(keys):
                 return
             for key in list(transaction.cursor().iternext(values=False)):
-                if key.decode() not in keys:
+                if key not in wanted:
                     transaction.delete(key)
 
     def close(self) -> None:
@@ -202,9 +204,9 @@ class StoreWriter:
     @staticmethod
     def _read_description(folder: Path) -> dict[str, Any] | None:
         path = folder / _DESCRIPTION
-        if not path.is_file():
+        if not path.exists():
             return None
-        return {key: value for key, value in json.loads(path.read_text()).items() if key != _WARNINGS}
+        return {key: value for key, value in read_json(path).items() if key != _WARNINGS}
 
     @classmethod
     def made_by(cls, target: Path, description: Mapping[str, Any]) -> bool:
@@ -219,7 +221,7 @@ class StoreWriter:
         path = self.folder / _JOURNAL
         if not path.exists():
             return
-        content = path.read_bytes()
+        content = read_regular(path)
         whole = content.rfind(b'\n') + 1
         if whole < len(content):  # killed in the middle of a line
             os.truncate(path, whole)
@@ -332,7 +334,7 @@ class StoreWriter:
 def read_warnings(root: Path) -> list[str]:
     """Return what a store says is missing of what it was made of, in words; nothing of one that was made elsewhere."""
     path = root / _DESCRIPTION
-    return list(json.loads(path.read_text()).get(_WARNINGS, ())) if path.is_file() else []
+    return list(read_json(path).get(_WARNINGS, ())) if path.is_file() else []
 
 
 def _clip_lines(records: Sequence[Record]) -> list[str]:

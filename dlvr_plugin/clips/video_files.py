@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.regular_files import check_regular
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.webm', '.m4v', '.mpg', '.mpeg', '.ts', '.wmv', '.flv', '.y4m')
 
@@ -168,6 +169,7 @@ def _small_view(frame: np.ndarray) -> np.ndarray:
 
 
 def _open(path: Path) -> cv2.VideoCapture:
+    check_regular(path)
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise DataError(f'{path} cannot be opened as a video: it is damaged, or of an unknown format.')

@@ -1,6 +1,5 @@
 """Training states ``<iter>.state`` and the networks saved with them: which there are, and which to go on from."""
 
-import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from basicsr.utils import check_resume
 
 from dlvr_plugin.core.checkpoints import read_checkpoint
 from dlvr_plugin.core.errors import CheckpointError
+from dlvr_plugin.core.regular_files import hash_open, open_regular
 
 
 def states_in(folder: Path) -> list[Path]:
@@ -53,7 +53,9 @@ def read_complete_state(path: Path, models: Path) -> dict[str, Any]:
         network = models / name
         if not network.is_file():
             raise CheckpointError(f'{network}, saved with {path.name}, is missing.')
-        if hashlib.sha256(network.read_bytes()).hexdigest() != digest:
+        with open_regular(network, error=CheckpointError) as file:
+            found = hash_open(file)
+        if found != digest:
             raise CheckpointError(
                 f'{network} is not what was saved with {path.name}: it is damaged, or of another run.'
             )

@@ -14,6 +14,7 @@ from dlvr_plugin.clips.store_writer import EncodedFrame, encode_frame
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_frames, read_video, split_scenes
 from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.regular_files import check_name, open_regular
 from dlvr_plugin.data.degradations import Degradation, degrade_images
 
 _SAMPLED_FRAMES = 5  # that tell how much PNG compresses
@@ -120,9 +121,9 @@ class ClipFrames(Dataset[list[Item]]):
             return clip.size
         path = self.store.root / clip.frames[0]
         try:
-            with Image.open(path) as image:  # reads the header alone
+            with open_regular(path) as file, Image.open(file) as image:  # reads the header alone
                 return image.height, image.width
-        except OSError as error:
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(f'{path} cannot be read as an image: {error}.') from error
 
     def _sample(self) -> Iterator[np.ndarray]:
@@ -284,9 +285,11 @@ def find_source(
     Raises:
         DataError: It holds none of these, or not what was chosen.
     """
-    videos = [root] if root.is_file() else []
+    videos = [root] if root.exists() and not root.is_dir() else []
     if root.is_dir():
-        videos = sorted(path for path in root.iterdir() if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES)
+        videos = sorted(path for path in root.iterdir() if not path.is_dir() and path.suffix.lower() in VIDEO_SUFFIXES)
+    for video in videos:
+        check_name(video)
     if videos:
         taken = _choose_scenes(videos, clips, exclude_clips, root, are_split=scene_threshold > 0)
         return VideoFrames(

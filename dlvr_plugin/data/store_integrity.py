@@ -18,6 +18,7 @@ from dlvr_plugin.clips.clip_store import Clip, ClipStore, check_pair, find_png_l
 from dlvr_plugin.clips.raw_records import RawRecord
 from dlvr_plugin.clips.store_writer import read_warnings
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.regular_files import check_regular
 from dlvr_plugin.core.workers import load_items
 from dlvr_plugin.data.alignment import PatchAlignment, align_frames
 
@@ -92,7 +93,10 @@ def check_store(root: Path, *, num_workers: int = 0) -> StoreReport:
 
 def _verify_lmdb(root: Path) -> list[str]:
     try:
+        check_regular(root / 'data.mdb')
         problems = verify(str(root))
+    except DataError as error:
+        return [str(error)]
     except (VerifyError, OSError) as error:
         return [f'cannot be read: {error}']
     return [f'is damaged: {problem}' for problem in problems[:3]]

@@ -155,7 +155,7 @@ class EvaluationRun:
         """Fill the journal."""
         todo: dict[tuple[str, range], dict[str, list[str]]] = {}
         for (method, metric, clip, frames), key in keys.items():
-            if self.journal.find(key) is None:
+            if len(self.journal.find(key) or ()) != len(frames):  # none, or of a journal that was edited
                 todo.setdefault((clip, frames), {}).setdefault(method, []).append(metric)
         parts = [
             Part(clip, frames.start, frames.stop, self.kept[clip].start, metrics)

@@ -1,4 +1,6 @@
 import io
+import struct
+import time
 import zlib
 
 import cv2
@@ -89,3 +91,27 @@ def test_unchanged_pictures_keep_their_bits_and_channels():
     alpha = with_exif(cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_BGR2BGRA))[1].tobytes(), 6)
     assert decode_image(alpha, 'a picture', flag='unchanged').shape[2] == 4  # so that it can be refused
     np.testing.assert_array_equal(decode_image(alpha, 'a picture'), cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE))
+
+
+def png_of_size(width, height):
+    """Return a PNG that says it is so large, and holds a row."""
+
+    def chunk(kind, content):
+        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', zlib.crc32(kind + content))
+
+    header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(1 + 3 * min(width, 2**21)))
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', rows) + chunk(b'IEND', b'')
+
+
+@pytest.mark.parametrize('size', [(60_000, 60_000), (20_000, 20_000), (2**31 - 1, 1)])
+def test_images_that_are_made_too_large_are_named_at_once(size):
+    start = time.process_time()
+    with pytest.raises(DataError, match=rf'x.png says that it is {size[1]}x{size[0]} pixels \(h x w\), more than'):
+        decode_image(png_of_size(*size), 'x.png')
+    assert time.process_time() - start < 1
+
+
+def test_what_opencv_refuses_is_named():
+    with pytest.raises(DataError, match='x.png cannot be decoded'):
+        decode_image(png_of_size(2**21, 1), 'x.png')  # wider than it takes
