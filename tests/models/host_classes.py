@@ -7,6 +7,7 @@ import torch
 from basicsr.models.sr_model import SRModel
 from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_base_model import VideoBaseModel
+from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 from torch import nn
@@ -47,7 +48,7 @@ def options_over(host_model, *, network_g=None, train=None, **discriminative_opt
     arch = next(arch for base, arch in reversed(NETWORK_OF.items()) if issubclass(model, base))
     opt['network_g'] = {'type': network_g or arch}
     opt['train'].update(train or {})
-    if hasattr(model, 'cri_gan') or issubclass(model, SRGANModel) or 'GAN' in host_model:
+    if issubclass(model, (SRGANModel, VideoRecurrentGANModel)):
         opt['network_d'] = {'type': 'TinyDiscriminator'}
         opt['train'].setdefault('optim_d', {'type': 'Adam', 'lr': 1e-3})
         opt['train'].setdefault(
@@ -137,18 +138,12 @@ class WritingInPlace(Changing, SRModel):
 class SkippingEverySecond(SRModel):
     """Does nothing at all in even iterations, the log included."""
 
-    first_perceptual_iter = 1
-
     def optimize_parameters(self, current_iter):
         if current_iter % 2:
             super().optimize_parameters(current_iter)
 
 
 class NeverCalling(SRModel):
-    def init_training_settings(self):
-        super().init_training_settings()
-        self.calls = 0
-
     def optimize_parameters(self, current_iter):
         criterion, self.cri_perceptual = self.cri_perceptual, None
         super().optimize_parameters(current_iter)
@@ -182,9 +177,7 @@ class CallingTwice(SRModel):
 class SkippingBatches(SRModel):
     """Calls its perceptual loss for every second batch alone."""
 
-    def init_training_settings(self):
-        super().init_training_settings()
-        self.num_batches = 0
+    num_batches = 0
 
     def optimize_parameters(self, current_iter):
         self.num_batches += 1
@@ -200,9 +193,8 @@ class TakingTheSecond(SRModel):
 
     def init_training_settings(self):
         super().init_training_settings()
-        for name in ('cri_pix', 'cri_perceptual'):
-            criterion = getattr(self, name)
-            setattr(self, name, lambda output, gt, of=criterion: of(output[1], gt))
+        criterion = self.cri_pix
+        self.cri_pix = lambda output, gt: criterion(output[1], gt)
 
 
 class TakingTheFirst(SRModel):
@@ -210,9 +202,8 @@ class TakingTheFirst(SRModel):
 
     def init_training_settings(self):
         super().init_training_settings()
-        for name in ('cri_pix', 'cri_perceptual'):
-            criterion = getattr(self, name)
-            setattr(self, name, lambda output, gt, of=criterion: of(output[0], gt))
+        criterion = self.cri_pix
+        self.cri_pix = lambda output, gt: criterion(output[0], gt)
 
 
 MODELS = [
