@@ -10,6 +10,7 @@ from dlvr_plugin.options.consistency.data_files import check_data_files
 from dlvr_plugin.options.consistency.discriminative_space import check_windows
 from dlvr_plugin.options.consistency.findings import Findings, Processes
 from dlvr_plugin.options.consistency.ground_truth import check_ground_truth
+from dlvr_plugin.options.consistency.networks import check_networks
 from dlvr_plugin.options.consistency.weight_files import check_weight_files
 from dlvr_plugin.options.problems import OptionsError, Problem, dotted, format_report
 from dlvr_plugin.options.schema.run import run_options
@@ -42,6 +43,7 @@ def find_problems(
     check_windows(findings)
     if is_train:
         check_ground_truth(findings)
+    check_networks(findings)
     if with_files:
         check_data_files(findings)
         check_weight_files(findings)

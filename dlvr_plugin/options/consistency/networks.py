@@ -1,0 +1,186 @@
+"""Build the networks, and send a sample of the training through them, without memory."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from basicsr.ops.dcn.deform_conv import ModulatedDeformConv
+from torch import Tensor, nn
+
+from dlvr_plugin.archs import LossNetT, spec_of
+from dlvr_plugin.archs.spec import find_arch
+from dlvr_plugin.core.errors import InvalidValueError, UserError
+from dlvr_plugin.options.consistency.building import (
+    Outcome,
+    attempt,
+    build_network,
+    explain,
+    memory_of_machine,
+    num_bytes,
+)
+from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.samples import Shape, StepShapes, shorten, step_shapes
+
+_COPIES_IN_TRAINING = 4  # of weights: themselves, their gradients, and two means of the optimizer
+_SIDE_OF_TESTS = 64  # pixels of low-quality frames, about
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network that could be built.
+
+    Attributes:
+        tensors: Its weights and buffers, by name, without memory.
+        num_bytes: What these take.
+    """
+
+    tensors: Mapping[str, Tensor]
+    num_bytes: int
+
+
+def check_networks(findings: Findings) -> None:
+    """Find sections ``network_*`` of which no network can be built, or none that takes and gives the samples."""
+    shapes = step_shapes(findings)
+    for key in [str(name) for name in findings.opt if str(name).startswith('network_')]:
+        section = findings.get(key)
+        made = find_arch(section['type']) if isinstance(section, Mapping) and 'type' in section else None
+        if made is None or not _can_be_built(findings, key, made, section):
+            continue
+        if key == 'network_g':
+            _check_generator(findings, made, section, shapes)
+        elif shapes is not None and (shape := _frames_of(key, made, shapes)):
+            error = _run(made, _text(section), shape).error
+            if error is not None:
+                _add(findings, key, made, section, error, f'does not take frames of {_size(shapes.gt)}')
+
+
+def tensors_of(section: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
+    """Return a network's weights and buffers, without memory; None where it cannot be built so."""
+    made = find_arch(section.get('type'))
+    outcome = _build(made, _text(section)) if made is not None else Outcome()
+    return outcome.value.tensors if outcome.value is not None else None
+
+
+def _can_be_built(findings: Findings, key: str, made: type[nn.Module], section: Mapping[str, Any]) -> bool:
+    outcome = _build(made, _text(section))
+    loads = any(name.endswith('_path') and value is not None for name, value in section.items())
+    if outcome.error is not None and not loads:  # one that loads files may not be made to be built without
+        _add(findings, key, made, section, outcome.error, 'cannot be built')
+    if outcome.value is None:
+        return False
+    needed = outcome.value.num_bytes * (_COPIES_IN_TRAINING if findings.is_train else 1)
+    there = memory_of_machine()
+    if there is not None and needed > there:
+        what = 'with their gradients and what the optimizer keeps ' if findings.is_train else ''
+        findings.add(
+            (key,),
+            f'is too large: its weights {what}take {needed / _GIB:.0f} GiB, and this machine has {there / _GIB:.0f} '
+            'GiB of memory.',
+        )
+    return findings.is_sound(key)
+
+
+def _check_generator(
+    findings: Findings, made: type[nn.Module], section: Mapping[str, Any], shapes: StepShapes | None
+) -> None:
+    spec = spec_of(section)
+    if not findings.is_train and spec is not None and findings.is_sound('scale'):
+        side = spec.padded(_SIDE_OF_TESTS)
+        frames = {'frame': (), 'window': (spec.num_frame,), 'clip': (max(spec.min_frames, 2),)}[spec.takes]
+        shapes = StepShapes((1, *frames, 3, side, side), ()) if None not in frames else None
+    if shapes is None:
+        return
+    if spec is not None and spec.is_recurrent:
+        shapes = shorten(shapes, spec.min_frames)
+    outcome = _run(made, _text(section), shapes.lq)
+    what = f'does not take {_sample(shapes.lq)}'
+    if outcome.error is not None:
+        _add(findings, 'network_g', made, section, outcome.error, what)
+    elif shapes.gt and isinstance(outcome.value, tuple) and outcome.value != shapes.gt:
+        findings.add(
+            ('network_g',),
+            f'makes {_dimensions(outcome.value)} of {_dimensions(shapes.lq)}, a sample of datasets.train, whose ground '
+            f'truth is {_dimensions(shapes.gt)}. Look at its channels and its scale, at scale, and at gt_size, '
+            'num_frame and type of the set.',
+        )
+
+
+def _frames_of(key: str, made: type[nn.Module], shapes: StepShapes) -> Shape | None:
+    """Return what a network other than G looks at."""
+    batch, *frames = shapes.gt
+    if key == 'network_d':  # of clips, the frames one by one
+        return (batch * frames[0] if len(frames) == 4 else batch, *frames[-3:])
+    return (batch, 2, *frames[-3:]) if key == 'network_t' and made is LossNetT else None
+
+
+@functools.lru_cache(maxsize=64)
+def _build(made: type[nn.Module], section: str) -> Outcome:
+    def build() -> Built:
+        network = _checked(build_network(made, json.loads(section)))
+        return Built(network.state_dict(), num_bytes(network))
+
+    return attempt(build)
+
+
+@functools.lru_cache(maxsize=64)
+def _run(made: type[nn.Module], section: str, shape: Shape) -> Outcome:
+    """Return the shape of what a network makes of frames; anything else where it gives no tensor."""
+
+    def run() -> Shape | str:
+        network = build_network(made, json.loads(section)).train()
+        run_it: Callable[[Tensor], Any] = _classify(network) if isinstance(network, LossNetT) else network
+        result = run_it(torch.zeros(shape))
+        return tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+
+    return attempt(run)
+
+
+def _classify(net_t: LossNetT) -> Callable[[Tensor], Tensor]:
+    return lambda clip: net_t.classify(net_t.extract(clip)[-1])
+
+
+def _checked(network: nn.Module) -> nn.Module:
+    """Demand what operators of torchvision demand only of tensors with values."""
+    for module in network.modules():
+        if isinstance(module, ModulatedDeformConv) and module.in_channels % module.deformable_groups:
+            raise InvalidValueError(
+                f'deformable_groups must divide the {module.in_channels} channels of what is aligned, got '
+                f'{module.deformable_groups}.'
+            )
+    return network
+
+
+def _add(
+    findings: Findings, key: str, made: type[nn.Module], section: Mapping[str, Any], error: Exception, what: str
+) -> None:
+    """Add a problem of the argument that the message begins with, or of the whole section."""
+    message = explain(error, made)
+    name, _, rest = message.partition(' ')
+    if isinstance(error, UserError) and name in section:
+        findings.add((key, name), rest)
+    elif isinstance(error, UserError):
+        findings.add((key,), message)
+    else:
+        findings.add((key,), f'{what}: {message}')
+
+
+def _text(section: Mapping[str, Any]) -> str:
+    """Return a section as text, by which what became of it is remembered."""
+    return json.dumps(section)
+
+
+def _sample(shape: Shape) -> str:
+    frames = f'{shape[1]} frames' if len(shape) == 5 else 'frames'
+    return f'{frames} of {_size(shape)}'
+
+
+def _size(shape: Shape) -> str:
+    return f'{shape[-2]}x{shape[-1]} pixels and {shape[-3]} channels'
+
+
+def _dimensions(shape: Shape) -> str:
+    return f'({", ".join(map(str, shape))})'
