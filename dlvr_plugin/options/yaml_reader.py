@@ -135,8 +135,8 @@ class _Reader:
         try:
             return loader.construct_object(node)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, yaml.YAMLError) as error:
-            tag = node.tag.replace(_CORE, '!!')
-            raise OptionsError(f'{self.place(node.start_mark)}: {node.value!r} cannot be read as {tag}.') from error
+            tag, text = node.tag.replace(_CORE, '!!'), _shorten(node.value)
+            raise OptionsError(f'{self.place(node.start_mark)}: {text} cannot be read as {tag}.') from error
 
     def _build_section(self, loader: yaml.SafeLoader, node: yaml.MappingNode, key: KeyPath) -> dict[str | int, Any]:
         section: dict[str | int, Any] = {}

@@ -91,7 +91,9 @@ def explain(error: Exception, made: Any, *, may_be_ours: bool = True) -> str:
 
 def build_network(made: type[nn.Module], section: Mapping[str, Any]) -> nn.Module:
     """Build a network of its section, in training mode, without the weights that it loads by itself (``*_path``)."""
-    return made(**{name: None if name.endswith('_path') else value for name, value in section.items() if name != 'type'})
+    return made(
+        **{name: None if name.endswith('_path') else value for name, value in section.items() if name != 'type'}
+    )
 
 
 def num_bytes(network: nn.Module) -> int:

@@ -107,6 +107,14 @@ def _check_schedules(findings: Findings) -> None:
         'scheduler': (findings.get('train', 'total_iter') or 0) - (findings.get('train', 'init_t_iters') or 0),
         'scheduler_t': findings.get('train', 'total_iter') or 0,
     }
+    alone, all_of_them = findings.get('train', 'init_t_iters'), findings.get('train', 'total_iter')
+    if alone is not None and all_of_them is not None and alone >= all_of_them:
+        findings.add(
+            ('train', 'init_t_iters'),
+            f'must be below total_iter {all_of_them}, which counts these iterations, too: G would never be trained; '
+            f'got {alone}.',
+        )
+        return
     for name, total in iterations.items():
         options = findings.get('train', name) or {}
         listed = 'periods' if 'periods' in options else 'restarts'
@@ -128,6 +136,11 @@ def _check_losses(findings: Findings) -> None:
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name) if name else None
     needs_loss = isinstance(model, type) and issubclass(model, SRModel) and model is not DiscriminativeSpaceModel
+    if model is DiscriminativeSpaceModel and train.get('pixel_opt', 'the default') is None:
+        findings.add(
+            ('train', 'pixel_opt'),
+            'must be a loss, and is ~. Leave the key out for HuberLoss, the default, or set loss_weight: 0 for none.',
+        )
     if needs_loss and not any(train.get(each) for each in ('pixel_opt', 'perceptual_opt', 'gan_opt')):
         findings.add(
             ('train', 'pixel_opt'), 'is missing: there is no loss, pixel_opt or perceptual_opt.', is_missing=True

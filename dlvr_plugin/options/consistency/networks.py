@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from basicsr.ops.dcn.deform_conv import ModulatedDeformConv
 from torch import Tensor, nn
 
-from dlvr_plugin.archs import LossNetT, spec_of
+from dlvr_plugin.archs import spec_of
 from dlvr_plugin.archs.spec import find_arch
 from dlvr_plugin.core.errors import InvalidValueError, UserError
 from dlvr_plugin.options.consistency.building import (
@@ -25,6 +25,9 @@ from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.samples import Shape, StepShapes, shorten, step_shapes
 
 _COPIES_IN_TRAINING = 4  # of weights: themselves, their gradients, and two means of the optimizer
+_WINDOW_OF_T = 3
+# Networks beside G whose use is known, and what is said of one that cannot be used so.
+_OTHERS = {'network_d': 'cannot be the discriminator', 'network_t': 'cannot be the loss network T'}
 _SIDE_OF_TESTS = 64  # pixels of low-quality frames, about
 _GIB = 2**30
 
@@ -52,10 +55,10 @@ def check_networks(findings: Findings) -> None:
             continue
         if key == 'network_g':
             _check_generator(findings, made, section, shapes)
-        elif shapes is not None and (shape := _frames_of(key, made, shapes)):
-            error = _run(made, _text(section), shape).error
+        elif shapes is not None and key in _OTHERS:
+            error = _run(made, _text(section), _frames_of(key, shapes), is_t=key == 'network_t').error
             if error is not None:
-                _add(findings, key, made, section, error, f'does not take frames of {_size(shapes.gt)}')
+                _add(findings, key, made, section, error, f'{_OTHERS[key]} for frames of {_size(shapes.gt)}')
 
 
 def tensors_of(section: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
@@ -109,12 +112,12 @@ def _check_generator(
         )
 
 
-def _frames_of(key: str, made: type[nn.Module], shapes: StepShapes) -> Shape | None:
-    """Return what a network other than G looks at."""
+def _frames_of(key: str, shapes: StepShapes) -> Shape:
+    """Return what a network other than G looks at: clips, or, of these, the frames one by one."""
     batch, *frames = shapes.gt
-    if key == 'network_d':  # of clips, the frames one by one
-        return (batch * frames[0] if len(frames) == 4 else batch, *frames[-3:])
-    return (batch, 2, *frames[-3:]) if key == 'network_t' and made is LossNetT else None
+    if key == 'network_t':
+        return (batch, _WINDOW_OF_T, *frames[-3:])
+    return (batch * frames[0] if len(frames) == 4 else batch, *frames[-3:])
 
 
 @functools.lru_cache(maxsize=64)
@@ -127,20 +130,24 @@ def _build(made: type[nn.Module], section: str) -> Outcome:
 
 
 @functools.lru_cache(maxsize=64)
-def _run(made: type[nn.Module], section: str, shape: Shape) -> Outcome:
+def _run(made: type[nn.Module], section: str, shape: Shape, *, is_t: bool = False) -> Outcome:
     """Return the shape of what a network makes of frames; anything else where it gives no tensor."""
 
     def run() -> Shape | str:
         network = build_network(made, json.loads(section)).train()
-        run_it: Callable[[Tensor], Any] = _classify(network) if isinstance(network, LossNetT) else network
-        result = run_it(torch.zeros(shape))
+        result = _run_as_t(network, torch.zeros(shape)) if is_t else network(torch.zeros(shape))
         return tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
 
     return attempt(run)
 
 
-def _classify(net_t: LossNetT) -> Callable[[Tensor], Tensor]:
-    return lambda clip: net_t.classify(net_t.extract(clip)[-1])
+def _run_as_t(net_t: Any, clip: Tensor) -> Tensor:
+    """Use a network as the training step uses T, and return its logits."""
+    if net_t.norm == 'sync':  # which takes frames on a GPU alone
+        return clip
+    joint = net_t(clip, clip[:, :1], radius=_WINDOW_OF_T // 2, bn_statistics='joint')
+    assert len(joint.gt_features) == len(joint.gen_features) == net_t.num_layers
+    return joint.real_logits + joint.fake_logits
 
 
 def _checked(network: nn.Module) -> nn.Module:

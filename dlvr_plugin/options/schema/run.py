@@ -18,6 +18,8 @@ from dlvr_plugin.training.run_options import RunOptions
 
 _NETWORKS = {'g': 'generator G', 'd': 'discriminator', 't': 'loss network T'}
 _POSITIVE = Integer(minimum=1)
+# NumPy takes seeds of 32 bits, and ranks and workers count up from this one.
+_SEED = Integer(minimum=0, maximum=2**32 - 2**20)
 
 
 @once_a_registry
@@ -52,7 +54,7 @@ def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
             OneOf((Integer(minimum=0), Choice(('auto',)))), 'GPUs to use; 0 for the CPU, auto for all', is_required=True
         ),
         'scale': Option(_POSITIVE, 'factor between the sizes of ground truth and low quality'),
-        'manual_seed': Option(nullable(Integer(minimum=0)), 'seed of all random numbers; ~ draws one'),
+        'manual_seed': Option(nullable(_SEED), 'seed of all random numbers; ~ draws one'),
         'find_unused_parameters': Option(Bool(), 'whether processes look for weights without gradient'),
         'dist_params': Option(nullable(_dist_params()), 'how processes find one another'),
         'datasets': Option(_datasets(is_train), 'training, validation and test sets', is_required=True),

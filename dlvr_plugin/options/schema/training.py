@@ -7,12 +7,12 @@ from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceO
 from dlvr_plugin.options.schema.registered import losses, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import Bool, Integer, ListOf, Number, ValueType, nullable
+from dlvr_plugin.options.value_types import Bool, Float, Integer, ListOf, Number, ValueType, nullable
 from dlvr_plugin.training.run_options import RunOptions
 
 _POSITIVE = Integer(minimum=1)
-_WEIGHT = Number(minimum=0)
-_BETA = Number(minimum=0, maximum=1)
+_RATE = Float(minimum=0)
+_BETA = Float(minimum=0, below=1)
 
 
 @once_a_registry
@@ -20,10 +20,10 @@ def optimizer() -> Variants:
     """Return the sections ``optim_*``."""
     section = Section(
         {
-            'lr': Option(_WEIGHT, 'learning rate', is_required=True),
+            'lr': Option(_RATE, 'learning rate', is_required=True),
             'betas': Option(ListOf(_BETA, length=2), 'decay of the means of gradient and squared gradient'),
-            'eps': Option(_WEIGHT, 'added to the denominator'),
-            'weight_decay': Option(_WEIGHT, 'of AdamW decoupled from the gradient'),
+            'eps': Option(_RATE, 'added to the denominator'),
+            'weight_decay': Option(_RATE, 'of AdamW decoupled from the gradient'),
             'amsgrad': Option(Bool(), 'whether to use the largest squared gradient so far'),
             'maximize': Option(Bool(), 'whether to climb'),
             'foreach': Option(nullable(Bool()), 'whether to update all tensors at once'),
@@ -42,7 +42,9 @@ def scheduler() -> Variants:
         'milestones': ListOf(Integer(minimum=0)),
         'restarts': ListOf(Integer(minimum=0), minimum=1),
         'periods': ListOf(_POSITIVE, minimum=1),
-        'restart_weights': ListOf(_WEIGHT, minimum=1),
+        'restart_weights': ListOf(Number(above=0), minimum=1),
+        'gamma': Number(minimum=0),
+        'eta_min': Number(minimum=0),
     }
     skip = ('optimizer', 'last_epoch')
     steps = section_of(MultiStepRestartLR, skip=skip, types_of=types)
@@ -61,7 +63,7 @@ def generator() -> dict[str, Option]:
     """Return what a model of one generator reads."""
     loss = losses()
     return {
-        'ema_decay': Option(Number(minimum=0, maximum=1), 'decay of the moving average of G; 0 for none'),
+        'ema_decay': Option(Number(minimum=0, below=1), 'decay of the moving average of G; 0 for none'),
         'optim_g': Option(optimizer(), 'optimizer of G', is_required=True),
         'scheduler': Option(scheduler(), 'schedule of the learning rate', is_required=True),
         'pixel_opt': Option(nullable(loss), 'pixel loss'),
