@@ -55,7 +55,8 @@ def attempt(action: Callable[[], Any]) -> Outcome:
     Returns:
         What it returned, with fake tensors in it if it can be done with these; or the error that a run would meet.
     """
-    with _quiet(), _offline() as tried:
+    last: Exception | None = None
+    with quiet(), offline() as tried:
         for mode in (FakeTensorMode(allow_non_fake_inputs=True), _Budget()):
             try:
                 with torch.no_grad(), _Calls(), mode:
@@ -87,6 +88,11 @@ def explain(error: Exception, made: Any, *, may_be_ours: bool = True) -> str:
     text = ' '.join(re.split(r'\n\s*(?:Exception raised from|frame #)', str(error))[0].split())
     text = text if len(text) <= _LONGEST_MESSAGE else f'{text[: _LONGEST_MESSAGE - 3]}...'
     return f'{text.rstrip(".")} ({type(error).__name__} of {getattr(made, "__name__", made)}).'
+
+
+def is_class_of_host(made: Any) -> bool:
+    """Tell whether a class is one of the framework's own."""
+    return str(getattr(made, '__module__', '')).partition('.')[0] == 'basicsr'
 
 
 def build_network(made: type[nn.Module], section: Mapping[str, Any]) -> nn.Module:
@@ -141,7 +147,7 @@ class _Budget(TorchDispatchMode):
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Let nothing be printed or logged."""
     disabled = logging.root.manager.disable
     with (
@@ -158,7 +164,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _offline() -> Iterator[list[str]]:
+def offline() -> Iterator[list[str]]:
     """Refuse connections; yields the names of what was tried."""
     tried: list[str] = []
 

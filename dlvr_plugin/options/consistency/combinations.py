@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from basicsr.models.sr_model import SRModel
+from basicsr.models.swinir_model import SwinIRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
@@ -37,8 +38,10 @@ def check_combinations(findings: Findings) -> None:
             findings.add(('datasets', phase, 'pin_memory'), 'must be true with prefetch_mode: cuda.')
     check_network_spec(findings)
     _check_validation(findings)
+    _check_swinir(findings)
     if findings.is_train:
         _check_schedules(findings)
+        _check_rates(findings)
         _check_losses(findings)
         _check_logger(findings)
 
@@ -127,6 +130,27 @@ def _check_schedules(findings: Findings) -> None:
             findings.add(
                 ('train', name, 'periods'), f'end at iteration {sum(options["periods"])}, before the last, {total}.'
             )
+
+
+def _check_rates(findings: Findings) -> None:
+    """Demand the learning rate that ``VideoRecurrentGANModel`` reads with ``fix_flow``."""
+    train = findings.opt.get('train')
+    is_read = findings.get('model_type') == 'VideoRecurrentGANModel' and findings.get('train', 'fix_flow')
+    if is_read and isinstance(train, dict) and 'lr_flow' not in train:
+        findings.add(('train', 'lr_flow'), 'is missing: fix_flow needs it.', is_missing=True)
+
+
+def _check_swinir(findings: Findings) -> None:
+    """Demand what ``SwinIRModel`` reads of its network to restore whole images."""
+    model = MODEL_REGISTRY.get(name) if (name := findings.get('host_model') or findings.get('model_type')) else None
+    is_swinir = isinstance(model, type) and issubclass(model, SwinIRModel)
+    restores = any(phase != 'train' for phase, _ in findings.datasets())
+    if is_swinir and restores and 'window_size' not in (findings.get('network_g') or {'window_size': 1}):
+        findings.add(
+            ('network_g', 'window_size'),
+            f'is missing: {name} pads images to multiples of it. Write 8, the default, or take another model.',
+            is_missing=True,
+        )
 
 
 def _check_losses(findings: Findings) -> None:

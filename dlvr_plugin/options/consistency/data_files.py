@@ -12,6 +12,7 @@ from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths, check_
 from dlvr_plugin.options.consistency.combinations import REDS_LENGTH, TEST_SETS_OF_CLIPS
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.frame_sizes import check_crop, check_whole_frames, check_window, open_store
+from dlvr_plugin.options.consistency.framework_classes import check_framework_set
 from dlvr_plugin.restoration.restored_frames import list_frames
 
 _PAIR = ('dataroot_gt', 'dataroot_lq')
@@ -31,6 +32,7 @@ def check_data_files(findings: Findings) -> None:
         if not is_there or not fits or not all(findings.has_types(*key) for key in (('datasets', phase), ('scale',))):
             continue
         with findings.collect('datasets', phase):
+            check_framework_set(findings, phase, dataset)
             if dataset['type'] in TEST_SETS_OF_CLIPS:
                 _check_test_set(findings, phase, dataset)
             elif dataset['type'] == ClipDataset.__name__ and findings.is_sound('datasets', phase, 'gt_size'):

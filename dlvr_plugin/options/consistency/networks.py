@@ -10,7 +10,7 @@ import torch
 from basicsr.ops.dcn.deform_conv import ModulatedDeformConv
 from torch import Tensor, nn
 
-from dlvr_plugin.archs import spec_of
+from dlvr_plugin.archs import LossNetT, NetworkSpec, spec_of
 from dlvr_plugin.archs.spec import find_arch
 from dlvr_plugin.core.errors import InvalidValueError, UserError
 from dlvr_plugin.options.consistency.building import (
@@ -18,6 +18,7 @@ from dlvr_plugin.options.consistency.building import (
     attempt,
     build_network,
     explain,
+    is_class_of_host,
     memory_of_machine,
     num_bytes,
 )
@@ -91,10 +92,8 @@ def _check_generator(
     findings: Findings, made: type[nn.Module], section: Mapping[str, Any], shapes: StepShapes | None
 ) -> None:
     spec = spec_of(section)
-    if not findings.is_train and spec is not None and findings.is_sound('scale'):
-        side = spec.padded(_SIDE_OF_TESTS)
-        frames = {'frame': (), 'window': (spec.num_frame,), 'clip': (max(spec.min_frames, 2),)}[spec.takes]
-        shapes = StepShapes((1, *frames, 3, side, side), ()) if None not in frames else None
+    if not findings.is_train:
+        shapes = _shapes_of_test(findings, made, spec)
     if shapes is None:
         return
     if spec is not None and spec.is_recurrent:
@@ -102,7 +101,7 @@ def _check_generator(
     outcome = _run(made, _text(section), shapes.lq)
     what = f'does not take {_sample(shapes.lq)}'
     if outcome.error is not None:
-        _add(findings, 'network_g', made, section, outcome.error, what)
+        _add(findings, 'network_g', made, section, outcome.error, what, is_known=spec is not None)
     elif shapes.gt and isinstance(outcome.value, tuple) and outcome.value != shapes.gt:
         findings.add(
             ('network_g',),
@@ -110,6 +109,21 @@ def _check_generator(
             f'truth is {_dimensions(shapes.gt)}. Look at its channels and its scale, at scale, and at gt_size, '
             'num_frame and type of the set.',
         )
+
+
+def _shapes_of_test(findings: Findings, made: type[nn.Module], spec: NetworkSpec | None) -> StepShapes | None:
+    """Return what G gets in a test; None where that is not known."""
+    if spec is not None:
+        side = spec.padded(_SIDE_OF_TESTS)
+        frames = {'frame': (), 'window': (spec.num_frame,), 'clip': (max(spec.min_frames, 2),)}[spec.takes]
+        return StepShapes((1, *frames, 3, side, side), ()) if None not in frames else None
+    kinds = {str(each.get('type')) for _, each in findings.datasets()}
+    numbers = [each.get('num_frame') for _, each in findings.datasets()]
+    is_no_user = is_class_of_host(made) or made is LossNetT
+    takes_windows = kinds <= {'VideoTestDataset', 'VideoTestDUFDataset'} and is_no_user
+    if not takes_windows or len(set(numbers)) != 1 or not isinstance(numbers[0], int):
+        return None
+    return StepShapes((1, numbers[0], 3, _SIDE_OF_TESTS, _SIDE_OF_TESTS), ())
 
 
 def _frames_of(key: str, shapes: StepShapes) -> Shape:
@@ -162,10 +176,17 @@ def _checked(network: nn.Module) -> nn.Module:
 
 
 def _add(
-    findings: Findings, key: str, made: type[nn.Module], section: Mapping[str, Any], error: Exception, what: str
+    findings: Findings,
+    key: str,
+    made: type[nn.Module],
+    section: Mapping[str, Any],
+    error: Exception,
+    what: str,
+    *,
+    is_known: bool = True,
 ) -> None:
     """Add a problem of the argument that the message begins with, or of the whole section."""
-    message = explain(error, made)
+    message = explain(error, made, may_be_ours=is_known)
     name, _, rest = message.partition(' ')
     if isinstance(error, UserError) and name in section:
         findings.add((key, name), rest)

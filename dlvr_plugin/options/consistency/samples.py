@@ -61,11 +61,10 @@ def step_model(findings: Findings) -> type[SRModel] | None:
 
 def step_shapes(findings: Findings) -> StepShapes | None:
     """Return the shapes of a training step; None where they are not known, or options that they depend on are wrong."""
-    model, dataset = step_model(findings), findings.get('datasets', 'train')
-    options = (findings.opt.get('datasets') or {}).get('train') if findings.is_train else None
+    model, options = step_model(findings), dict(findings.datasets()).get('train') if findings.is_train else None
     is_sound = all(findings.is_sound('datasets', 'train', name) for name in _READS) and findings.is_sound('scale')
-    kind = _KINDS.get((dataset or options or {}).get('type', '')) if isinstance(options, dict) and is_sound else None
-    if model is None or kind is None or not isinstance(options, dict):
+    kind = _KINDS.get(options.get('type', '')) if options is not None and is_sound else None
+    if model is None or kind is None or options is None:
         return None
     spec = spec_of(findings.get('network_g'))
     scale = findings.get('scale') or (spec.scale if spec else None) or 1
