@@ -3,6 +3,7 @@
 import logging
 import re
 import socket
+from copy import deepcopy
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ GAN = {
 def changed(file, changes):
     opt = read(file)
     for key, value in changes.items():
-        set_key(opt, key, value)
+        set_key(opt, key, deepcopy(value))
     if changes.get('model_type', '').endswith('GANModel'):
         del opt['train']['tsa_iter'], opt['train']['dcn_lr_mul']
     return opt
@@ -39,32 +40,32 @@ def changed(file, changes):
     ('file', 'changes', 'line'),
     [
         (EDSR, {'network_g.rgb_mean': [0.5]}, r'network_g: cannot be built: shape .* \(RuntimeError of EDSR\)\.'),
-        (EDSR, {'network_g.upscale': 5, 'scale': 5, 'datasets.train.gt_size': 160}, 'network_g: cannot be built: scale 5'),
+        (EDSR, {'network_g.upscale': 5, 'scale': 5, 'datasets.train.gt_size': 160}, 'network_g: cannot be built: scal'),
         (SPACE, {'network_g.num_feat': 60}, 'network_g.deformable_groups: must divide the 60 channels'),
         (SPACE, {'network_g.num_feat': 0}, r'network_g: cannot be built: float division by zero \(ZeroDivisionError'),
         (SPACE, {'network_g.num_feat': 10**5}, 'network_g: is too large: its weights with their gradients and'),
         (SPACE, {'network_g.num_feat': 10**9}, r'network_g: cannot be built: .*\(RuntimeError of EDVR\)'),
-        (SPACE, {'network_g.num_in_ch': 1}, 'network_g: does not take 5 frames of 32x32 pixels and 3 channels: .*to have'),
+        (SPACE, {'network_g.num_in_ch': 1}, 'network_g: does not take 5 frames of 32x32 pixels and 3 channels: .*to h'),
         (SPACE, {'network_g.center_frame_idx': 7}, 'network_g: does not take 5 frames .*index 7 is out of bounds'),
         (SPACE, {'network_t.num_in_ch': 1}, 'network_t: LossNetT takes frames of 1 channels, got 3'),
-        (SPACE, {'network_t.num_feat': [10**9] * 4}, r'network_t.num_feat\[0\]: expected a whole number of at least 1 and'),
+        (SPACE, {'network_t.num_feat': [10**9] * 4}, r'network_t.num_feat\[0\]: expected a whole number of at least 1'),
         (SPACE, {'network_t': {'type': 'SpyNet'}}, 'network_t: cannot be the loss network T .*no attribute .norm'),
-        (PRETRAIN, {**GAN, 'network_d.input_size': 128}, 'network_d: cannot be the discriminator for frames of 256x256'),
-        (PRETRAIN, {**GAN, 'train.gan_opt': {'type': 'L1Loss'}}, r'train.gan_opt: cannot be used: .*\(TypeError of L1Loss\)'),
+        (PRETRAIN, {**GAN, 'network_d.input_size': 128}, 'network_d: cannot be the discriminator for frames of 256x25'),
+        (PRETRAIN, {**GAN, 'train.gan_opt': {'type': 'L1Loss'}}, r'train.gan_opt: cannot be used: .*\(AttributeError '),
         (PRETRAIN, {'train.pixel_opt.reduction': 'none'}, 'train.pixel_opt: must give one number of output and ground'),
-        (PRETRAIN, {'train.pixel_opt': {'type': 'GANLoss', 'gan_type': 'lsgan'}}, 'train.pixel_opt: cannot be used: Bool'),
+        (PRETRAIN, {'train.pixel_opt': {'type': 'GANLoss', 'gan_type': 'lsgan'}}, 'train.pixel_opt: cannot be used: B'),
         (PRETRAIN, {'train.perceptual_opt': {'type': 'L1Loss'}}, 'train.perceptual_opt: must give two numbers'),
-        (SPACE, {'train.pixel_opt': None}, 'train.pixel_opt: must be a loss, and is ~. Leave the key out for HuberLoss'),
+        (SPACE, {'train.pixel_opt': None}, 'train.pixel_opt: must be a loss, and is ~. Leave the key out for HuberLos'),
         (SPACE, {'train.pixel_opt.loss_weight': 1e40}, 'train.pixel_opt.loss_weight: .* larger than can be computed'),
-        (SPACE, {'train.divergence': {'max_offset': 1e40}}, 'train.divergence.max_offset: .* larger than can be computed'),
-        (SPACE, {'train.optim_g.betas': [0.9, 1.0]}, r'train.optim_g.betas\[1\]: expected a number of at least 0 and below'),
-        (SPACE, {'train.optim_g.lr': 2**40000}, 'train.optim_g.lr: .*got a number of about 12041 digits'),
-        (SPACE, {'scale': 16**20000}, 'scale: .*got a number of about 24082 digits'),
+        (SPACE, {'train.divergence': {'max_offset': 1e40}}, 'train.divergence.max_offset: .* larger than can be compu'),
+        (SPACE, {'train.optim_g.betas': [0.9, 1.0]}, r'train.optim_g.betas\[1\]: expected a number of at least 0 and '),
+        (SPACE, {'train.optim_g.lr': 2**40000}, 'train.optim_g.lr: .*got a number of about 12042 digits'),
+        (SPACE, {'scale': 16**20000}, 'scale: .*got a number of about 24083 digits'),
         (SPACE, {'train.optim_g.differentiable': True}, 'train.optim_g: cannot be used: .*(RuntimeError of Adam)'),
-        (SPACE, {'train.optim_t': {'type': 'AdamW', 'lr': 1, 'fused': True, 'foreach': True}}, 'train.optim_t: cannot be'),
+        (SPACE, {'train.optim_t': {'type': 'AdamW', 'lr': 1, 'fused': True, 'foreach': True}}, 'train.optim_t: cannot'),
         (SPACE, {'train.init_t_iters': 130000}, 'train.init_t_iters: must be below total_iter 130000'),
-        (PRETRAIN, {'train.scheduler': {**COSINE, 'eta_min': -1}}, 'train.scheduler.eta_min: expected a number of at least 0'),
-        (PRETRAIN, {'train.scheduler': {**COSINE, 'restart_weights': [0]}}, r'train.scheduler.restart_weights\[0\]: expected'),
+        (PRETRAIN, {'train.scheduler': {**COSINE, 'eta_min': -1}}, 'train.scheduler.eta_min: expected a number of at '),
+        (PRETRAIN, {'train.scheduler': {**COSINE, 'restart_weights': [0]}}, r'train.scheduler.restart_weights\[0\]: e'),
         (SPACE, {'train.scheduler.gamma': -1}, 'train.scheduler.gamma: expected a number of at least 0, got -1'),
         (SPACE, {'train.scheduler.milestones': [9, 5]}, 'train.scheduler.milestones: must rise from entry to entry'),
         (SPACE, {'train.ema_decay': 1}, 'train.ema_decay: expected a number of at least 0 and below 1, got 1'),
@@ -73,9 +74,9 @@ def changed(file, changes):
         (SPACE, {'datasets.train.num_worker_per_gpu': 10**6}, 'datasets.train.num_worker_per_gpu: must be at most'),
         (SPACE, {'datasets.val.persistent_workers': True}, 'datasets.val.persistent_workers: must be false'),
         (PRETRAIN, {'val.metrics.psnr': {'type': 'calculate_psnr_pt'}}, '.*It takes batches of tensors'),
-        (PRETRAIN, {'val.metrics.niqe': {'type': 'calculate_niqe', 'crop_border': -1}}, 'val.metrics.niqe.crop_border: exp'),
+        (PRETRAIN, {'val.metrics.niqe': {'type': 'calculate_niqe', 'crop_border': -1}}, 'val.metrics.niqe.crop_border'),
         (PRETRAIN, {'model_type': 'SwinIRModel'}, 'network_g.window_size: is missing: SwinIRModel pads images'),
-        (BASICVSR, {'datasets.val.type': 'VideoTestDataset'}, 'datasets.val.type: gives windows of frames, and network_g'),
+        (BASICVSR, {'datasets.val.type': 'VideoTestDataset'}, 'datasets.val.type: gives windows of frames, and networ'),
     ],
 )  # fmt: skip
 def test_what_a_run_would_refuse(file, changes, line):
@@ -115,26 +116,26 @@ def own(monkeypatch):
     return register
 
 
-class Strange(Exception):
+class StrangeError(Exception):
     """Of a user."""
 
 
 def test_an_error_of_a_users_class_is_named(own):
     class Failing(torch.nn.Module):
         def __init__(self, num_feat: int = 1):
-            raise Strange('not\ntoday')
+            raise StrangeError('not\ntoday')
 
     own(ARCH_REGISTRY, Failing)
     opt = changed(SPACE, {'network_g': {'type': 'Failing'}})
-    assert lines(opt, with_files=False) == ['network_g: cannot be built: not today (Strange of Failing).']
+    assert lines(opt, with_files=False) == ['network_g: cannot be built: not today (StrangeError of Failing).']
 
     class FailingLoss(torch.nn.Module):
         def forward(self, output, gt):
-            raise Strange('never')
+            raise StrangeError('never')
 
     own(LOSS_REGISTRY, FailingLoss)
     opt = changed(PRETRAIN, {'train.pixel_opt': {'type': 'FailingLoss'}})
-    assert lines(opt, with_files=False) == ['train.pixel_opt: cannot be used: never (Strange of FailingLoss).']
+    assert lines(opt, with_files=False) == ['train.pixel_opt: cannot be used: never (StrangeError of FailingLoss).']
 
 
 def test_what_needs_values_is_not_refused(own):

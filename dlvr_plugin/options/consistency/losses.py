@@ -1,5 +1,6 @@
 """Build the losses, and compute each of an output and its ground truth, without memory."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from dlvr_plugin.core.errors import UserError
 from dlvr_plugin.losses import DiscriminativeSpaceLoss
-from dlvr_plugin.options.consistency.building import attempt, explain
+from dlvr_plugin.options.consistency.building import Outcome, attempt, explain
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.samples import Shape, step_model, step_shapes
 
@@ -58,14 +59,7 @@ def _check(
     use: Callable[..., None] | None,
     shape: Shape,
 ) -> None:
-    arguments = {key: value for key, value in section.items() if key != 'type'}
-
-    def build_and_use() -> None:
-        loss = made(**json.loads(json.dumps(arguments)))  # which may change what it is given
-        if use is not None:
-            use(loss, torch.zeros(shape), torch.zeros(shape))
-
-    error = attempt(build_and_use).error
+    error = _try(made, json.dumps(section), use, shape).error
     if error is None:
         return
     message = explain(error, made)
@@ -74,6 +68,16 @@ def _check(
         findings.add(('train', name, first), rest)
     else:
         findings.add(('train', name), message if isinstance(error, UserError) else f'cannot be used: {message}')
+
+
+@functools.lru_cache(maxsize=64)
+def _try(made: type[Any], section: str, use: Callable[..., None] | None, shape: Shape) -> Outcome:
+    def build_and_use() -> None:
+        loss = made(**{key: value for key, value in json.loads(section).items() if key != 'type'})
+        if use is not None:
+            use(loss, torch.zeros(shape), torch.zeros(shape))
+
+    return attempt(build_and_use)
 
 
 def _check_frames_of_vgg(findings: Findings, name: str, made: type[Any], shape: Shape) -> None:

@@ -1,5 +1,7 @@
 """Build optimizers and schedules, and take a step of each, on a tiny weight."""
 
+import functools
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +23,7 @@ def check_optimizers(findings: Findings) -> None:
     names = [str(name) for name in train if str(name).startswith('optim_')] if isinstance(train, dict) else []
     for name in names:
         options = findings.get('train', name)
-        if options and (error := _step(options, on_gpu=findings.num_gpu != 0)):
+        if options and (error := _step(json.dumps(options), on_gpu=findings.num_gpu != 0)):
             findings.add(('train', name), f'cannot be used: {explain(error, OPTIMIZERS[options["type"]])}')
     for name, of in _SCHEDULERS.items():
         options = findings.get('train', name)
@@ -38,10 +40,11 @@ def _build(options: dict[str, Any]) -> Optimizer:
     return get_optimizer(None, arguments.pop('type'), [weight], **arguments)  # type: ignore[arg-type]  # reads no model
 
 
-def _step(options: dict[str, Any], *, on_gpu: bool) -> Exception | None:
+@functools.lru_cache(maxsize=64)
+def _step(options: str, *, on_gpu: bool) -> Exception | None:
     """Return what torch says of options of an optimizer, None for nothing."""
     try:
-        _build({name: value for name, value in options.items() if not (on_gpu and name == _OF_GPUS)}).step()
+        _build({name: value for name, value in json.loads(options).items() if not (on_gpu and name == _OF_GPUS)}).step()
     except Exception as error:  # torch's own: of any class, and all of them are about the options
         return error
     return None
