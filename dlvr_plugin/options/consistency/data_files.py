@@ -38,8 +38,9 @@ def check_data_files(findings: Findings) -> None:
             elif dataset['type'] == ClipDataset.__name__ and findings.is_sound('datasets', phase, 'gt_size'):
                 clips = ClipDataset({**dataset, 'scale': findings.opt.get('scale', 1)})
                 _check_batch(findings, phase, dataset, len(clips))
-                sizes = {name: clip.size for name, clip in clips.clips.items()}
-                check_crop(findings, clips.gt_store, clips.lq_store, sizes)
+                check_crop(
+                    findings, clips.gt_store, clips.lq_store, {name: each.size for name, each in clips.clips.items()}
+                )
             elif dataset['type'] == ClipTestDataset.__name__:
                 own = ClipTestDataset({**dataset, 'scale': findings.opt.get('scale', 1)})
                 lengths = {clip: length for clip, _, length in list_frames(own)}
@@ -49,7 +50,8 @@ def check_data_files(findings: Findings) -> None:
             elif dataset['type'] in ('REDSDataset', 'REDSRecurrentDataset'):
                 _check_batch(findings, phase, dataset, _count_reds_frames(dataset))
                 sizes = {name: size for name, (_, size) in read_meta_info(dataset['meta_info_file']).items()}
-                check_crop(findings, *(open_store(dataset[name], dataset) for name in _PAIR), sizes)
+                gt_store, lq_store = (open_store(dataset[name], dataset) for name in _PAIR)
+                check_crop(findings, gt_store, lq_store, sizes)
 
 
 def _check_metrics(findings: Findings) -> None:
@@ -100,8 +102,8 @@ def _check_test_set(findings: Findings, phase: str, dataset: dict[str, Any]) -> 
     meta_info_file = dataset.get('meta_info_file')
     names = list(read_meta_info(meta_info_file) if meta_info_file else {**gt_store.clips, **lq_store.clips})
     for name in names:
-        lengths = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
-        if len(lengths) > 1 or 0 in lengths:  # frames of one number may have other names, say with a suffix
+        numbers = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
+        if len(numbers) > 1 or 0 in numbers:  # frames of one number may have other names, say with a suffix
             check_pair(gt_store, lq_store, name)
     lengths = {name: len(gt_store.clips[name].frames) for name in names}
     check_clip_lengths(lengths, dataset['name'], findings.get('val') or {})

@@ -33,20 +33,22 @@ def size_of(store: ClipStore, clip: Clip) -> Size | None:
         return None
 
 
-def check_crop(findings: Findings, gt_store: ClipStore, lq_store: ClipStore | None, sizes: Mapping[str, Size]) -> None:
+def check_crop(
+    findings: Findings, gt_store: ClipStore, lq_store: ClipStore | None, sizes: Mapping[str, Size | None]
+) -> None:
     """Find clips of the training that are smaller than its crop, or whose two sizes do not differ by the scale.
 
     Args:
         findings: Where problems go.
         gt_store: Ground truth.
         lq_store: Low-quality frames; None where they are made of the ground truth.
-        sizes: Of the clips to look at; empty for what a store holds.
+        sizes: Of the clips to look at; None for what the store holds.
     """
     gt_size, scale = findings.get('datasets', 'train', 'gt_size'), findings.get('scale') or 1
     if not isinstance(gt_size, int) or not findings.is_sound('scale'):
         return
-    for name in sizes or gt_store.clips:
-        size = sizes.get(name) or size_of(gt_store, gt_store.clips[name])
+    for name, known in sizes.items():
+        size = known or (size_of(gt_store, gt_store.clips[name]) if name in gt_store.clips else None)
         if size is None:
             continue
         if min(size) // scale < gt_size // scale:

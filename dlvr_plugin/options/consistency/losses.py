@@ -54,7 +54,7 @@ def _slots(findings: Findings) -> dict[str, Callable[..., None]]:
 def _check(
     findings: Findings,
     name: str,
-    made: type[Any],
+    made: Any,
     section: Mapping[str, Any],
     use: Callable[..., None] | None,
     shape: Shape,
@@ -71,7 +71,7 @@ def _check(
 
 
 @functools.lru_cache(maxsize=64)
-def _try(made: type[Any], section: str, use: Callable[..., None] | None, shape: Shape) -> Outcome:
+def _try(made: Any, section: str, use: Callable[..., None] | None, shape: Shape) -> Outcome:
     def build_and_use() -> None:
         loss = made(**{key: value for key, value in json.loads(section).items() if key != 'type'})
         if use is not None:

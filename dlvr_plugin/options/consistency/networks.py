@@ -51,7 +51,7 @@ def check_networks(findings: Findings) -> None:
     shapes = step_shapes(findings)
     for key in [str(name) for name in findings.opt if str(name).startswith('network_')]:
         section = findings.get(key)
-        made = find_arch(section['type']) if isinstance(section, Mapping) and 'type' in section else None
+        made: Any = find_arch(section['type']) if isinstance(section, Mapping) and 'type' in section else None
         if made is None or not _can_be_built(findings, key, made, section):
             continue
         if key == 'network_g':
@@ -64,12 +64,12 @@ def check_networks(findings: Findings) -> None:
 
 def tensors_of(section: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
     """Return a network's weights and buffers, without memory; None where it cannot be built so."""
-    made = find_arch(section.get('type'))
+    made: Any = find_arch(section.get('type'))
     outcome = _build(made, _text(section)) if made is not None else Outcome()
     return outcome.value.tensors if outcome.value is not None else None
 
 
-def _can_be_built(findings: Findings, key: str, made: type[nn.Module], section: Mapping[str, Any]) -> bool:
+def _can_be_built(findings: Findings, key: str, made: Any, section: Mapping[str, Any]) -> bool:
     outcome = _build(made, _text(section))
     loads = any(name.endswith('_path') and value is not None for name, value in section.items())
     if outcome.error is not None and not loads:  # one that loads files may not be made to be built without
@@ -88,9 +88,7 @@ def _can_be_built(findings: Findings, key: str, made: type[nn.Module], section: 
     return findings.is_sound(key)
 
 
-def _check_generator(
-    findings: Findings, made: type[nn.Module], section: Mapping[str, Any], shapes: StepShapes | None
-) -> None:
+def _check_generator(findings: Findings, made: Any, section: Mapping[str, Any], shapes: StepShapes | None) -> None:
     spec = spec_of(section)
     if not findings.is_train:
         shapes = _shapes_of_test(findings, made, spec)
@@ -111,12 +109,14 @@ def _check_generator(
         )
 
 
-def _shapes_of_test(findings: Findings, made: type[nn.Module], spec: NetworkSpec | None) -> StepShapes | None:
+def _shapes_of_test(findings: Findings, made: Any, spec: NetworkSpec | None) -> StepShapes | None:
     """Return what G gets in a test; None where that is not known."""
     if spec is not None:
         side = spec.padded(_SIDE_OF_TESTS)
-        frames = {'frame': (), 'window': (spec.num_frame,), 'clip': (max(spec.min_frames, 2),)}[spec.takes]
-        return StepShapes((1, *frames, 3, side, side), ()) if None not in frames else None
+        if spec.takes == 'window' and spec.num_frame is None:
+            return None
+        number = spec.num_frame or max(spec.min_frames, 2)
+        return StepShapes((1, *(() if spec.takes == 'frame' else (number,)), 3, side, side), ())
     kinds = {str(each.get('type')) for _, each in findings.datasets()}
     numbers = [each.get('num_frame') for _, each in findings.datasets()]
     is_no_user = is_class_of_host(made) or made is LossNetT
@@ -135,7 +135,7 @@ def _frames_of(key: str, shapes: StepShapes) -> Shape:
 
 
 @functools.lru_cache(maxsize=64)
-def _build(made: type[nn.Module], section: str) -> Outcome:
+def _build(made: Any, section: str) -> Outcome:
     def build() -> Built:
         network = _checked(build_network(made, json.loads(section)))
         return Built(network.state_dict(), num_bytes(network))
@@ -144,7 +144,7 @@ def _build(made: type[nn.Module], section: str) -> Outcome:
 
 
 @functools.lru_cache(maxsize=64)
-def _run(made: type[nn.Module], section: str, shape: Shape, *, is_t: bool = False) -> Outcome:
+def _run(made: Any, section: str, shape: Shape, *, is_t: bool = False) -> Outcome:
     """Return the shape of what a network makes of frames; anything else where it gives no tensor."""
 
     def run() -> Shape | str:
@@ -178,7 +178,7 @@ def _checked(network: nn.Module) -> nn.Module:
 def _add(
     findings: Findings,
     key: str,
-    made: type[nn.Module],
+    made: Any,
     section: Mapping[str, Any],
     error: Exception,
     what: str,
