@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
-from dlvr_plugin.core.declarations import NOT_EMPTY, NOT_NEGATIVE, POSITIVE, check_arguments
+from dlvr_plugin.core.declarations import NOT_EMPTY, NOT_NEGATIVE, Range, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
 
 Norm = Literal['batch', 'frozen', 'sync']
 BNStatistics = Literal['joint', 'per_sequence']
+Channels = Annotated[int, Range(minimum=1, maximum=65536)]
 
 
 class JointPass(NamedTuple):
@@ -88,9 +89,9 @@ class LossNetT(nn.Module):
     def __init__(
         self,
         *,
-        num_in_ch: Annotated[int, POSITIVE] = 3,
-        num_feat: Annotated[Sequence[Annotated[int, POSITIVE]], NOT_EMPTY] = (64, 128, 256, 512),
-        num_feat_classifier: Annotated[int, POSITIVE] = 256,
+        num_in_ch: Channels = 3,
+        num_feat: Annotated[Sequence[Channels], NOT_EMPTY] = (64, 128, 256, 512),
+        num_feat_classifier: Channels = 256,
         negative_slope: Annotated[float, NOT_NEGATIVE] = 0.1,
         norm: Norm = 'batch',
     ) -> None:

@@ -46,6 +46,29 @@ class Range:
         return None
 
 
+LARGEST_FLOAT = 3.4028234663852886e38
+"""Of 32 bits, which tensors hold."""
+
+LARGEST_INT = 2**63 - 1
+"""Of 64 bits."""
+
+
+def is_too_large(value: float) -> bool:
+    """Tell whether no tensor and no counter can hold a number, whatever its range.
+
+    >>> is_too_large(1e40), is_too_large(-(2**70000)), is_too_large(1e38)
+    (True, True, False)
+    """
+    return abs(value) > (LARGEST_INT if isinstance(value, int) else LARGEST_FLOAT)
+
+
+def show_number(value: float) -> str:
+    """Return a number for an error, in words where it has very many digits."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f'a number of about {round(value.bit_length() * math.log10(2))} digits'
+    return str(value)
+
+
 POSITIVE = Range(minimum=1)
 """Of counts."""
 
@@ -218,8 +241,10 @@ def _check_plain(name: str, value: Any, annotation: Any) -> None:
     if not isinstance(value, accepted) or (annotation in (int, float) and isinstance(value, bool)):
         hint = ' YAML takes 1e-4 for text: write 1.0e-4.' if annotation is float and isinstance(value, str) else ''
         raise InvalidTypeError(f'{name} must be {_PLAIN[annotation]}, got {value!r}.{hint}')
-    if annotation is float and not math.isfinite(value):
+    if annotation is float and isinstance(value, float) and not math.isfinite(value):
         raise InvalidValueError(f'{name} must be finite, got {value}.')
+    if annotation in (int, float) and is_too_large(value):
+        raise InvalidValueError(f'{name} is larger than can be computed with, got {show_number(value)}.')
 
 
 def _check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
@@ -257,4 +282,4 @@ def _check_marker(name: str, value: Any, marker: Any) -> None:
     for each in values:
         problem = marker.problem(each) if isinstance(each, (int, float)) else None
         if problem:
-            raise InvalidValueError(f'{name} {problem}, got {each}.')
+            raise InvalidValueError(f'{name} {problem}, got {show_number(each)}.')

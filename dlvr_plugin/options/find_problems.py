@@ -9,7 +9,12 @@ from dlvr_plugin.options.consistency.combinations import check_combinations
 from dlvr_plugin.options.consistency.data_files import check_data_files
 from dlvr_plugin.options.consistency.discriminative_space import check_windows
 from dlvr_plugin.options.consistency.findings import Findings, Processes
+from dlvr_plugin.options.consistency.framework_classes import check_framework_model
 from dlvr_plugin.options.consistency.ground_truth import check_ground_truth
+from dlvr_plugin.options.consistency.losses import check_losses
+from dlvr_plugin.options.consistency.machine import check_machine
+from dlvr_plugin.options.consistency.networks import check_networks
+from dlvr_plugin.options.consistency.optimizers import check_optimizers
 from dlvr_plugin.options.consistency.weight_files import check_weight_files
 from dlvr_plugin.options.problems import OptionsError, Problem, dotted, format_report
 from dlvr_plugin.options.schema.run import run_options
@@ -40,8 +45,14 @@ def find_problems(
     check_combinations(findings)
     check_clip_sets(findings)
     check_windows(findings)
+    check_machine(findings)
     if is_train:
         check_ground_truth(findings)
+    check_networks(findings)
+    if is_train:
+        check_optimizers(findings)
+        check_losses(findings)
+    check_framework_model(findings)
     if with_files:
         check_data_files(findings)
         check_weight_files(findings)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dlvr_plugin.core.declarations import Range
+from dlvr_plugin.core.declarations import Range, is_too_large, show_number
 from dlvr_plugin.core.names import LONGEST_NAME, nearest, why_not_a_folder
 from dlvr_plugin.options.problems import KeyPath, Problem
 
@@ -110,13 +110,14 @@ class Number(SimpleType, Range):
         """Take numbers in range."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
-        if isinstance(value, float) and not math.isfinite(value):
+        if (isinstance(value, float) and not math.isfinite(value)) or is_too_large(value):
             return False
         return self.problem(value) is None
 
     def hint(self, value: Any) -> str:
-        """Explain numbers that YAML takes for text."""
-        return number_hint(value)
+        """Explain numbers that YAML takes for text, and those that nothing can hold."""
+        is_number = isinstance(value, (int, float)) and (isinstance(value, int) or math.isfinite(value))
+        return ' It is larger than can be computed with.' if is_number and is_too_large(value) else number_hint(value)
 
     def json_schema(self, define: Define) -> JsonSchema:
         """Describe it."""
@@ -127,6 +128,15 @@ class Number(SimpleType, Range):
             'exclusiveMaximum': self.below,
         }
         return {'type': 'number', **{name: limit for name, limit in limits.items() if limit is not None}}
+
+
+@dataclass(frozen=True)
+class Float(Number):
+    """A number for code that takes no whole ones: 0 becomes 0.0."""
+
+    def convert(self, value: Any) -> float:
+        """Return a float."""
+        return float(value)
 
 
 @dataclass(frozen=True)
@@ -340,7 +350,7 @@ def describe(value: Any) -> str:
         return f'{_shorten(repr(list(value)))} (a list)'
     if isinstance(value, datetime.date):
         return f'{value} (a date)'
-    return f'{value} (a number)'
+    return f'{show_number(value)} (a number)' if isinstance(value, (int, float)) else f'{_shorten(str(value))}'
 
 
 def as_yaml(value: Any) -> str:

@@ -70,7 +70,7 @@ def test_a_chain_of_stages_works_with_outputs_elsewhere(clip_root, tmp_path, mon
     first = as_host_model(tiny_options(clip_root, name='one', total_iter=1))
     first['datasets']['train']['gt_frames'] = 'middle'
     assert dlvr(['train', '-opt', str(write_options(first, tmp_path / 'one.yml'))]) == 0
-    second = tiny_options(clip_root, name='two', total_iter=1)
+    second = tiny_options(clip_root, name='two')
     second['path']['pretrain_network_g'] = NAME
     path = write_options(second, tmp_path / 'two.yml')
     assert dlvr(['options', 'check', str(path)]) == 0

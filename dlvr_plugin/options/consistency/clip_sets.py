@@ -5,13 +5,30 @@ from typing import Any
 
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from dlvr_plugin.archs import spec_of
 from dlvr_plugin.data.clip_test_dataset import WHOLE_CLIPS, ClipTestDataset
 from dlvr_plugin.models.discriminative_space_options import GeneratorType
 from dlvr_plugin.options.consistency.findings import Findings
 
+# What the test sets of the framework give.
+_GIVES = {
+    'VideoTestDataset': 'window',
+    'VideoTestDUFDataset': 'window',
+    'VideoRecurrentTestDataset': 'clip',
+    'PairedImageDataset': 'frame',
+    'SingleImageDataset': 'frame',
+}
+_FITTING = {
+    'VideoTestDataset': ('window', 'frame'),
+    'VideoRecurrentTestDataset': ('clip', 'clip'),
+    'ClipTestDataset': ('frame', 'frame'),
+}
+_WORDS = {'window': 'windows of frames', 'clip': 'whole clips', 'frame': 'single frames'}
+
 
 def check_clip_sets(findings: Findings) -> None:
     """Find sets of own clips that are of the wrong class, and metrics that lack their ground truth."""
+    check_kinds_of_test_sets(findings)
     for phase, dataset in findings.datasets():
         kind = findings.get('datasets', phase, 'type')
         if kind == 'ClipDataset' and phase != 'train':
@@ -28,6 +45,22 @@ def check_clip_sets(findings: Findings) -> None:
             )
         elif kind == ClipTestDataset.__name__ and dataset.get('dataroot_gt') is None:
             _check_metrics(findings, phase)
+
+
+def check_kinds_of_test_sets(findings: Findings) -> None:
+    """Find test sets of the framework that give other frames than the generator takes."""
+    spec = spec_of(findings.get('network_g'))
+    for phase, _ in findings.datasets():
+        kind = findings.get('datasets', phase, 'type')
+        if spec is None or phase == 'train' or kind not in _GIVES:
+            continue
+        if (spec.gives == 'clip') != (_GIVES[kind] == 'clip') or (spec.takes != 'frame' and _GIVES[kind] == 'frame'):
+            fitting = ' or '.join(name for name, gives in _FITTING.items() if gives == (spec.takes, spec.gives))
+            findings.add(
+                ('datasets', phase, 'type'),
+                f'gives {_WORDS[_GIVES[kind]]}, and network_g ({spec.arch}) takes {_WORDS[spec.takes]} and gives '
+                f'{_WORDS[spec.gives]}; got {kind}.' + (f' Take {fitting}.' if fitting else ''),
+            )
 
 
 def _check_metrics(findings: Findings, phase: str) -> None:

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from basicsr.models.sr_model import SRModel
+from basicsr.models.swinir_model import SwinIRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
@@ -37,8 +38,10 @@ def check_combinations(findings: Findings) -> None:
             findings.add(('datasets', phase, 'pin_memory'), 'must be true with prefetch_mode: cuda.')
     check_network_spec(findings)
     _check_validation(findings)
+    _check_swinir(findings)
     if findings.is_train:
         _check_schedules(findings)
+        _check_rates(findings)
         _check_losses(findings)
         _check_logger(findings)
 
@@ -107,6 +110,14 @@ def _check_schedules(findings: Findings) -> None:
         'scheduler': (findings.get('train', 'total_iter') or 0) - (findings.get('train', 'init_t_iters') or 0),
         'scheduler_t': findings.get('train', 'total_iter') or 0,
     }
+    alone, all_of_them = findings.get('train', 'init_t_iters'), findings.get('train', 'total_iter')
+    if alone is not None and all_of_them is not None and alone >= all_of_them:
+        findings.add(
+            ('train', 'init_t_iters'),
+            f'must be below total_iter {all_of_them}, which counts these iterations, too: G would never be trained; '
+            f'got {alone}.',
+        )
+        return
     for name, total in iterations.items():
         options = findings.get('train', name) or {}
         listed = 'periods' if 'periods' in options else 'restarts'
@@ -121,6 +132,27 @@ def _check_schedules(findings: Findings) -> None:
             )
 
 
+def _check_rates(findings: Findings) -> None:
+    """Demand the learning rate that ``VideoRecurrentGANModel`` reads with ``fix_flow``."""
+    train = findings.opt.get('train')
+    is_read = findings.get('model_type') == 'VideoRecurrentGANModel' and findings.get('train', 'fix_flow')
+    if is_read and isinstance(train, dict) and 'lr_flow' not in train:
+        findings.add(('train', 'lr_flow'), 'is missing: fix_flow needs it.', is_missing=True)
+
+
+def _check_swinir(findings: Findings) -> None:
+    """Demand what ``SwinIRModel`` reads of its network to restore whole images."""
+    model = MODEL_REGISTRY.get(name) if (name := findings.get('host_model') or findings.get('model_type')) else None
+    is_swinir = isinstance(model, type) and issubclass(model, SwinIRModel)
+    restores = any(phase != 'train' for phase, _ in findings.datasets())
+    if is_swinir and restores and 'window_size' not in (findings.get('network_g') or {'window_size': 1}):
+        findings.add(
+            ('network_g', 'window_size'),
+            f'is missing: {name} pads images to multiples of it. Write 8, the default, or take another model.',
+            is_missing=True,
+        )
+
+
 def _check_losses(findings: Findings) -> None:
     train = findings.opt.get('train')
     if not isinstance(train, dict):
@@ -128,6 +160,11 @@ def _check_losses(findings: Findings) -> None:
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name) if name else None
     needs_loss = isinstance(model, type) and issubclass(model, SRModel) and model is not DiscriminativeSpaceModel
+    if model is DiscriminativeSpaceModel and train.get('pixel_opt', 'the default') is None:
+        findings.add(
+            ('train', 'pixel_opt'),
+            'must be a loss, and is ~. Leave the key out for HuberLoss, the default, or set loss_weight: 0 for none.',
+        )
     if needs_loss and not any(train.get(each) for each in ('pixel_opt', 'perceptual_opt', 'gan_opt')):
         findings.add(
             ('train', 'pixel_opt'), 'is missing: there is no loss, pixel_opt or perceptual_opt.', is_missing=True

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.clips.clip_store import ClipStore, check_pair, read_meta_info
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.lmdb_file import find_lmdb_problem
@@ -11,8 +12,11 @@ from dlvr_plugin.data import ClipDataset, ClipTestDataset
 from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths, check_metric
 from dlvr_plugin.options.consistency.combinations import REDS_LENGTH, TEST_SETS_OF_CLIPS
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.frame_sizes import check_crop, check_whole_frames, check_window, open_store
+from dlvr_plugin.options.consistency.framework_classes import check_framework_set
 from dlvr_plugin.restoration.restored_frames import list_frames
 
+_PAIR = ('dataroot_gt', 'dataroot_lq')
 _PATHS = ('dataroot_gt', 'dataroot_lq', 'dataroot_flow', 'meta_info_file', 'meta_info')
 _REDS_VALIDATION = {
     'official': {f'{number:03d}' for number in range(240, 270)},
@@ -29,17 +33,26 @@ def check_data_files(findings: Findings) -> None:
         if not is_there or not fits or not all(findings.has_types(*key) for key in (('datasets', phase), ('scale',))):
             continue
         with findings.collect('datasets', phase):
+            check_framework_set(findings, phase, dataset)
             if dataset['type'] in TEST_SETS_OF_CLIPS:
-                _check_test_set(dataset, findings.get('val') or {})
+                _check_test_set(findings, phase, dataset)
             elif dataset['type'] == ClipDataset.__name__ and findings.is_sound('datasets', phase, 'gt_size'):
-                number = len(ClipDataset({**dataset, 'scale': findings.opt.get('scale', 1)}))
-                _check_batch(findings, phase, dataset, number)
+                clips = ClipDataset({**dataset, 'scale': findings.opt.get('scale', 1)})
+                _check_batch(findings, phase, dataset, len(clips))
+                check_crop(
+                    findings, clips.gt_store, clips.lq_store, {name: each.size for name, each in clips.clips.items()}
+                )
             elif dataset['type'] == ClipTestDataset.__name__:
                 own = ClipTestDataset({**dataset, 'scale': findings.opt.get('scale', 1)})
                 lengths = {clip: length for clip, _, length in list_frames(own)}
                 check_clip_lengths(lengths, dataset['name'], findings.get('val') or {})
+                if dataset.get('dataroot_gt') and ClipReader(dataset['dataroot_gt']).kind == 'frames':
+                    check_whole_frames(findings, phase, ClipStore(dataset['dataroot_gt']), None)
             elif dataset['type'] in ('REDSDataset', 'REDSRecurrentDataset'):
                 _check_batch(findings, phase, dataset, _count_reds_frames(dataset))
+                sizes = {name: size for name, (_, size) in read_meta_info(dataset['meta_info_file']).items()}
+                gt_store, lq_store = (open_store(dataset[name], dataset) for name in _PAIR)
+                check_crop(findings, gt_store, lq_store, sizes)
 
 
 def _check_metrics(findings: Findings) -> None:
@@ -87,19 +100,23 @@ def _find_kind_problem(findings: Findings, phase: str, dataset: dict[str, Any], 
     return find_lmdb_problem(root)
 
 
-def _check_test_set(dataset: dict[str, Any], val: dict[str, Any]) -> None:
-    """The host pairs clips and frames of test sets by their position alone."""
-    gt_store, lq_store = (ClipStore(dataset[name], is_lmdb=False) for name in ('dataroot_gt', 'dataroot_lq'))
+def _check_test_set(findings: Findings, phase: str, dataset: dict[str, Any]) -> None:
+    """Check a test set of the host, which pairs clips and frames by their position alone."""
+    gt_store, lq_store = (ClipStore(dataset[name], is_lmdb=False) for name in _PAIR)
     meta_info_file = dataset.get('meta_info_file')
     names = list(read_meta_info(meta_info_file) if meta_info_file else {**gt_store.clips, **lq_store.clips})
     for name in names:
-        lengths = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
-        if len(lengths) > 1 or 0 in lengths:  # frames of one number may have other names, say with a suffix
+        numbers = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
+        if len(numbers) > 1 or 0 in numbers:  # frames of one number may have other names, say with a suffix
             check_pair(gt_store, lq_store, name)
         for store in (gt_store, lq_store):
             for frame in store.clips[name].frames:
                 check_regular(store.root / frame)  # the host leaves out what is none, without a word
-    check_clip_lengths({name: len(gt_store.clips[name].frames) for name in names}, dataset['name'], val)
+    lengths = {name: len(gt_store.clips[name].frames) for name in names}
+    check_clip_lengths(lengths, dataset['name'], findings.get('val') or {})
+    if dataset['type'] != 'VideoRecurrentTestDataset':
+        check_window(findings, phase, lengths)
+    check_whole_frames(findings, phase, gt_store, None if dataset.get('use_duf_downsampling') else lq_store)
 
 
 def _count_reds_frames(dataset: dict[str, Any]) -> int:

@@ -1,16 +1,14 @@
 """Weights that options name: whether they are there, can be read, and fit the network."""
 
 from pathlib import Path
-from typing import Any
 
-import torch
 from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
-from torch import nn
 
 from dlvr_plugin.core.checkpoints import check_weights, load_weights, read_weights
 from dlvr_plugin.core.files import what_is_wrong_with
 from dlvr_plugin.options.consistency.combinations import construct
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.networks import tensors_of
 
 _PREFIX = 'pretrain_'
 
@@ -58,7 +56,7 @@ def _check_weights(findings: Findings, key: str, path: str) -> None:
     network, letter = key.removeprefix(_PREFIX), key.rsplit('_', 1)[-1]
     with findings.collect('path', key):
         weights = read_weights(path, findings.opt['path'].get(f'param_key_{letter}', 'params'))
-        wanted = _tensors_of_network(findings.opt[network])
+        wanted = tensors_of(findings.opt[network])
         if wanted is None:
             return
         check_weights(
@@ -68,14 +66,3 @@ def _check_weights(findings: Findings, key: str, path: str) -> None:
             network=f'{network}, a {findings.opt[network]["type"]}',
             is_strict=findings.opt['path'].get(f'strict_load_{letter}', True),
         )
-
-
-def _tensors_of_network(section: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a network's tensors, without memory; None where it cannot be built without memory."""
-    arguments = {name: None if name.endswith('_path') else value for name, value in section.items() if name != 'type'}
-    try:
-        with torch.device('meta'):
-            net: nn.Module = ARCH_REGISTRY.get(section['type'])(**arguments)
-    except Exception:  # any: networks are not made for that, and say themselves what is wrong when they are built
-        return None
-    return net.state_dict()

@@ -9,7 +9,7 @@ from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, LOSS_REGISTR
 from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import Choice, Number, ValueType, nullable
+from dlvr_plugin.options.value_types import Choice, Integer, Number, ValueType, nullable
 
 # What the host's signatures and docstrings do not say.
 _REDUCTION = Choice(('none', 'mean', 'sum'))
@@ -22,9 +22,19 @@ _LOSS_TYPES: dict[str, dict[str, ValueType]] = {
     'GANLoss': {'gan_type': _GAN_TYPE},
     'MultiScaleGANLoss': {'gan_type': _GAN_TYPE},
     'PerceptualLoss': {
-        'layer_weights': Section({}, {r'\w+': Option(Number(), 'weight of a layer of VGG')}),
-        'criterion': Choice(('l1', 'l2', 'fro')),
+        'layer_weights': Section({}, {r'(conv|relu|pool|bn)[\d_]+': Option(Number(), 'weight of a layer of VGG')}),
+        'vgg_type': Choice(tuple(f'vgg{depth}{bn}' for bn in ('', '_bn') for depth in (11, 13, 16, 19))),
+        'criterion': Choice(('l1', 'fro'), {'l2': 'The l2 of the framework does not exist in torch.'}),
     },
+}
+_METRIC_TYPES: dict[str, ValueType] = {
+    'crop_border': Integer(minimum=0),
+    'input_order': Choice(('HWC',)),
+    'convert_to': Choice(('y', 'gray')),
+}
+_OF_TENSORS = {
+    'calculate_psnr_pt': 'It takes batches of tensors, and validation has images: write calculate_psnr.',
+    'calculate_ssim_pt': 'It takes batches of tensors, and validation has images: write calculate_ssim.',
 }
 
 _Description = TypeVar('_Description')
@@ -65,6 +75,13 @@ def metrics() -> Variants:
     """Return the sections of ``val.metrics``."""
     better = {'better': Option(nullable(Choice(('higher', 'lower'))), 'which values are better')}
     sections = {
-        name: section_of(each, skip=IMAGE_ARGUMENTS).with_options(better) for name, each in sorted(METRIC_REGISTRY)
+        name: section_of(each, skip=IMAGE_ARGUMENTS, types_of=_METRIC_TYPES if _is_of_host(each) else None)
+        for name, each in sorted(METRIC_REGISTRY)
+        if name not in _OF_TENSORS
     }
-    return Variants('metric', sections, 'function of the metric')
+    sections = {name: section.with_options(better) for name, section in sections.items()}
+    return Variants('metric', sections, 'function of the metric', refused=_OF_TENSORS)
+
+
+def _is_of_host(made: Any) -> bool:
+    return str(made.__module__).startswith('basicsr.')

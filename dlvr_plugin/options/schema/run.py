@@ -23,6 +23,8 @@ _NETWORKS = {'g': 'generator G', 'd': 'discriminator', 't': 'loss network T'}
 _POSITIVE = Integer(minimum=1)
 _OTHER_MODEL = OnResume('refused', 'the state is that of another model')
 _OTHER_NETWORK = OnResume('refused', 'the saved weights are those of another network')
+# NumPy takes seeds of 32 bits, and ranks and workers count up from this one.
+_SEED = Integer(minimum=0, maximum=2**32 - 2**20)
 
 
 @once_a_registry
@@ -69,7 +71,7 @@ def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
             on_resume=OnResume('refused', 'the networks have learned another factor'),
         ),
         'manual_seed': Option(
-            nullable(Integer(minimum=0)),
+            nullable(_SEED),
             'seed of all random numbers; ~ draws one',
             on_resume=OnResume(note='without one, a run keeps that of its state'),
         ),

@@ -10,13 +10,13 @@ from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceO
 from dlvr_plugin.options.schema.registered import losses, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import Bool, Integer, ListOf, Number, ValueType, nullable
+from dlvr_plugin.options.value_types import Bool, Float, Integer, ListOf, Number, ValueType, nullable
 from dlvr_plugin.training.run_options import RunOptions
 from dlvr_plugin.training.step_features import OPTIMIZERS
 
 _POSITIVE = Integer(minimum=1)
-_WEIGHT = Number(minimum=0)
-_BETA = Number(minimum=0, maximum=1)
+_RATE = Float(minimum=0)
+_BETA = Float(minimum=0, below=1)
 _OTHER_STATE = OnResume('refused', 'the state holds what another optimizer keeps of each weight')
 
 
@@ -25,10 +25,10 @@ def optimizer() -> Variants:
     """Return the sections ``optim_*``."""
     section = Section(
         {
-            'lr': Option(_WEIGHT, 'learning rate', is_required=True),
+            'lr': Option(_RATE, 'learning rate', is_required=True),
             'betas': Option(ListOf(_BETA, length=2), 'decay of the means of gradient and squared gradient'),
-            'eps': Option(_WEIGHT, 'added to the denominator'),
-            'weight_decay': Option(_WEIGHT, 'of AdamW decoupled from the gradient'),
+            'eps': Option(_RATE, 'added to the denominator'),
+            'weight_decay': Option(_RATE, 'of AdamW decoupled from the gradient'),
             'amsgrad': Option(Bool(), 'whether to use the largest squared gradient so far', on_resume=_OTHER_STATE),
             'maximize': Option(Bool(), 'whether to climb'),
             'foreach': Option(nullable(Bool()), 'whether to update all tensors at once'),
@@ -56,7 +56,9 @@ def scheduler() -> Variants:
         'milestones': ListOf(Integer(minimum=0)),
         'restarts': ListOf(Integer(minimum=0), minimum=1),
         'periods': ListOf(_POSITIVE, minimum=1),
-        'restart_weights': ListOf(_WEIGHT, minimum=1),
+        'restart_weights': ListOf(Number(above=0), minimum=1),
+        'gamma': Number(minimum=0),
+        'eta_min': Number(minimum=0),
     }
     skip = ('optimizer', 'last_epoch')
     steps = section_of(MultiStepRestartLR, skip=skip, types_of=types)
@@ -75,7 +77,7 @@ def generator() -> dict[str, Option]:
     """Return what a model of one generator reads."""
     loss = losses()
     return {
-        'ema_decay': Option(Number(minimum=0, maximum=1), 'decay of the moving average of G; 0 for none', default=0),
+        'ema_decay': Option(Number(minimum=0, below=1), 'decay of the moving average of G; 0 for none', default=0),
         'optim_g': Option(optimizer(), 'optimizer of G', is_required=True),
         'scheduler': Option(scheduler(), 'schedule of the learning rate', is_required=True),
         'pixel_opt': Option(nullable(loss), 'pixel loss'),

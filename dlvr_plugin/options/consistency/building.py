@@ -1,0 +1,180 @@
+"""Build and run what options name without memory and without values, as the run would, to see what refuses it.
+
+Tensors are fake ones: they lie on the meta device, and know on which device they would be. What fails with these is
+tried once more with real ones, within a budget, because not all code can be run without values; the real error counts.
+Nothing is printed, logged or downloaded meanwhile.
+"""
+
+import contextlib
+import io
+import logging
+import os
+import re
+import socket
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from dlvr_plugin.core.errors import UserError
+
+_MOST_CALLS = 50_000  # of torch; the largest of the framework's networks make a fifth of that
+_MOST_BYTES = 2**30  # of what is built with real tensors
+_LONGEST_MESSAGE = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an attempt.
+
+    Attributes:
+        value: What the action returned; None where it failed.
+        error: Why it failed; None where it did not, or where that cannot be told without a run.
+    """
+
+    value: Any = None
+    error: Exception | None = None
+
+
+class _CannotTellError(Exception):
+    """The attempt would take too much, or would download something."""
+
+
+def attempt(action: Callable[[], Any]) -> Outcome:
+    """Call something that builds networks or runs them, with fake tensors; where it fails, with real ones.
+
+    Args:
+        action: The call. It may be made twice.
+
+    Returns:
+        What it returned, with fake tensors in it if it can be done with these; or the error that a run would meet.
+    """
+    last: Exception | None = None
+    with quiet(), offline() as tried:
+        for mode in (FakeTensorMode(allow_non_fake_inputs=True), _Budget()):
+            try:
+                with torch.no_grad(), _Calls(), mode:
+                    return Outcome(action())
+            except _CannotTellError:
+                return Outcome()
+            except Exception as error:  # of any class that a user may have written
+                last = error
+            if tried:
+                return Outcome()
+        return Outcome(error=last)
+
+
+def explain(error: Exception, made: Any, *, may_be_ours: bool = True) -> str:
+    """Return in one line what a class or function that options name says of them.
+
+    Args:
+        error: What it raised.
+        made: The class or function.
+        may_be_ours: Whether an error of the plugin's own code, when it is none that a person can mend, is a defect.
+
+    Raises:
+        Exception: The error, where it is a defect of the plugin.
+    """
+    if isinstance(error, UserError):
+        return ' '.join(str(error).split())
+    if may_be_ours and str(getattr(made, '__module__', '')).partition('.')[0] == 'dlvr_plugin':
+        raise error
+    text = ' '.join(re.split(r'\n\s*(?:Exception raised from|frame #)', str(error))[0].split())
+    text = text if len(text) <= _LONGEST_MESSAGE else f'{text[: _LONGEST_MESSAGE - 3]}...'
+    return f'{text.rstrip(".")} ({type(error).__name__} of {getattr(made, "__name__", made)}).'
+
+
+def is_class_of_host(made: Any) -> bool:
+    """Tell whether a class is one of the framework's own."""
+    return str(getattr(made, '__module__', '')).partition('.')[0] == 'basicsr'
+
+
+def build_network(made: type[nn.Module], section: Mapping[str, Any]) -> nn.Module:
+    """Build a network of its section, in training mode, without the weights that it loads by itself (``*_path``)."""
+    return made(
+        **{name: None if name.endswith('_path') else value for name, value in section.items() if name != 'type'}
+    )
+
+
+def num_bytes(network: nn.Module) -> int:
+    """Return what the weights of a network take."""
+    return sum(each.numel() * each.element_size() for each in network.state_dict().values())
+
+
+def memory_of_machine() -> int | None:
+    """Return the bytes of memory that this machine has, None where the system does not say."""
+    try:
+        return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+class _Calls(TorchFunctionMode):
+    """Ends an attempt that goes on and on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = _MOST_CALLS
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise _CannotTellError
+        return func(*args, **(kwargs or {}))
+
+
+class _Budget(TorchDispatchMode):
+    """Ends an attempt that takes much memory, before it is filled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = _MOST_BYTES
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            is_new = not any(isinstance(each, Tensor) for each in args)
+            self.left -= result.nbytes if is_new else 0
+            if self.left < 0 or result.nbytes > _MOST_BYTES:
+                raise _CannotTellError
+        return result
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Let nothing be printed or logged."""
+    disabled = logging.root.manager.disable
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter('ignore')
+        logging.disable()
+        try:
+            yield
+        finally:
+            logging.disable(disabled)
+
+
+@contextlib.contextmanager
+def offline() -> Iterator[list[str]]:
+    """Refuse connections; yields the names of what was tried."""
+    tried: list[str] = []
+
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        tried.append('a connection')
+        raise ConnectionRefusedError('a check of options downloads nothing')
+
+    originals = socket.getaddrinfo, socket.socket.connect
+    socket.getaddrinfo, socket.socket.connect = refuse, refuse  # type: ignore[assignment, method-assign]
+    try:
+        yield tried
+    finally:
+        socket.getaddrinfo, socket.socket.connect = originals  # type: ignore[method-assign]
