@@ -74,8 +74,14 @@ class _LmdbSink:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with self._writing():
-            self.env = lmdb.open(str(folder), map_size=2**30, lock=False, max_readers=1)
+        is_new = not (folder / 'data.mdb').exists()
+        try:
+            with self._writing():
+                self.env = lmdb.open(str(folder), map_size=2**30, lock=False, max_readers=1)
+        except OSError:
+            if is_new:  # a part of its head, with which nobody could go on
+                remove(folder / 'data.mdb')
+            raise
         self.page_size = self.env.stat()['psize']
 
     def put(self, frames: Sequence[EncodedFrame]) -> None:

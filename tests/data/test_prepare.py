@@ -1,5 +1,6 @@
 import os
 import random
+import resource
 import shutil
 import signal
 import tempfile
@@ -182,6 +183,22 @@ def test_two_processes_do_not_make_one_store(clip_root):
     assert sorted(path.name for path in clip_root.iterdir()) == ['GT', 'X4']
     make_lmdb(clip_root / 'GT', target)
     assert sorted(path.name for path in clip_root.iterdir()) == ['GT', 'GT.lmdb', 'X4']
+
+
+@pytest.mark.parametrize('largest', [1000, 20_000, 60_000])
+@pytest.mark.parametrize('target', ['GT.lmdb', 'GT_png'])
+def test_a_full_disk_is_named_and_the_same_command_goes_on(clip_root, target, largest):
+    """The limit stands for the disk: it leaves room for nothing, for the head of an LMDB, or for some frames."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
+    try:
+        if target == 'GT.lmdb' or largest == 1000:
+            with pytest.raises(OSError, match=rf'\.{target}\.partial'):
+                prepare_store(clip_root / 'GT', clip_root / target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    prepare_store(clip_root / 'GT', clip_root / target)
+    assert len(ClipStore(clip_root / target).clips) == 3
 
 
 @pytest.mark.parametrize('target', ['GT.lmdb', 'GT_png'])
