@@ -1,9 +1,10 @@
 """Runs of mutated option files: each in a process and a root of its own, and what became of it.
 
 A run is that of the command: ``main`` of ``dlvr_plugin.train`` or ``dlvr_plugin.test`` with the flag ``-opt``. Nothing
-that a mutation says is set back to something harmless. A run that goes on after its second iteration is stopped by
-SIGTERM, as a user would stop it. The process may take ``MEMORY`` beyond what it begins with, and start
-``MAX_PROCESSES``, so that options that ask for too much fail as they do on a machine that has no more.
+that a mutation says is set back to something harmless; PyTorch alone is told not to compile. A run that goes on after
+its second iteration is stopped by SIGTERM, as a user would stop it. The process may take ``MEMORY`` beyond what it
+begins with, and start ``MAX_PROCESSES``, so that options that ask for too much fail as they do on a machine that has
+no more.
 
 Around the root lie things that no run may touch: finished runs, of the same name and of another one, a folder beside
 the root, a home, and the data.
@@ -143,6 +144,7 @@ class Runner:
         multiprocessing.set_start_method('fork', force=True)
         os.environ.update(DLVR_ROOT=str(self.root), HOME=str(self.watched / 'home'), TORCH_HOME=str(self.caches))
         os.environ.update({f'{protocol}_proxy': 'http://127.0.0.1:9' for protocol in ('http', 'https')})  # no network
+        os.environ['TORCHDYNAMO_DISABLE'] = '1'  # train.compile: compiling takes a minute and more of a core
         os.environ.pop('DLVR_TRACEBACK', None)
         os.chdir(self.root)
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
