@@ -59,7 +59,8 @@ def check_networks(findings: Findings) -> None:
         elif shapes is not None and key in _OTHERS:
             error = _run(made, _text(section), _frames_of(key, shapes), is_t=key == 'network_t').error
             if error is not None:
-                _add(findings, key, made, section, error, f'{_OTHERS[key]} for frames of {_size(shapes.gt)}')
+                what = f'{_OTHERS[key]} for frames of {_size(shapes.gt)}'
+                _add(findings, key, made, section, error, what, is_in_place=key == 'network_t')
 
 
 def tensors_of(section: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
@@ -99,7 +100,7 @@ def _check_generator(findings: Findings, made: Any, section: Mapping[str, Any], 
     outcome = _run(made, _text(section), shapes.lq)
     what = f'does not take {_sample(shapes.lq)}'
     if outcome.error is not None:
-        _add(findings, 'network_g', made, section, outcome.error, what, is_known=spec is not None)
+        _add(findings, 'network_g', made, section, outcome.error, what, is_in_place=spec is not None)
     elif shapes.gt and isinstance(outcome.value, tuple) and outcome.value != shapes.gt:
         findings.add(
             ('network_g',),
@@ -183,10 +184,13 @@ def _add(
     error: Exception,
     what: str,
     *,
-    is_known: bool = True,
+    is_in_place: bool = True,
 ) -> None:
-    """Add a problem of the argument that the message begins with, or of the whole section."""
-    message = explain(error, made, may_be_ours=is_known)
+    """Add a problem of the argument that the message begins with, or of the whole section.
+
+    A class of the plugin that does not stand in its place (``is_in_place``) fails by the mistake of who put it there.
+    """
+    message = explain(error, made, may_be_ours=is_in_place)
     name, _, rest = message.partition(' ')
     if isinstance(error, UserError) and name in section:
         findings.add((key, name), rest)
