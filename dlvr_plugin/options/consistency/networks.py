@@ -15,6 +15,7 @@ from dlvr_plugin.archs.spec import find_arch
 from dlvr_plugin.core.errors import InvalidValueError, UserError
 from dlvr_plugin.options.consistency.building import (
     Outcome,
+    are_fake,
     attempt,
     build_network,
     explain,
@@ -38,10 +39,12 @@ class Built:
     """A network that could be built.
 
     Attributes:
+        network: The network itself; None where it has memory.
         tensors: Its weights and buffers, by name, without memory.
         num_bytes: What these take.
     """
 
+    network: nn.Module | None
     tensors: Mapping[str, Tensor]
     num_bytes: int
 
@@ -139,7 +142,8 @@ def _frames_of(key: str, shapes: StepShapes) -> Shape:
 def _build(made: Any, section: str) -> Outcome:
     def build() -> Built:
         network = _checked(build_network(made, json.loads(section)))
-        return Built(network.state_dict(), num_bytes(network))
+        is_light = are_fake()  # a real one is built again where it is needed
+        return Built(network if is_light else None, network.state_dict(), num_bytes(network))
 
     return attempt(build)
 
@@ -149,7 +153,8 @@ def _run(made: Any, section: str, shape: Shape, *, is_t: bool = False) -> Outcom
     """Return the shape of what a network makes of frames; anything else where it gives no tensor."""
 
     def run() -> Shape | str:
-        network = build_network(made, json.loads(section)).train()
+        known = _build(made, section).value.network if are_fake() else None
+        network = (known or build_network(made, json.loads(section))).train()
         result = _run_as_t(network, torch.zeros(shape)) if is_t else network(torch.zeros(shape))
         return tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
 
