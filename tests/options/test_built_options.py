@@ -51,6 +51,8 @@ def changed(file, changes):
         (SPACE, {'network_t.num_feat': [10**9] * 4}, r'network_t.num_feat\[0\]: expected a whole number of at least 1'),
         (SPACE, {'network_t': {'type': 'SpyNet'}}, 'network_t: cannot be the loss network T .*no attribute .norm'),
         (PRETRAIN, {**GAN, 'network_d.num_in_ch': 1}, 'network_d: cannot be the discriminator for frames of 256x256'),
+        (PRETRAIN, {**GAN, 'network_d': {'type': 'LossNetT'}}, 'network_d: cannot be the discriminator .*TypeError'),
+        (PRETRAIN, {**GAN, 'train.gan_opt': {'type': 'HuberLoss'}}, 'train.gan_opt: cannot be used: .*of HuberLoss'),
         (PRETRAIN, {**GAN, 'train.gan_opt': {'type': 'L1Loss'}}, r'train.gan_opt: cannot be used: .*\(AttributeError '),
         (PRETRAIN, {'train.pixel_opt.reduction': 'none'}, 'train.pixel_opt: must give one number of output and ground'),
         (PRETRAIN, {'train.pixel_opt': {'type': 'GANLoss', 'gan_type': 'lsgan'}}, 'train.pixel_opt: cannot be used: B'),
@@ -243,6 +245,33 @@ def test_borders_and_windows_of_validation(clip_root):
     assert found[0].startswith('datasets.val.num_frame: must be smaller for clip 000, which has 7 frames')
     opt['datasets']['val']['padding'] = 'replicate'
     assert [line for line in lines(opt) if line.startswith('datasets.val')] == []
+
+
+def test_sets_of_the_framework_that_give_other_samples(clip_root):
+    opt = as_host_model(tiny_options(clip_root))
+    single = {'name': 'x', 'type': 'SingleImageDataset', 'dataroot_lq': str(clip_root / 'X4' / '000')}
+    loader = {'io_backend': {'type': 'disk'}, 'num_worker_per_gpu': 0, 'batch_size_per_gpu': 2}
+    opt['datasets']['train'] = {**single, **loader}
+    assert lines(opt) == ['datasets.train: gives no gt, which the training step takes. Choose another type.']
+    pair = {
+        **single,
+        'type': 'PairedImageDataset',
+        'dataroot_gt': str(clip_root / 'GT' / '000'),
+        'meta_info_file': None,
+    }
+    opt['datasets']['train'] = {**pair, **loader, 'gt_size': 32, 'use_hflip': True, 'use_rot': False}
+    assert any('does not take frames of 8x8 pixels' in line for line in lines(opt))
+    opt['datasets']['train']['dataroot_gt'] = str(clip_root / 'X4' / '000')
+    assert any(line.startswith('datasets.train: PairedImageDataset cannot be used so:') for line in lines(opt))
+    opt['datasets']['train'] = {**single, **loader, 'dataroot_lq': str(clip_root / 'X4')}
+    assert lines(opt) == ['datasets.train: has no samples. Look at its paths, and at how its files are named.']
+
+
+def test_what_undescribed_models_of_the_framework_read(clip_root):
+    opt = as_host_model(tiny_options(clip_root))
+    opt['model_type'] = 'HiFaceGANModel'
+    (line,) = lines(opt, with_files=False)
+    assert re.fullmatch(r"model_type: HiFaceGANModel reads the key '\w+', which is missing\.", line)
 
 
 def test_a_number_of_very_many_digits_in_a_file():

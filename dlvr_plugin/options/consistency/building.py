@@ -18,12 +18,13 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dlvr_plugin.core.errors import UserError
 
+_FAKE = FakeTensorMode(allow_non_fake_inputs=True)  # one for all: tensors of several cannot be used together
 _MOST_CALLS = 50_000  # of torch; the largest of the framework's networks make a fifth of that
 _MOST_BYTES = 2**30  # of what is built with real tensors
 _LONGEST_MESSAGE = 300
@@ -57,7 +58,7 @@ def attempt(action: Callable[[], Any]) -> Outcome:
     """
     last: Exception | None = None
     with quiet(), offline() as tried:
-        for mode in (FakeTensorMode(allow_non_fake_inputs=True), _Budget()):
+        for mode in (_FAKE, _Budget()):
             try:
                 with torch.no_grad(), _Calls(), mode:
                     return Outcome(action())
@@ -68,6 +69,11 @@ def attempt(action: Callable[[], Any]) -> Outcome:
             if tried:
                 return Outcome()
         return Outcome(error=last)
+
+
+def are_fake() -> bool:
+    """Tell whether an attempt is made with fake tensors at this moment."""
+    return isinstance(torch.empty(0), FakeTensor)
 
 
 def explain(error: Exception, made: Any, *, may_be_ours: bool = True) -> str:

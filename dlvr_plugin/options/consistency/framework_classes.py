@@ -6,9 +6,11 @@ from typing import Any
 
 from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
 
+from dlvr_plugin.archs import spec_of
 from dlvr_plugin.core.random_state import cpu_states_kept
 from dlvr_plugin.options.consistency.building import attempt, explain, is_class_of_host, offline, quiet
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.samples import step_model
 from dlvr_plugin.options.schema.models import options_of
 
 # Data sets that other checks look at, and those that read everything when they are built.
@@ -55,11 +57,24 @@ def check_framework_set(findings: Findings, phase: str, dataset: Mapping[str, An
             built = made(options)
             problem = None if len(built) else 'has no samples. Look at its paths, and at how its files are named.'
             if problem is None:
-                built[0]
+                problem = _find_misfit(findings, phase, built[0])
         except Exception as error:  # of whatever its files and its options make it raise
             problem = _explain(error, made, name)
     if problem is not None:
         findings.add(('datasets', phase), problem)
+
+
+def _find_misfit(findings: Findings, phase: str, sample: Mapping[str, Any]) -> str | None:
+    """Return what a sample lacks that a training step of the framework takes, None for nothing."""
+    if phase != 'train' or step_model(findings) is None:
+        return None
+    missing = [name for name in ('lq', 'gt') if name not in sample]
+    if missing:
+        return f'gives no {missing[0]}, which the training step takes. Choose another type.'
+    spec = spec_of(findings.get('network_g'))
+    if spec is not None and spec.takes != 'frame' and sample['lq'].dim() < 4:
+        return f'gives single frames, and network_g ({spec.arch}) takes a {spec.takes}. Choose another type.'
+    return None
 
 
 def _without_files(section: Any) -> Any:

@@ -62,7 +62,7 @@ def _check(
     error = _try(made, json.dumps(section), use, shape).error
     if error is None:
         return
-    message = explain(error, made)
+    message = explain(error, made, may_be_ours=name != 'gan_opt')  # where none of the plugin's belongs
     first, _, rest = message.partition(' ')
     if isinstance(error, UserError) and first in section:
         findings.add(('train', name, first), rest)

@@ -15,6 +15,7 @@ from dlvr_plugin.archs.spec import find_arch
 from dlvr_plugin.core.errors import InvalidValueError, UserError
 from dlvr_plugin.options.consistency.building import (
     Outcome,
+    are_fake,
     attempt,
     build_network,
     explain,
@@ -38,10 +39,12 @@ class Built:
     """A network that could be built.
 
     Attributes:
+        network: The network itself; None where it has memory.
         tensors: Its weights and buffers, by name, without memory.
         num_bytes: What these take.
     """
 
+    network: nn.Module | None
     tensors: Mapping[str, Tensor]
     num_bytes: int
 
@@ -59,7 +62,8 @@ def check_networks(findings: Findings) -> None:
         elif shapes is not None and key in _OTHERS:
             error = _run(made, _text(section), _frames_of(key, shapes), is_t=key == 'network_t').error
             if error is not None:
-                _add(findings, key, made, section, error, f'{_OTHERS[key]} for frames of {_size(shapes.gt)}')
+                what = f'{_OTHERS[key]} for frames of {_size(shapes.gt)}'
+                _add(findings, key, made, section, error, what, is_in_place=key == 'network_t')
 
 
 def tensors_of(section: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
@@ -99,7 +103,7 @@ def _check_generator(findings: Findings, made: Any, section: Mapping[str, Any], 
     outcome = _run(made, _text(section), shapes.lq)
     what = f'does not take {_sample(shapes.lq)}'
     if outcome.error is not None:
-        _add(findings, 'network_g', made, section, outcome.error, what, is_known=spec is not None)
+        _add(findings, 'network_g', made, section, outcome.error, what, is_in_place=spec is not None)
     elif shapes.gt and isinstance(outcome.value, tuple) and outcome.value != shapes.gt:
         findings.add(
             ('network_g',),
@@ -138,7 +142,8 @@ def _frames_of(key: str, shapes: StepShapes) -> Shape:
 def _build(made: Any, section: str) -> Outcome:
     def build() -> Built:
         network = _checked(build_network(made, json.loads(section)))
-        return Built(network.state_dict(), num_bytes(network))
+        is_light = are_fake()  # a real one is built again where it is needed
+        return Built(network if is_light else None, network.state_dict(), num_bytes(network))
 
     return attempt(build)
 
@@ -148,7 +153,8 @@ def _run(made: Any, section: str, shape: Shape, *, is_t: bool = False) -> Outcom
     """Return the shape of what a network makes of frames; anything else where it gives no tensor."""
 
     def run() -> Shape | str:
-        network = build_network(made, json.loads(section)).train()
+        known = _build(made, section).value.network if are_fake() else None
+        network = (known or build_network(made, json.loads(section))).train()
         result = _run_as_t(network, torch.zeros(shape)) if is_t else network(torch.zeros(shape))
         return tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
 
@@ -183,10 +189,13 @@ def _add(
     error: Exception,
     what: str,
     *,
-    is_known: bool = True,
+    is_in_place: bool = True,
 ) -> None:
-    """Add a problem of the argument that the message begins with, or of the whole section."""
-    message = explain(error, made, may_be_ours=is_known)
+    """Add a problem of the argument that the message begins with, or of the whole section.
+
+    A class of the plugin that does not stand in its place (``is_in_place``) fails by the mistake of who put it there.
+    """
+    message = explain(error, made, may_be_ours=is_in_place)
     name, _, rest = message.partition(' ')
     if isinstance(error, UserError) and name in section:
         findings.add((key, name), rest)
