@@ -58,11 +58,24 @@ def _imdecode(content: bytes, source: str, flag: int) -> np.ndarray | None:
                 f'{source} says that it is {height}x{width} pixels (h x w), more than the {_MOST_PIXELS} that a frame '
                 'may have.'
             )
+        if not _has_its_chunks(content):  # OpenCV makes room for what a chunk announces, up to 4 GB
+            return None
     try:
         decoded: np.ndarray | None = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
     except cv2.error as error:  # its own limits of size, and too little memory
         raise DataError(f'{source} cannot be decoded: it is damaged, or too large ({error.err or error}).') from error
     return decoded
+
+
+def _has_its_chunks(content: bytes) -> bool:
+    """Tell whether the chunks of a PNG, up to its end, are as long as they say."""
+    position = len(_PNG_START)
+    while position + 8 <= len(content):
+        length, kind = struct.unpack_from('>I4s', content, position)
+        position += 12 + length
+        if kind == b'IEND':
+            break
+    return position <= len(content)
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

@@ -116,7 +116,7 @@ def test_random_weights_are_labelled(folders, capsys, host_log):
         (['--skip-frames', '4'], 'Clip a of .*gt has 8 frames, too few'),
         (['--clips', 'z'], 'Clip z is missing in .*gt'),
         (['--device', 'tpu'], "--device must be cpu or cuda, got 'tpu'"),
-        (['--metrics', 'lpips', '--lpips-weights', 'none.pth'], 'The weights of LPIPS, none.pth, are not a file'),
+        (['--metrics', 'lpips', '--lpips-weights', 'none.pth'], 'none.pth does not exist'),
     ],
 )
 def test_bad_arguments_end_with_a_message(folders, arguments, message, host_log):

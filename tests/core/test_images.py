@@ -115,3 +115,14 @@ def test_images_that_are_made_too_large_are_named_at_once(size):
 def test_what_opencv_refuses_is_named():
     with pytest.raises(DataError, match='x.png cannot be decoded'):
         decode_image(png_of_size(2**21, 1), 'x.png')  # wider than it takes
+
+
+def test_a_chunk_that_says_it_is_too_long_is_named_at_once():
+    content = bytearray(cv2.imencode('.png', image())[1].tobytes())
+    assert decode_image(content, 'x.png').shape == (6, 10, 3)
+    assert decode_image(bytes(content) + b'more', 'x.png').shape == (6, 10, 3)  # as OpenCV has it
+    content[8 + 25 : 8 + 29] = b'\xf0\0\0\0'  # the length of what follows the header
+    start = time.process_time()
+    with pytest.raises(DataError, match='x.png cannot be decoded: it is cut off or damaged'):
+        decode_image(content, 'x.png')
+    assert time.process_time() - start < 1
