@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.core.regular_files import check_regular
+from dlvr_plugin.core.regular_files import check_regular, open_regular
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.webm', '.m4v', '.mpg', '.mpeg', '.ts', '.wmv', '.flv', '.y4m')
 
@@ -109,7 +109,7 @@ def _check_end(path: Path, video: cv2.VideoCapture, num_read: int, end: float, o
     if num_read >= announced:
         return
     if rate > 0:
-        with path.open('rb') as file:
+        with open_regular(path) as file:
             start = file.read(12)
         counts_frames = start[4:8] == b'ftyp' or (start[:4], start[8:]) == (b'RIFF', b'AVI ')
         late = announced - (end / 1000 * rate + 1)  # frames that lack by the clock
