@@ -2,14 +2,22 @@
 
 import functools
 import threading
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
+from dlvr_plugin.metrics.polynomial_expansion import (
+    POLY_N,
+    POLY_SIGMA,
+    Coefficients,
+    ComputedCoefficients,
+    HeldCoefficients,
+    LookUp,
+)
+
 # The parameters of tOF, in the names of cv2.calcOpticalFlowFarneback.
-_PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, _POLY_N, _POLY_SIGMA = 0.5, 3, 15, 3, 5, 1.2
+_PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS = 0.5, 3, 15, 3
 
 _MIN_SIDE = 32  # pixels of the smallest level of the pyramid
 _REGULARIZATION = np.float32(1e-3)  # keeps the determinant from zero
@@ -17,77 +25,13 @@ _REGULARIZATION = np.float32(1e-3)  # keeps the determinant from zero
 _BORDER_WEIGHTS = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32) ** 2
 _STRIP_ROWS = 192  # at most, worked on at a time, so that more of them stays in the cache
 _STRIP_PIXELS = 2**18
-_HELD_PIXELS = (
-    4096 * 2304
-)  # of larger frames, coefficients are computed where they are needed, and again, to save memory
+# Of larger frames, coefficients are computed where they are needed, again and again, to save memory.
+_HELD_PIXELS = 4096 * 2304
 
 _WINDOW, _REACH = (_WINSIZE, _WINSIZE), _WINSIZE // 2
 
 
-LookUp = Callable[[int, int], tuple[int, np.ndarray, np.ndarray]]
-"""Takes the first row and the one after the last; returns a row, and the coefficients from there on: the first four
-(n, w, 4), because one look-up warps four, and the last one (n, w)."""
-
-
-class Coefficients(Protocol):
-    """The quadratic polynomial around every pixel of an image: coefficients y, x, yy, xx by 1/2, xy by 1/4.
-
-    Attributes:
-        size: Height and width of the image.
-    """
-
-    size: tuple[int, int]
-
-    def rows(self, start: int, stop: int) -> np.ndarray:
-        """Return the coefficients (5, stop - start, w) of some rows."""
-
-    def lookup(self, memory: Callable[[], np.ndarray]) -> LookUp:
-        """Return a function that returns those of some rows, or of more, for looking them up.
-
-        Args:
-            memory: Returns memory (h, w, 4) to work in, where that is wanted.
-        """
-
-
 Expansion = list[Coefficients]
-
-
-class _HeldCoefficients:
-    """Coefficients that are computed once."""
-
-    def __init__(self, image: np.ndarray) -> None:
-        self.size = image.shape[0], image.shape[1]
-        self._all = _expand_level(image)
-
-    def rows(self, start: int, stop: int) -> np.ndarray:
-        return self._all[:, start:stop]
-
-    def lookup(self, memory: Callable[[], np.ndarray]) -> LookUp:
-        by_pixel = cv2.merge(list(self._all[:4]), dst=memory())
-        return lambda start, stop: (0, by_pixel, self._all[4])
-
-
-class _ComputedCoefficients:
-    """Coefficients that are computed for a few rows at a time, with the same bits."""
-
-    def __init__(self, image: np.ndarray, smooth: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.size = image.shape[0], image.shape[1]
-        self._image, self._smooth = image, smooth
-
-    def rows(self, start: int, stop: int) -> np.ndarray:
-        height = self.size[0]
-        # The rows that the polynomials depend on, and one more at each side for what smooths them.
-        top, bottom = max(start - _POLY_N, 0), min(stop + _POLY_N, height)
-        above, below = max(top - 1, 0), min(bottom + 1, height)
-        image = self._smooth(self._image[above:below])[top - above : bottom - above]
-        return _expand_level(image)[:, start - top : stop - top]
-
-    def lookup(self, memory: Callable[[], np.ndarray]) -> LookUp:
-        def compute(start: int, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
-            found = self.rows(start, stop)
-            return start, cv2.merge(list(found[:4])), found[4]
-
-        return compute
 
 
 def expand_frame(grey: np.ndarray) -> Expansion:
@@ -100,14 +44,14 @@ def expand_frame(grey: np.ndarray) -> Expansion:
         The coefficients of each level of the pyramid, the finest first.
     """
     image = grey.astype(np.float32)
-    return [_HeldCoefficients(level) for level in _levels_of(image)]
+    return [HeldCoefficients(level) for level in _levels_of(image)]
 
 
 def _expand_large_frame(grey: np.ndarray) -> Expansion:
     """Return what ``expand_frame`` does, in little memory."""
-    finest = _ComputedCoefficients(grey, lambda rows: _smooth(rows.astype(np.float32), 1))
+    finest = ComputedCoefficients(grey, lambda rows: _smooth(rows.astype(np.float32), 1))
     coarse = list(_levels_of(grey.astype(np.float32), first=1))
-    return [finest, *(_ComputedCoefficients(level, lambda rows: rows) for level in coarse)]
+    return [finest, *(ComputedCoefficients(level, lambda rows: rows) for level in coarse)]
 
 
 def _levels_of(image: np.ndarray, first: int = 0) -> Iterator[np.ndarray]:
@@ -196,7 +140,7 @@ def flow_of_prepared(previous: Expansion | np.ndarray, current: Expansion | np.n
     flow = np.empty((*current.shape, 2), np.float32)
     return np.asarray(
         cv2.calcOpticalFlowFarneback(
-            previous, current, flow, _PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, _POLY_N, _POLY_SIGMA, 0
+            previous, current, flow, _PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, POLY_N, POLY_SIGMA, 0
         )
     )
 
@@ -237,44 +181,6 @@ def _pyramid(height: int, width: int) -> Iterator[tuple[float, int, int]]:
         if level and min(height, width) * scale < _MIN_SIDE:
             return
         yield scale, round(height * scale), round(width * scale)
-
-
-@functools.cache
-def _polynomial_basis() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float, float, float]]:
-    """Return the weights g, x g and x^2 g over the neighbourhood, and factors from the inverse Gram matrix."""
-    x = np.arange(-_POLY_N, _POLY_N + 1, dtype=np.float64)
-    g = np.exp(-(x**2) / (2 * _POLY_SIGMA**2))
-    g /= g.sum()
-    # The Gram matrix of 1, y, x, yy, xx, xy under the weights: its entries are moments of g.
-    m2, m4 = float((g * x**2).sum()), float((g * x**4).sum())
-    gram = np.diag([1, m2, m2, m4, m4, m2 * m2])
-    gram[0, 3:5] = gram[3:5, 0] = m2
-    gram[3, 4] = gram[4, 3] = m2 * m2
-    inverse = np.linalg.inv(gram)
-    # With these factors the mean of two frames' second-order terms, and half the difference of their linear ones, are
-    # a plain sum and a plain difference; the mixed term occurs twice in the form's matrix.
-    entries = (inverse[1, 1] / 2, inverse[0, 3] / 2, inverse[3, 3] / 2, inverse[5, 5] / 4)
-    return g.astype(np.float32), (x * g).astype(np.float32), (x**2 * g).astype(np.float32), entries
-
-
-def _expand_level(image: np.ndarray) -> np.ndarray:
-    """Return the coefficients (5, h, w) of an image (h, w), float32."""
-    g, xg, xxg, (linear, mixed, square, product) = _polynomial_basis()
-
-    coefficients = np.empty((5, *image.shape), np.float32)
-
-    def correlate(along_x: np.ndarray, along_y: np.ndarray, factor: float, out: np.ndarray) -> np.ndarray:
-        scaled = along_x * np.float32(factor)
-        return cv2.sepFilter2D(image, cv2.CV_32F, scaled, along_y, dst=out, borderType=cv2.BORDER_REPLICATE)
-
-    y, x, yy, xx, xy = coefficients
-    correlate(g, xg, linear, y)
-    correlate(xg, g, linear, x)
-    mean = correlate(g, g, mixed, xy)
-    np.add(correlate(g, xxg, square, yy), mean, out=yy)
-    np.add(correlate(xxg, g, square, xx), mean, out=xx)
-    correlate(xg, xg, product, xy)
-    return coefficients
 
 
 class _Level:
