@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import cv2
 import numpy as np
+from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
 from dlvr_plugin.clips.clip_reader import ClipReader
@@ -180,6 +181,8 @@ def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequen
     """
     method_slugs, clip_slugs = _slug_all([method.name for method in methods]), _slug_all(clips)
     for index, (name, restored) in enumerate(methods):
+        entries = evaluation['methods'][name]['clips'] if index < len(methods) - 1 else evaluation['clips']
+        _warn_of_mere_list(name, restored, [entries[clip]['sha256'] for clip in clips])
         for clip, clip_slug in zip(clips, clip_slugs, strict=True):
             frames = evaluation['clips'][clip]['frames']
             num_found = restored.num_frames(clip) if clip in restored.names else 0
@@ -188,24 +191,25 @@ def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequen
                     f'{name}: clip {clip} in {restored.root} has {num_found} frames; expected {len(frames)}, as it had '
                     'when it was evaluated. Put back what is missing, or run dlvr evaluate again.'
                 )
-            result = evaluation['methods'][name]['clips'][clip] if index < len(methods) - 1 else None
-            _check_files(name, restored, clip, (result or evaluation['clips'][clip])['sha256'])
+            _check_files(name, restored, clip, entries[clip]['sha256'])
             for slug, image in zip(_slug_all(frames), restored.read_frames(clip), strict=True):
                 yield _Picture(index, clip, f'{method_slugs[index]}/{clip_slug}/{slug}', image)
+
+
+def _warn_of_mere_list(method: str, restored: ClipReader, recorded: Sequence[Mapping[str, str]]) -> None:
+    """Say where it cannot be told whether the frames of an LMDB are those that were evaluated."""
+    listed = restored.hash_list()
+    if listed and any(of_clip.keys() == listed.keys() for of_clip in recorded) and not restored.list_has_checksums():
+        get_root_logger().warning(
+            f'{method}: whether the frames of {restored.root} have changed since they were evaluated cannot be told, '
+            'because an older version kept no more than their list. Run dlvr evaluate again to be sure.'
+        )
 
 
 def _check_files(method: str, restored: ClipReader, clip: str, recorded: Mapping[str, str]) -> None:
     """Demand the files that were evaluated: pictures of others would stand beside wrong numbers."""
     listed = restored.hash_list()
-    if listed and recorded.keys() == listed.keys():  # an evaluation of an older version
-        if not restored.list_has_checksums():
-            raise DataError(
-                f'{method}: whether {restored.root} has changed since it was evaluated cannot be told, because an '
-                f'older version kept of it no more than the list of its frames. Run dlvr evaluate again.'
-            )
-        found = listed
-    else:
-        found = restored.hash_files(clip)
+    found = listed if listed and recorded.keys() == listed.keys() else restored.hash_files(clip)
     for name, digest in found.items():
         if recorded.get(name) != digest:
             raise DataError(
