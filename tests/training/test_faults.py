@@ -61,7 +61,7 @@ def test_killed_at_twenty_moments(opt, clip_root, tmp_path):
     """
     opt['train'].update(warmup_iter=4, scheduler={'type': 'MultiStepLR', 'milestones': [5, 8], 'gamma': 0.5})
     opt['datasets']['val'] = video_test_set(clip_root, num_frame=3)
-    metrics = {'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 8}}
+    metrics = {'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 8}, 'tof': {'type': 'calculate_tof'}}
     opt['val'] = {'val_freq': 2, 'save_img': False, 'metrics': metrics}
     slower = deepcopy(opt)
     slower['train']['optim_g']['lr'], slower['train']['optim_t']['lr'] = 1e-5, 3e-5
@@ -69,7 +69,7 @@ def test_killed_at_twenty_moments(opt, clip_root, tmp_path):
     began = time.monotonic()
     unkilled = {(False, 0): finished(opt, tmp_path / 'unkilled')}
     seconds = time.monotonic() - began
-    assert list(unkilled[False, 0][f'{TOTAL}.state']['best_metric_results']['Vid4']) == ['psnr']
+    assert list(unkilled[False, 0][f'{TOTAL}.state']['best_metric_results']['Vid4']) == ['psnr', 'tof']
     rng = random.Random(0)
     resumed_from: dict[bool, list[int]] = {False: [], True: []}
     for index in range(NUM_KILLS):
