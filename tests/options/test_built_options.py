@@ -44,6 +44,7 @@ def changed(file, changes):
         (SPACE, {'network_g.num_feat': 60}, 'network_g.deformable_groups: must divide the 60 channels'),
         (SPACE, {'network_g.num_feat': 0}, r'network_g: cannot be built: float division by zero \(ZeroDivisionError'),
         (SPACE, {'network_g.num_feat': 10**5}, 'network_g: is too large: its weights with their gradients and'),
+        (SPACE, {'network_g.num_extract_block': 1e19}, 'network_g: is too large: after 50000 calls of PyTorch'),
         (SPACE, {'network_g.num_feat': 10**9}, r'network_g: cannot be built: .*\(RuntimeError of EDVR\)'),
         (SPACE, {'network_g.num_in_ch': 1}, 'network_g: does not take 5 frames of 32x32 pixels and 3 channels: .*to h'),
         (SPACE, {'network_g.center_frame_idx': 7}, 'network_g: does not take 5 frames .*index 7 is out of bounds'),
