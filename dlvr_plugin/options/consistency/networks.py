@@ -32,6 +32,7 @@ _WINDOW_OF_T = 3
 # Networks beside G whose use is known, and what is said of one that cannot be used so.
 _OTHERS = {'network_d': 'cannot be the discriminator', 'network_t': 'cannot be the loss network T'}
 _SIDE_OF_TESTS = 64  # pixels of low-quality frames, about
+_FRAMES_OF_TESTS = 8  # of clips of any length
 _GIB = 2**30
 
 
@@ -131,6 +132,8 @@ def _shapes_of_test(findings: Findings, made: Any, spec: NetworkSpec | None) -> 
     kinds = {str(each.get('type')) for _, each in findings.datasets()}
     numbers = [each.get('num_frame') for _, each in findings.datasets()]
     is_no_user = is_class_of_host(made) or made is LossNetT
+    if kinds == {'VideoRecurrentTestDataset'} and is_no_user:
+        return StepShapes((1, _FRAMES_OF_TESTS, 3, _SIDE_OF_TESTS, _SIDE_OF_TESTS), ())
     takes_windows = kinds <= {'VideoTestDataset', 'VideoTestDUFDataset'} and is_no_user
     if not takes_windows or len(set(numbers)) != 1 or not isinstance(numbers[0], int):
         return None

@@ -36,7 +36,7 @@ from tests.options.mutations.outcomes import Outcome, last_iteration, listing, o
 from tests.options.mutations.shrunk import DATA, FILES, WORK, fill_in, shrunk
 
 MEMORY = 4 * 2**30  # bytes
-MAX_PROCESSES = 40 + 2 * (os.cpu_count() or 1)
+MAX_PROCESSES = 80  # more than the workers that every check of options takes, and the rest
 LARGEST_FILE = 2**30  # bytes
 TIMEOUT = 60.0  # seconds; then a run hangs
 _PATIENCE = 0.6  # part of it after which a run is asked to stop, in case that it logs no iterations
@@ -141,6 +141,7 @@ class Runner:
         """Be the process of a run."""
         os.setsid()
         _end_with_parent()
+        torch.set_num_threads(1)  # once more: PyTorch's threads do not survive a fork, and not all find out at once
         multiprocessing.set_start_method('fork', force=True)
         os.environ.update(DLVR_ROOT=str(self.root), HOME=str(self.watched / 'home'), TORCH_HOME=str(self.caches))
         os.environ.update({f'{protocol}_proxy': 'http://127.0.0.1:9' for protocol in ('http', 'https')})  # no network
