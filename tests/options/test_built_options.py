@@ -17,6 +17,7 @@ from tests.helpers import as_host_model, make_lmdb, tiny_options, video_test_set
 from tests.options.checking import lines, read
 from tests.options.test_option_checks import BASICVSR, EDSR, PRETRAIN, SPACE, set_key
 
+DEBLUR = 'train/EDVR/pretrain_EDVR_L_deblur_REDS.yml'  # a crop that takes gigabytes where it is computed
 COSINE = {'type': 'CosineAnnealingRestartLR', 'periods': [600000], 'restart_weights': [1], 'eta_min': 0}
 GAN = {
     'model_type': 'VideoGANModel',
@@ -39,6 +40,7 @@ def changed(file, changes):
 @pytest.mark.parametrize(
     ('file', 'changes', 'line'),
     [
+        (DEBLUR, {'network_g.with_predeblur': False}, 'network_g: does not take 5 frames of 256x256 pixels and 3 ch'),
         (EDSR, {'network_g.rgb_mean': [0.5]}, r'network_g: cannot be built: shape .* \(RuntimeError of EDSR\)\.'),
         (EDSR, {'network_g.upscale': 5, 'scale': 5, 'datasets.train.gt_size': 160}, 'network_g: cannot be built: scal'),
         (SPACE, {'network_g.num_feat': 60}, 'network_g.deformable_groups: must divide the 60 channels'),
@@ -156,6 +158,11 @@ def test_what_needs_values_is_not_refused(own):
     own(ARCH_REGISTRY, Curious)
     opt = changed(SPACE, {'network_g': {'type': 'Curious'}})
     assert lines(opt, with_files=False) == []
+    swinir = {'type': 'SwinIR', 'upscale': 4, 'upsampler': 'pixelshuffle', 'img_size': 32, 'window_size': 8}
+    opt = changed(EDSR, {'network_g': {**swinir, 'depths': [2], 'num_heads': [6]}})
+    assert lines(opt, with_files=False) == []
+    opt['network_g']['num_heads'] = [7]
+    assert [line.partition(': ')[0] for line in lines(opt, with_files=False)] == ['network_g']
 
 
 def test_what_downloads_is_not_refused_and_gets_no_connection(own):
