@@ -12,7 +12,6 @@ assert VERSION is not None
 # Each lower bound is the version that brought what the code needs, or the oldest one that the tests have passed with.
 REQUIREMENTS = [
     'basicsr==1.4.2',  # the only version whose defects are known; repairs recognise its functions
-    'filelock>=3.12.4',
     'lmdb>=3',  # lmdb.verify
     'lpips==0.1.4',  # the version of the metric that numbers are compared by
     'matplotlib>=3.10',  # Artist.get_figure(root=...), interpolation 'auto'

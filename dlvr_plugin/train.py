@@ -40,7 +40,7 @@ def _run(argv: Sequence[str] | None) -> None:
     with process_group():
         root = project_root()
         opt, args = parse_options(root, is_train=True, argv=argv)
-        train({**opt, 'root_path': str(root)}, args.opt)
+        train({**opt, 'root_path': str(root)}, args.opt, args.given)
 
 
 if __name__ == '__main__':

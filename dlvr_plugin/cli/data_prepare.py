@@ -37,7 +37,13 @@ def run(args: argparse.Namespace) -> None:
                 root, target, processing, selection = job
                 num_workers = args.jobs if args.jobs > 1 else 0
                 prepare_store(
-                    root, target, processing=processing, num_workers=num_workers, force=args.force, **selection
+                    root,
+                    target,
+                    processing=processing,
+                    num_workers=num_workers,
+                    force=args.force,
+                    allow_cut_videos=args.allow_cut_videos,
+                    **selection,
                 )
     except KeyboardInterrupt:
         get_root_logger().warning('What is done is kept: the same command goes on.')

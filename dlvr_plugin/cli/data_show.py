@@ -11,6 +11,7 @@ from basicsr.utils import get_root_logger
 
 from dlvr_plugin import host
 from dlvr_plugin.clips.clip_store import ClipStore
+from dlvr_plugin.clips.store_writer import read_warnings
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.images import write_image
 from dlvr_plugin.data import ClipDataset, framework_datasets
@@ -27,6 +28,10 @@ def run(args: argparse.Namespace) -> None:
     if args.samples < 1:
         raise InvalidValueError(f'--samples must be at least 1, got {args.samples}.')
     dataset: Any = _build_from_file(args.source, args.imports) if args.source.is_file() else _build_from_store(args)
+    options = dataset.opt
+    for root in (options.get('dataroot_gt'), options.get('dataroot_lq')):
+        for warning in read_warnings(Path(root)) if root else ():
+            get_root_logger().warning(f'{root}: {warning}.')
     random.seed(args.seed)
     indices = random.sample(range(len(dataset)), min(args.samples, len(dataset)))
     sheet = draw_contact_sheet([dataset[index] for index in indices])

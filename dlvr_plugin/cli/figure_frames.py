@@ -28,7 +28,9 @@ class _ClipSet:
             gt_root = gt_root or Path(evaluation['gt_root'])
         if not roots or not gt_root:
             raise InvalidValueError('Give --gt DIR and --results NAME=DIR ..., or --evaluation DIR.')
-        self.sources = {name: ClipReader(root) for name, root in {**roots, GROUND_TRUTH: gt_root}.items()}
+        self.sources = {
+            name: ClipReader(root, allow_cut_videos=True) for name, root in {**roots, GROUND_TRUTH: gt_root}.items()
+        }
         gt = self.sources[GROUND_TRUTH]
         for source in (gt, *self.sources.values()):
             if self.clip not in source.names:

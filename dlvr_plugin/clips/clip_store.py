@@ -13,6 +13,7 @@ from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import what_is_wrong_with
 from dlvr_plugin.core.images import DecodeFlag, decode_image
 from dlvr_plugin.core.lmdb_file import LmdbFile, find_lmdb_problem, open_lmdb, prefetch
+from dlvr_plugin.core.regular_files import MOST_BYTES_OF_IMAGE, check_name, read_lines, read_regular
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
 _META_LINE = re.compile(r'(?P<name>\S+) (?P<number>\d+) \((?P<height>\d+),(?P<width>\d+)(,\d+)?\)')
@@ -67,6 +68,10 @@ class Record:
         return f'{line} {self.checksum}' if self.checksum else line
 
 
+class NoClipsError(DataError):
+    """A folder in which there are no clips."""
+
+
 class ClipStore:
     """Clips below one root.
 
@@ -87,9 +92,10 @@ class ClipStore:
             raise DataError(f'{self.root} {what_is_wrong_with(self.root, wanted="a folder")}.')
         self._check_kind()
         found = self._list_lmdb() if self.is_lmdb else self._list_folders()
+        check_name(self.root)
         self.clips = {clip.name: clip for clip in found}
         if not self.clips:
-            raise DataError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
+            raise NoClipsError(f'{self.root} holds no clips: no folder with images ({", ".join(IMAGE_SUFFIXES)}).')
 
     def _check_kind(self) -> None:
         """Demand an LMDB, or folders, as was said."""
@@ -103,6 +109,8 @@ class ClipStore:
             frames = folder / self.subfolder
             paths = frames.iterdir() if frames.is_dir() else ()
             names = sorted((path.name for path in paths if path.suffix.lower() in IMAGE_SUFFIXES), key=by_number)
+            for name in names:
+                check_name(folder / name)
             if names:
                 below = frames.relative_to(self.root).as_posix()
                 yield Clip(folder.name, tuple(f'{below}/{name}' for name in names))
@@ -158,10 +166,7 @@ class ClipStore:
         """Read a frame as it is stored; ``Raises:`` as ``read``, where it is missing."""
         source = self._source(clip, index)
         if not self.is_lmdb:
-            try:
-                content: bytes | memoryview = (self.root / clip.frames[index]).read_bytes()
-            except OSError as error:
-                raise DataError(f'{source} cannot be read: {error.strerror}.') from error
+            content: bytes | memoryview = read_regular(self.root / clip.frames[index], most_bytes=MOST_BYTES_OF_IMAGE)
         else:
             if self._lmdb is None:
                 self._lmdb = open_lmdb(self.root)
@@ -231,9 +236,9 @@ def read_records(root: str | Path) -> Iterator[Record]:
         DataError: The file is missing, or a line has another form.
     """
     path = Path(root) / 'meta_info.txt'
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f'{path} is missing: {root} is no LMDB of clips, or one that was not finished.')
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         match = _LMDB_META_LINE.fullmatch(line.strip())
         if match is None or '/' not in match['key']:
             raise DataError(f'{path}, line {number}: expected "clip/frame.png (h,w,c) level", got {line!r}.')
@@ -251,10 +256,10 @@ def read_meta_info(path: str | Path) -> dict[str, tuple[int, tuple[int, int]]]:
         DataError: The file is missing, or a line has another form.
     """
     path = Path(path)
-    if not path.is_file():
+    if path.is_dir() or not path.exists():
         raise DataError(f'meta_info_file: {path} {what_is_wrong_with(path, wanted="a file")}.')
     info = {}
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         match = _META_LINE.fullmatch(line.strip())

@@ -9,7 +9,8 @@ import os
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, get_args
@@ -17,19 +18,20 @@ from typing import Any, Protocol, get_args
 import cv2
 import lmdb
 import numpy as np
-from filelock import FileLock, Timeout
 
 from dlvr_plugin.clips.clip_store import Record, by_number, format_meta_line
 from dlvr_plugin.clips.raw_records import encode_raw
 from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.core.files import partial_path, write_atomic
+from dlvr_plugin.core.files import naming, partial_path, remove, write_atomic
+from dlvr_plugin.core.folder_lock import FolderLock, lock_beside
+from dlvr_plugin.core.regular_files import read_json, read_regular
 
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
 _COMMIT_BYTES = 2**26  # of frames that are written at once, and lost at a kill
-_LOCK_SECONDS = 2  # workers of a process that was killed end, too, but not at once
-_JOURNAL, _DESCRIPTION, _LOCK = '.journal.jsonl', '.prepare.json', '.lock'
+_WARNINGS = 'warnings'  # key of a finished store's description
+_JOURNAL, _DESCRIPTION = '.journal.jsonl', '.prepare.json'
 
 
 @dataclass(frozen=True)
@@ -72,19 +74,31 @@ class _LmdbSink:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = lmdb.open(str(folder), map_size=2**30, lock=False, max_readers=1)
+        is_new = not (folder / 'data.mdb').exists()
+        try:
+            with self._writing():
+                self.env = lmdb.open(str(folder), map_size=2**30, lock=False, max_readers=1)
+        except OSError:
+            if is_new:  # a part of its head, with which nobody could go on
+                remove(folder / 'data.mdb')
+            raise
         self.page_size = self.env.stat()['psize']
 
     def put(self, frames: Sequence[EncodedFrame]) -> None:
         info = self.env.info()
         used = (info['last_pgno'] + 1) * self.page_size
         needed = used + 2 * sum(len(frame.content) for frame in frames) + 2**24
-        if needed > info['map_size']:
-            self.env.set_mapsize(2 * needed)
-        try:
+        with self._writing():
+            if needed > info['map_size']:
+                self.env.set_mapsize(2 * needed)
             with self.env.begin(write=True) as transaction:
                 for frame in frames:
                     transaction.put(frame.key.encode(), frame.content)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except lmdb.Error as error:
             raise OSError(f'{self.folder} cannot be written: {error}. The same command goes on from here.') from error
 
@@ -93,11 +107,12 @@ class _LmdbSink:
             return transaction.cursor().set_key(record.key.encode())  # ``get`` would read the whole record
 
     def keep_only(self, keys: set[str]) -> None:
-        with self.env.begin(write=True) as transaction:
+        wanted = {key.encode() for key in keys}
+        with self._writing(), self.env.begin(write=True) as transaction:
             if transaction.stat()['entries'] == len(keys):
                 return
             for key in list(transaction.cursor().iternext(values=False)):
-                if key.decode() not in keys:
+                if key not in wanted:
                     transaction.delete(key)
 
     def close(self) -> None:
@@ -146,34 +161,41 @@ class StoreWriter:
         records: What the store holds already, by key: the record and the stamp of its source.
         ended: Sources of many frames that are done as a whole: by stamp, the frames of them that were left out because
             their scenes are short.
+        warnings: What is missing of sources, in words, by stamp; the store keeps it beside its description.
 
     Raises:
-        FileExistsError: The target exists. DataError: It is no store at all, was begun in another way, or is being
-        written by another process.
+        FileExistsError: The target exists. DataError: It is no store at all, or was begun in another way. InUseError:
+        It is being made by another process.
     """
 
     def __init__(self, target: Path, description: Mapping[str, Any], *, force: bool = False) -> None:
-        self.target, self.description = target, description
+        self.target, self.description, self.folder = target, description, partial_path(target)
+        self._lock = FolderLock(lock_beside(target), target)
+        self._lock.acquire()
+        try:
+            self._begin(force)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _begin(self, force: bool) -> None:
+        target, description = self.target, self.description
         if target.exists():
             if not force:
                 raise FileExistsError(f'{target} exists already. --force replaces it.')
             if not (target / _DESCRIPTION).is_file() and not (target / 'data.mdb').is_file():
                 raise DataError(f'{target} is no store, and is not replaced. Remove it, or choose another name.')
-        self.folder = partial_path(target)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / _LOCK)
-        try:
-            self._lock.acquire(timeout=_LOCK_SECONDS)
-        except Timeout as error:
-            raise DataError(f'{target} is being made by another process.') from error
+        if self.folder.is_symlink():  # not what a run has left: it may lead anywhere
+            self.folder.unlink()
+        self.folder.mkdir(exist_ok=True)
         self.records: dict[str, tuple[Record, str]] = {}
         self.ended: dict[str, int] = {}
+        self.warnings: dict[str, str] = {}
         self._clip_sizes: dict[str, tuple[str, tuple[int, int]]] = {}
         self._pending: list[EncodedFrame] = []
         begun = self._read_description(self.folder)
         if begun is not None and begun != dict(description) and not force:
             changed = [key for key in {**begun, **description} if begun.get(key) != description.get(key)]
-            self._lock.release()
             raise DataError(
                 f'{target} was begun with other arguments ({", ".join(changed)}). Use those to go on, or --force to '
                 'begin anew.'
@@ -188,7 +210,9 @@ class StoreWriter:
     @staticmethod
     def _read_description(folder: Path) -> dict[str, Any] | None:
         path = folder / _DESCRIPTION
-        return json.loads(path.read_text()) if path.is_file() else None
+        if not path.exists():
+            return None
+        return {key: value for key, value in read_json(path).items() if key != _WARNINGS}
 
     @classmethod
     def made_by(cls, target: Path, description: Mapping[str, Any]) -> bool:
@@ -197,26 +221,22 @@ class StoreWriter:
 
     def _clear(self) -> None:
         for path in self.folder.iterdir():
-            if path.name == _LOCK:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove(path)
 
     def _read_journal(self) -> None:
         path = self.folder / _JOURNAL
         if not path.exists():
             return
-        content = path.read_bytes()
+        content = read_regular(path)
         whole = content.rfind(b'\n') + 1
         if whole < len(content):  # killed in the middle of a line
             os.truncate(path, whole)
         for line in content[:whole].splitlines():
             entry = json.loads(line)
             stamp, num_short = entry.pop('stamp'), entry.pop('num_short', 0)
+            warning = entry.pop('warning', '')
             if not entry:
-                self.ended[stamp] = num_short
+                self._end(stamp, num_short, warning)
                 continue
             record = Record(**{**entry, 'size': tuple(entry['size'])})
             if self._sink.has(record):
@@ -226,6 +246,7 @@ class StoreWriter:
         """Forget the frames and sources that are no longer current, given their key and stamp."""
         self.records = {key: entry for key, entry in self.records.items() if is_current(key, entry[1])}
         self.ended = {stamp: number for stamp, number in self.ended.items() if is_current('', stamp)}
+        self.warnings = {stamp: warning for stamp, warning in self.warnings.items() if stamp in self.ended}
         self._clip_sizes = {record.clip: (key, record.size) for key, (record, _) in self.records.items()}
 
     def put(self, frame: EncodedFrame) -> None:
@@ -247,33 +268,42 @@ class StoreWriter:
         if not self._pending:
             return
         self._sink.put(self._pending)
+        lines: list[dict[str, Any]] = []
         for frame in self._pending:
             # A PNG says by itself whether it is whole, and the framework's tools expect no more than it writes.
             checksum = f'{zlib.crc32(frame.content):08x}' if frame.suffix == 'npy' else None
             record = Record(frame.key, frame.suffix, frame.size, checksum)
             self.records[frame.key] = (record, frame.stamp)
-            self._journal.write(json.dumps({**asdict(record), 'stamp': frame.stamp}) + '\n')
-        self._sync_journal()
+            lines.append({**asdict(record), 'stamp': frame.stamp})
+        self._write_journal(lines)
         self._pending = []
 
-    def end_source(self, stamp: str, num_short: int = 0) -> None:
-        """Note that a source is done as a whole, but for some frames of short scenes."""
+    def end_source(self, stamp: str, num_short: int = 0, warning: str = '') -> None:
+        """Note that a source is done as a whole, but for some frames of short scenes and what a warning tells."""
         self.flush()
-        self.ended[stamp] = num_short
-        self._journal.write(json.dumps({'stamp': stamp, 'num_short': num_short}) + '\n')
-        self._sync_journal()
+        self._end(stamp, num_short, warning)
+        self._write_journal([{'stamp': stamp, 'num_short': num_short, 'warning': warning}])
 
-    def _sync_journal(self) -> None:
-        self._journal.flush()
-        os.fsync(self._journal.fileno())
+    def _end(self, stamp: str, num_short: int, warning: str) -> None:
+        self.ended[stamp] = num_short
+        if warning:
+            self.warnings[stamp] = warning
+
+    def _write_journal(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        with naming(self.folder / _JOURNAL):
+            self._journal.write(''.join(json.dumps(entry) + '\n' for entry in entries))
+            self._journal.flush()
+            os.fsync(self._journal.fileno())
 
     def close(self) -> None:
         """Write what is pending and leave the store unfinished, if ``finish`` did not end it."""
-        if not self._journal.closed:
-            self.flush()
-            self._journal.close()
-            self._sink.close()
-        self._lock.release()
+        try:
+            if not self._journal.closed:
+                self.flush()
+                self._journal.close()
+                self._sink.close()
+        finally:
+            self._lock.release()
 
     def finish(self, keys: Sequence[str]) -> None:
         """Give the store its name.
@@ -293,17 +323,24 @@ class StoreWriter:
             records = [self.records[key][0] for key in sorted(keys, key=by_number)]
             write_atomic(self.folder / 'meta_info_clips.txt', ''.join(_clip_lines(records)).encode())
             write_atomic(self.folder / 'meta_info.txt', ''.join(f'{record}\n' for record in records).encode())
+        if self.warnings:
+            content = {**self.description, _WARNINGS: list(self.warnings.values())}
+            write_atomic(self.folder / _DESCRIPTION, json.dumps(content, indent=2).encode())
         self._journal.close()
         self._sink.close()
         old = self.target.with_name(f'.{self.target.stem}.old{self.target.suffix}')
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
         if self.target.exists():
             self.target.rename(old)
         self.folder.rename(self.target)
-        self._lock.release()
-        for name in (_JOURNAL, _LOCK):
-            (self.target / name).unlink(missing_ok=True)
+        (self.target / _JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def read_warnings(root: Path) -> list[str]:
+    """Return what a store says is missing of what it was made of, in words; nothing of one that was made elsewhere."""
+    path = root / _DESCRIPTION
+    return list(read_json(path).get(_WARNINGS, ())) if path.is_file() else []
 
 
 def _clip_lines(records: Sequence[Record]) -> list[str]:

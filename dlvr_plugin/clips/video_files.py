@@ -1,14 +1,20 @@
 """Frames of video files, and the scenes that they fall into."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.regular_files import check_regular, open_regular
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.webm', '.m4v', '.mpg', '.mpeg', '.ts', '.wmv', '.flv', '.y4m')
+
+OnCut = Callable[[str], None]
+
+_MOST_FRAMES = 2**28  # half a year; a file that announces more holds a placeholder
+_ROUNDING_SECONDS = 0.2  # by which the duration of a container may exceed that of its frames, mostly by its sound
 
 _VIEW_SIZE = (160, 90)  # width, height at which scenes are compared
 _SUDDEN = 1.5  # a cut changes the picture by this factor more than the motion before it
@@ -22,18 +28,24 @@ def count_frames(path: Path) -> tuple[int, tuple[int, int]]:
     """
     video = _open(path)
     size = int(video.get(cv2.CAP_PROP_FRAME_HEIGHT)), int(video.get(cv2.CAP_PROP_FRAME_WIDTH))
-    return max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 0), size
+    return _announced_frames(video), size
 
 
-def count_decodable_frames(path: Path) -> int:
+def count_decodable_frames(path: Path, *, on_cut: OnCut | None = None) -> int:
     """Return the number of frames that a video file really holds, by decoding it.
 
+    Args:
+        path: The file.
+        on_cut: As for ``read_video``.
+
     Raises:
-        DataError: It cannot be opened.
+        DataError: It cannot be opened, or ends before its end.
     """
-    video, num_frames = _open(path), 0
+    video, num_frames, end = _open(path), 0, 0.0
     while video.grab():
         num_frames += 1
+        end = video.get(cv2.CAP_PROP_POS_MSEC)
+    _check_end(path, video, num_frames, end, on_cut)
     return num_frames
 
 
@@ -46,24 +58,70 @@ def read_frame_rate(path: Path) -> float:
     return float(_open(path).get(cv2.CAP_PROP_FPS))
 
 
-def read_video(path: Path) -> Iterator[np.ndarray]:
+def read_video(path: Path, *, on_cut: OnCut | None = None) -> Iterator[np.ndarray]:
     """Decode a video file.
+
+    Args:
+        path: The file.
+        on_cut: Takes in words what is missing, where the video ends before the frames that the file announces; None
+            makes that an error.
 
     Yields:
         Frames (h, w, 3), BGR, uint8.
 
     Raises:
-        DataError: It cannot be opened, or holds no frame that can be decoded.
+        DataError: It cannot be opened, holds no frame that can be decoded, or ends before its end.
     """
-    video, num_frames = _open(path), 0
+    video, num_frames, end = _open(path), 0, 0.0
     while True:
         is_frame, frame = video.read()
         if not is_frame:
             break
         num_frames += 1
+        end = video.get(cv2.CAP_PROP_POS_MSEC)
         yield frame
     if num_frames == 0:
         raise DataError(f'{path} holds no frame that can be decoded: it is cut off, damaged, or of an unknown codec.')
+    _check_end(path, video, num_frames, end, on_cut)
+
+
+def _announced_frames(video: cv2.VideoCapture) -> int:
+    """Return how many frames a file announces; 0 for none, as of a recording that nobody closed, and for nonsense."""
+    number = video.get(cv2.CAP_PROP_FRAME_COUNT)
+    return int(number) if 0 < number < _MOST_FRAMES else 0
+
+
+def _check_end(path: Path, video: cv2.VideoCapture, num_read: int, end: float, on_cut: OnCut | None) -> None:
+    """Demand that a video was read to the end that its file announces.
+
+    The announced number alone would refuse sound videos: most containers announce a duration, of which the number is
+    computed as if all frames lasted equally long, and as if no sound went on after the last one. So it counts as cut
+    only if it also ends too early by its clock.
+
+    Args:
+        path: The file, for errors.
+        video: It, after its last frame.
+        num_read: Frames that were read.
+        end: When the last one is shown, in milliseconds.
+        on_cut: As for ``read_video``.
+    """
+    announced, rate = _announced_frames(video), video.get(cv2.CAP_PROP_FPS)
+    if num_read >= announced:
+        return
+    if rate > 0:
+        with open_regular(path) as file:
+            start = file.read(12)
+        counts_frames = start[4:8] == b'ftyp' or (start[:4], start[8:]) == (b'RIFF', b'AVI ')
+        late = announced - (end / 1000 * rate + 1)  # frames that lack by the clock
+        if late < (0.5 if counts_frames else max(1.5, _ROUNDING_SECONDS * rate)):
+            return
+    problem = f'{path} is cut off or damaged: it announces {announced} frames, and {num_read} can be read'
+    if on_cut is None:
+        raise DataError(
+            f'{problem}. Get the whole file; to use what can be read of it, say --allow-cut-videos, in a test set '
+            'allow_cut_videos: true.'
+        )
+    on_cut(problem)
 
 
 def split_scenes(
@@ -111,6 +169,7 @@ def _small_view(frame: np.ndarray) -> np.ndarray:
 
 
 def _open(path: Path) -> cv2.VideoCapture:
+    check_regular(path)
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise DataError(f'{path} cannot be opened as a video: it is damaged, or of an unknown format.')

@@ -9,17 +9,20 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from basicsr.utils import get_root_logger
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from dlvr_plugin.core.checkpoint_archive import check_archive
 from dlvr_plugin.core.errors import CheckpointError
 from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.core.regular_files import check_regular, hash_open, open_regular
 from dlvr_plugin.core.version import __version__
 
 DESCRIPTION = 'description'
@@ -54,28 +57,62 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         Its content; that of a safetensors file is its weights below ``params``, and the description where it has one.
 
     Raises:
-        CheckpointError: It is missing, cut off, or holds other things than tensors and plain values.
+        CheckpointError: It is missing, no regular file, may not be read, is cut off, takes more room when it is
+            unpacked, or holds other things than tensors and plain values.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f'{path} is not a file.' if path.exists() else f'{path} does not exist.')
-    try:
-        if path.suffix == _SAFETENSORS:
+    if path.suffix == _SAFETENSORS:
+        check_regular(path, error=CheckpointError)  # the library opens it by its name
+        with _telling_damage(path):
             return _read_safetensors(path)
-        if zipfile.is_zipfile(path):  # torch does not look at the checksums
-            with zipfile.ZipFile(path) as archive:
-                if archive.testzip() is not None:
-                    raise zipfile.BadZipFile
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except PermissionError:
+    with open_regular(path, error=CheckpointError) as file:
+        return _read_open(file, path)
+
+
+def read_hashed_checkpoint(path: str | Path, *, expected: str | None = None) -> tuple[dict[str, Any], str]:
+    """Read a checkpoint (.pth) and its SHA-256, hexadecimal, of one and the same open file.
+
+    Args:
+        path: The file.
+        expected: What the SHA-256 must begin with, all 64 digits or fewer; nothing is read of another file.
+
+    Raises:
+        CheckpointError: As ``read_checkpoint``; or it is another file.
+    """
+    path = Path(path)
+    with open_regular(path, error=CheckpointError) as file:
+        digest = hash_open(file)
+        if expected is not None and not digest.startswith(expected):
+            raise CheckpointError(
+                f'{path} has the SHA-256 {digest}, expected {expected}{"..." * (len(expected) < 64)}.'
+            )
+        return _read_open(file, path), digest
+
+
+@contextmanager
+def _telling_damage(path: Path) -> Iterator[None]:
+    """Raise a CheckpointError for whatever the readers of checkpoints raise, which is of many kinds."""
+    try:
+        yield
+    except CheckpointError:
         raise
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
+    except OSError as error:
+        raise CheckpointError(f'{path} cannot be read: {error.strerror or error}.') from error
+    except Exception as error:
         raise CheckpointError(
             f'{path} cannot be read as a checkpoint ({type(error).__name__}). It is damaged or cut off, of '
             'another kind, or holds code, which is never run.'
         ) from error
+
+
+def _read_open(file: BinaryIO, path: Path) -> dict[str, Any]:
+    with _telling_damage(path):
+        if zipfile.is_zipfile(file):
+            check_archive(file, path)
+        file.seek(0)
+        content = torch.load(file, map_location='cpu', weights_only=True)
     if not isinstance(content, dict):
-        raise CheckpointError(f'{path} is no checkpoint: it holds a {type(content).__name__}.')
+        raise CheckpointError(f'{path} is no checkpoint: it holds {_name_kind(content)}.')
     return content
 
 
@@ -115,7 +152,7 @@ def weights_in(content: Mapping[str, Any], path: str | Path, param_key: str | No
         param_key: As for ``read_weights``.
 
     Raises:
-        CheckpointError: There is no such key, or it holds no weights.
+        CheckpointError: There is no such key, or it holds no weights: other things than plain tensors by name.
     """
     path, found = Path(path), content
     if path.suffix == _SAFETENSORS:
@@ -125,16 +162,51 @@ def weights_in(content: Mapping[str, Any], path: str | Path, param_key: str | No
             get_root_logger().info(f'Loading: {param_key} does not exist in {path}, use params.')
             param_key = 'params'
         if param_key not in content:
-            known = ', '.join(map(str, list(content)[:3]))
+            known = ', '.join(map(_shorten, list(content)[:3]))
             raise CheckpointError(
                 f'{path} has no key {param_key!r}, only {known}{", ..." if len(content) > 3 else ""}. Set param_key_* '
                 'to one of them, or to ~ where the file is the weights themselves.'
             )
         found = content[param_key]
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        where = f'{path}, key {param_key},' if param_key else str(path)
-        raise CheckpointError(f'{where} holds no tensors by name, and so no weights.')
-    return {str(name).removeprefix('module.'): value for name, value in found.items()}
+    where = str(path) if param_key is None or path.suffix == _SAFETENSORS else f'{path}, key {param_key},'
+    if not isinstance(found, Mapping):
+        raise CheckpointError(f'{where} holds no tensors by name, and so no weights: it is {_name_kind(found)}.')
+    for name, value in found.items():
+        if problem := _find_weight_problem(name, value):
+            raise CheckpointError(f'{where} holds no weights of a network: {problem}.')
+    return {name.removeprefix('module.'): value for name, value in found.items()}
+
+
+def _find_weight_problem(name: Any, value: Any) -> str | None:
+    """Return what keeps an entry from being a weight, None for nothing."""
+    if not isinstance(name, str):
+        return f'the name {_shorten(name)} is {_name_kind(name)}, not text'
+    if not isinstance(value, Tensor):
+        return f'{_shorten(name)} is {_name_kind(value)}, not a tensor'
+    for is_odd, what in (
+        (value.is_meta, 'a meta tensor, a shape without values'),
+        (value.is_nested, 'a nested tensor'),
+        (value.is_quantized, 'a quantized tensor'),
+        (value.layout != torch.strided, 'a sparse tensor'),
+        (value.is_complex(), 'a tensor of complex numbers'),
+    ):
+        if is_odd:
+            return f'{_shorten(name)} is {what}; expected a plain one'
+    return None
+
+
+def _name_kind(value: Any) -> str:
+    """Return what a value is, in words."""
+    if value is None:
+        return 'None'
+    name = type(value).__name__
+    return f'{"an" if name[0] in "aeiouAEIOU" else "a"} {name}'
+
+
+def _shorten(value: Any) -> str:
+    text = value if isinstance(value, str) else f'{value!r:.60}' if isinstance(value, (int, float)) else '(...)'
+    text = text.encode(errors='backslashreplace').decode()
+    return text if len(text) <= 60 else f'{text[:57]}...'
 
 
 def check_weights(
@@ -219,7 +291,12 @@ def description_in(content: Mapping[str, Any], path: str | Path) -> dict[str, An
         CheckpointError: It is of another form.
     """
     found = content.get(DESCRIPTION)
-    if found is not None and not (isinstance(found, dict) and isinstance(found.get('network'), dict)):
+    is_fit = found is None or (isinstance(found, dict) and isinstance(found.get('network'), dict))
+    try:
+        json.dumps(found)
+    except (TypeError, ValueError, RecursionError):  # tensors, for example: it goes into metadata as JSON
+        is_fit = False
+    if not is_fit:
         raise CheckpointError(f'{path} holds a description of another form. Name the network in an option file.')
     return found
 

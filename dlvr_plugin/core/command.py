@@ -64,4 +64,5 @@ def _report(error: Exception) -> None:
     message = str(error).rsplit(f'{name}: ', 1)[-1]
     if os.environ.get('DLVR_TRACEBACK') == '1':
         message = ''.join(traceback.format_exception(error))
+    message = message.encode(errors='backslashreplace').decode()  # names of files may be no text
     get_root_logger().error(f'{name}: {message.strip()}\n(DLVR_TRACEBACK=1 shows where this was raised.)')

@@ -102,6 +102,30 @@ class NoOption:
 
 
 @dataclass(frozen=True)
+class OnResume:
+    """Says what becomes of an option where a run is resumed with another value of it.
+
+    An option without this mark has the rule of the section around it. That of a whole file is to apply what differs.
+
+    Attributes:
+        rule: 'applied' from the next iteration on; 'refused', because the training state holds what came of the old
+            value; 'free', where the run is the same with any value, so that nothing is to be said of it.
+        note: What to say beside it, in the log or in the refusal, and in the documentation.
+
+    >>> @dataclass
+    ... class Options:
+    ...     width: Annotated[int, OnResume('refused', 'the weights have this width')] = 64
+    """
+
+    rule: Literal['applied', 'refused', 'free'] = 'applied'
+    note: str = ''
+
+
+FREE = OnResume('free')
+"""Of options that do not shape a run."""
+
+
+@dataclass(frozen=True)
 class FieldsOf:
     """Marks ``**keywords`` that are the fields of a dataclass: they are declared there alone.
 

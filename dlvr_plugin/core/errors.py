@@ -27,6 +27,10 @@ class CheckpointError(UserError, ValueError):
     """Weights or a training state that cannot be used: missing, damaged, or those of another network."""
 
 
+class InUseError(UserError, RuntimeError):
+    """A folder that another process is at work in; the message names the process."""
+
+
 class DivergenceError(UserError, ArithmeticError):
     """The numbers of a training step cannot be used; no step was taken with them."""
 

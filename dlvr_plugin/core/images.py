@@ -1,5 +1,6 @@
 """Images (h, w, 3), BGR, uint8: decoded with the name of what is damaged, written atomically, placed side by side."""
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,9 @@ from dlvr_plugin.core.files import write_atomic
 DecodeFlag = Literal['color', 'grayscale', 'unchanged']
 
 _FLAGS = {'color': cv2.IMREAD_COLOR, 'grayscale': cv2.IMREAD_GRAYSCALE, 'unchanged': cv2.IMREAD_UNCHANGED}
-_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+_JPEG_START, _JPEG_END, _PNG_START = b'\xff\xd8', b'\xff\xd9', b'\x89PNG\r\n\x1a\n'
+_EXIF_MARKS = (b'Exif', b'eXIf', b'EXIF')  # of JPEG, PNG and WebP; OpenCV turns 'unchanged' images by none of them
+_MOST_PIXELS = 2**28  # 16384x16384, eight times a frame of 8K
 _GAP, _PAPER = 6, 255
 
 
@@ -23,18 +26,56 @@ def decode_image(content: bytes | memoryview, source: str, *, flag: DecodeFlag =
     Args:
         content: PNG, JPEG or whatever else OpenCV reads.
         source: What an error calls it.
-        flag: 'color' gives (h, w, 3), BGR, uint8; 'grayscale' (h, w); 'unchanged' what the file holds.
+        flag: 'color' gives (h, w, 3), BGR, uint8; 'grayscale' (h, w); 'unchanged' the bits and channels of the file.
+
+    Returns:
+        The image, upright: turned as its EXIF orientation says. One with an alpha channel is not, if it is 'unchanged'.
 
     Raises:
-        DataError: It is cut off, or cannot be decoded.
+        DataError: It is cut off, cannot be decoded, or would take too much memory.
     """
     content = bytes(content)
     if content[:2] == _JPEG_START and content.rfind(_JPEG_END, -4096) < 0:
         raise DataError(f'{source} is cut off: a JPEG without its end ({len(content)} bytes).')
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), _FLAGS[flag])
+    image = _imdecode(content, source, _FLAGS[flag])
+    if flag == 'unchanged' and image is not None and not _has_alpha(image) and any(map(content.count, _EXIF_MARKS)):
+        image = _imdecode(content, source, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     if image is None:
         raise DataError(f'{source} cannot be decoded: it is cut off or damaged ({len(content)} bytes).')
     return image
+
+
+def _has_alpha(image: np.ndarray) -> bool:
+    return image.ndim == 3 and image.shape[2] in (2, 4)
+
+
+def _imdecode(content: bytes, source: str, flag: int) -> np.ndarray | None:
+    """Decode an image that does not take gigabytes: a PNG of some kilobytes can be made to."""
+    if content.startswith(_PNG_START) and len(content) >= 24:
+        width, height = struct.unpack('>II', content[16:24])
+        if width * height > _MOST_PIXELS:
+            raise DataError(
+                f'{source} says that it is {height}x{width} pixels (h x w), more than the {_MOST_PIXELS} that a frame '
+                'may have.'
+            )
+        if not _has_its_chunks(content):  # OpenCV makes room for what a chunk announces, up to 4 GB
+            return None
+    try:
+        decoded: np.ndarray | None = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+    except cv2.error as error:  # its own limits of size, and too little memory
+        raise DataError(f'{source} cannot be decoded: it is damaged, or too large ({error.err or error}).') from error
+    return decoded
+
+
+def _has_its_chunks(content: bytes) -> bool:
+    """Tell whether the chunks of a PNG, up to its end, are as long as they say."""
+    position = len(_PNG_START)
+    while position + 8 <= len(content):
+        length, kind = struct.unpack_from('>I4s', content, position)
+        position += 12 + length
+        if kind == b'IEND':
+            break
+    return position <= len(content)
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

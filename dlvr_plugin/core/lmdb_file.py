@@ -15,6 +15,7 @@ import lmdb
 import numpy as np
 
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.regular_files import check_regular, open_regular
 
 # The file format of LMDB 0.9 (mdb.c: MDB_page, MDB_meta, MDB_db, MDB_node), with 64-bit page numbers, little-endian.
 _PAGE_HEADER = struct.Struct('<QHHHH')  # number, padding, flags, end of the list of nodes, end of free space
@@ -33,11 +34,14 @@ def find_lmdb_problem(root: str | Path) -> str | None:
     A file that was cut off must not be read at all: touching a page after its end kills the process.
     """
     file = Path(root) / 'data.mdb'
-    if not file.is_file():
+    if not file.exists():
         return f'{file} is missing.'
     try:
+        check_regular(file)  # the library opens it by its name
         with lmdb.open(str(root), readonly=True, lock=False) as env:
             return find_cut(env, file)
+    except DataError as error:
+        return str(error)
     except lmdb.Error as error:
         if 'already open' in str(error):  # by a reader of this process, which was checked when it was opened
             return None
@@ -62,6 +66,7 @@ class LmdbFile:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        check_regular(root / 'data.mdb')
         try:
             self._env = lmdb.open(str(root), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
@@ -75,30 +80,39 @@ class LmdbFile:
         """Return a record, a large one where it lies in the map of the file.
 
         Raises:
-            DataError: There is no such record.
+            DataError: There is no such record, or the file is damaged.
         """
         found: memoryview | bytes | None = self._records.get(key.encode())
         if found is None:
-            with self._env.begin() as transaction:
-                found = transaction.get(key.encode())
+            try:
+                with self._env.begin() as transaction:
+                    found = transaction.get(key.encode())
+            except lmdb.Error as error:
+                raise DataError(f'key {key} of {self.root} cannot be read: {error}.') from error
         if found is None:
             raise DataError(f'key {key} of {self.root} is missing.')
         return found
 
 
-_open_files: WeakValueDictionary[str, LmdbFile] = WeakValueDictionary()
+_open_files: WeakValueDictionary[tuple[str, int, int], LmdbFile] = WeakValueDictionary()
 
 
 def open_lmdb(root: Path) -> LmdbFile:
     """Open an LMDB, or return the reader that somebody else has open: LMDB allows one a process.
 
+    One that was replaced since is another one: whoever has the old file open goes on with that.
+
     Raises:
         DataError: As for ``LmdbFile``.
     """
-    path = str(root.resolve())
-    opened = _open_files.get(path)
+    try:
+        state = (root / 'data.mdb').stat()
+    except OSError as error:
+        raise DataError(f'{root} cannot be opened as an LMDB: {error.strerror}.') from error
+    key = (str(root.resolve()), state.st_dev, state.st_ino)
+    opened = _open_files.get(key)
     if opened is None:
-        opened = _open_files[path] = LmdbFile(root)
+        opened = _open_files[key] = LmdbFile(root)
     return opened
 
 
@@ -110,7 +124,7 @@ class RecordMap:
     """
 
     def __init__(self, file: Path) -> None:
-        with file.open('rb') as opened:
+        with open_regular(file) as opened:
             self._map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
         if hasattr(mmap, 'MADV_RANDOM'):
             self._map.madvise(mmap.MADV_RANDOM)

@@ -1,6 +1,7 @@
 """Training states ``<iter>.state`` and the networks saved with them: which there are, and which to go on from."""
 
-import hashlib
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from basicsr.utils import check_resume
 
 from dlvr_plugin.core.checkpoints import read_checkpoint
 from dlvr_plugin.core.errors import CheckpointError
+from dlvr_plugin.core.regular_files import hash_open, open_regular
 
 
 def states_in(folder: Path) -> list[Path]:
@@ -17,10 +19,17 @@ def states_in(folder: Path) -> list[Path]:
 
 
 def remove_old_states(opt: dict[str, Any], keep_last: int) -> None:
-    """Remove all numbered checkpoints but the newest: first a state, then the networks that it names."""
-    for path in states_in(Path(opt['path']['training_states']))[keep_last:]:
+    """Remove all numbered checkpoints but the newest: first the states, then networks older than those that stay.
+
+    That takes the networks, too, of a run that was killed between them and their state.
+    """
+    states = states_in(Path(opt['path']['training_states']))
+    for path in states[keep_last:]:
         path.unlink()
-        for network in Path(opt['path']['models']).glob(f'net_*_{path.stem}.pth'):
+    oldest = min((int(path.stem) for path in states[:keep_last]), default=0)
+    for network in Path(opt['path']['models']).glob('net_*.pth'):
+        numbered = re.fullmatch(r'net_\w+_([0-9]+)', network.stem)
+        if numbered and int(numbered[1]) < oldest:
             network.unlink()
 
 
@@ -44,21 +53,27 @@ def read_complete_state(path: Path, models: Path) -> dict[str, Any]:
         network = models / name
         if not network.is_file():
             raise CheckpointError(f'{network}, saved with {path.name}, is missing.')
-        if hashlib.sha256(network.read_bytes()).hexdigest() != digest:
+        with open_regular(network, error=CheckpointError) as file:
+            found = hash_open(file)
+        if found != digest:
             raise CheckpointError(
                 f'{network} is not what was saved with {path.name}: it is damaged, or of another run.'
             )
     return state
 
 
-def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
+def load_resume_state(
+    opt: dict[str, Any], check: Callable[[dict[str, Any], Path], None] | None = None
+) -> dict[str, Any] | None:
     """Load the training state to resume from, and point the options at the networks saved with it.
 
-    With ``auto_resume`` it is the newest complete one of this experiment, else ``path.resume_state``. As in the host,
-    the paths of the networks in ``opt['path']`` are set to the ones of that state.
+    With ``auto_resume`` it is the newest complete one of this experiment. Without, or where there is none yet, it is
+    that of ``path.resume_state``, which may be of another experiment. As in the host, the paths of the networks in
+    ``opt['path']`` are set to the ones of that state.
 
     Args:
         opt: Parsed options.
+        check: Refuses a state and its file, by raising, before anything depends on it.
 
     Returns:
         The state on the CPU, or None where training starts anew. ``left_out`` in it says which newer states are not
@@ -67,16 +82,18 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
         CheckpointError: There are states, but none is complete; or the one that is named is not.
     """
-    models = Path(opt['path']['models'])
-    if opt['auto_resume']:
-        state = _newest_complete(opt, models)
-        if state is None:
-            return None
-    elif opt['path'].get('resume_state'):
-        state = read_complete_state(Path(opt['path']['resume_state']), models)
-    else:
+    state = _newest_complete(opt) if opt['auto_resume'] else None
+    if state is None and not opt['path'].get('resume_state'):
         return None
-    check_resume(opt, state['iter'])
+    file = Path(opt['path']['resume_state'])
+    models = _networks_of(file, opt)
+    if state is None:
+        state = read_complete_state(file, models)
+    if check is not None:
+        check(state, file)
+    paths = {**opt['path'], 'models': str(models)}
+    check_resume({**opt, 'path': paths}, state['iter'])
+    opt['path'].update({**paths, 'models': opt['path']['models']})
     for key, value in opt['path'].items():
         if key.startswith('pretrain_network_') and value and not Path(value).is_file():
             raise CheckpointError(
@@ -85,11 +102,18 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     return state
 
 
-def _newest_complete(opt: dict[str, Any], models: Path) -> dict[str, Any] | None:
+def _networks_of(file: Path, opt: dict[str, Any]) -> Path:
+    """Return the folder of the networks saved with a state: those of another experiment are beside its states."""
+    own, beside = Path(opt['path']['models']), file.resolve().parent.with_name('models')
+    is_of_another = file.parent != Path(opt['path']['training_states']) and any(beside.glob(f'net_*_{file.stem}.pth'))
+    return beside if is_of_another else own
+
+
+def _newest_complete(opt: dict[str, Any]) -> dict[str, Any] | None:
     paths, left_out = states_in(Path(opt['path']['training_states'])), []
     for path in paths:
         try:
-            state = read_complete_state(path, models)
+            state = read_complete_state(path, Path(opt['path']['models']))
         except CheckpointError as error:
             left_out.append(f'{path.name} is left out: {error}')
             continue

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 from basicsr.data.data_util import generate_frame_indices
+from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -41,6 +42,7 @@ class ClipTestOptions:
         num_frame: Frames of the window that the network takes, odd; 1 for a network of single frames; -1 gives whole
             clips, for recurrent networks.
         padding: What stands for frames beyond the ends of a clip, as in the framework's own test sets.
+        allow_cut_videos: Whether a video that ends before the frames that its file announces is taken as it is.
 
     Raises:
         InvalidValueError: A value out of range, or nothing to restore. InvalidTypeError: of the wrong type.
@@ -53,6 +55,7 @@ class ClipTestOptions:
     exclude_clips: Sequence[str | int] | None = None
     num_frame: Annotated[int, Range(minimum=WHOLE_CLIPS)] = WHOLE_CLIPS
     padding: Padding = 'replicate'
+    allow_cut_videos: bool = False
 
     @classmethod
     def from_options(cls, opt: Mapping[str, Any], where: str) -> 'ClipTestOptions':
@@ -115,12 +118,17 @@ class ClipTestDataset(Dataset):
         radius = self.degradation.radius if self.degradation else 0
         num_kept = 2 * max(self.num_frame, 1) + 2 * radius + 1
         self._gt, self._lq = (
-            RecentFrames(ClipReader(root), num_kept) if root is not None else None
+            None
+            if root is None
+            else RecentFrames(ClipReader(root, allow_cut_videos=options.allow_cut_videos), num_kept)
             for root in (options.dataroot_gt, options.dataroot_lq)
         )
         self._degraded: dict[tuple[str, int], np.ndarray] = {}
         self.folders = self._choose_clips()
         self._lengths = {clip: self._check_clip(clip) for clip in self.folders}
+        for frames in (self._gt, self._lq):
+            for problem in frames.reader.cut_videos.values() if frames is not None else ():
+                get_root_logger().warning(f'{self.name}: {problem}.')
         self.data_info = self._list_frames()
 
     @property

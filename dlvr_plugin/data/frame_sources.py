@@ -14,6 +14,7 @@ from dlvr_plugin.clips.store_writer import EncodedFrame, encode_frame
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_frames, read_video, split_scenes
 from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.regular_files import check_name, open_regular
 from dlvr_plugin.data.degradations import Degradation, degrade_images
 
 _SAMPLED_FRAMES = 5  # that tell how much PNG compresses
@@ -60,10 +61,12 @@ class SourceEnd:
     Attributes:
         stamp: Identifies the video in its present state.
         num_short: Frames of it that are left out, because their scenes are short.
+        warning: What is missing of it, in words; empty for nothing.
     """
 
     stamp: str
     num_short: int
+    warning: str = ''
 
 
 Item = EncodedFrame | SourceEnd
@@ -118,9 +121,9 @@ class ClipFrames(Dataset[list[Item]]):
             return clip.size
         path = self.store.root / clip.frames[0]
         try:
-            with Image.open(path) as image:  # reads the header alone
+            with open_regular(path) as file, Image.open(file) as image:  # reads the header alone
                 return image.height, image.width
-        except OSError as error:
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(f'{path} cannot be read as an image: {error}.') from error
 
     def _sample(self) -> Iterator[np.ndarray]:
@@ -177,6 +180,7 @@ class VideoFrames(IterableDataset[list[Item]]):
         processing: What happens to their frames.
         scene_threshold: See ``split_scenes``; 0 makes one clip of each file.
         min_frames: Shorter scenes are left out.
+        allow_cut: Take a video that ends before the frames that its file announces as it is.
 
     Attributes:
         num_frames: How many the files announce.
@@ -184,7 +188,8 @@ class VideoFrames(IterableDataset[list[Item]]):
         may_be_fewer: Whether these are upper bounds, because scenes were chosen.
 
     Raises:
-        DataError: A file that cannot be opened, two names that become one, or a chosen scene that there is not.
+        DataError: A file that cannot be opened or is cut, two names that become one, or a chosen scene that there is
+            not.
     """
 
     def __init__(
@@ -194,8 +199,10 @@ class VideoFrames(IterableDataset[list[Item]]):
         *,
         scene_threshold: float = 27.0,
         min_frames: int = 1,
+        allow_cut: bool = False,
     ) -> None:
         self.processing, self.scene_threshold, self.min_frames = processing, scene_threshold, min_frames
+        self.allow_cut = allow_cut
         names = _unique_names([video.stem for video in videos])
         self._videos = {f'{video.name} {_file_stamp(video)}': (video, names[video.stem]) for video in videos}
         self._choices = dict(videos)
@@ -231,10 +238,11 @@ class VideoFrames(IterableDataset[list[Item]]):
         video, name = self._videos[stamp]
         choice = self._choices[video]
         num_frames = num_split = num_scenes = 0
+        cuts: list[str] = []
 
         def counted() -> Iterator[np.ndarray]:
             nonlocal num_frames
-            for frame in read_video(video):
+            for frame in read_video(video, on_cut=cuts.append if self.allow_cut else None):
                 num_frames += 1
                 yield frame
 
@@ -248,7 +256,7 @@ class VideoFrames(IterableDataset[list[Item]]):
             raise DataError(
                 f'{video} has no scene {video.stem}_{missing[0]:03d}. {there}, of at least {self.min_frames} frames.'
             )
-        yield [SourceEnd(stamp, num_frames - num_split)]
+        yield [SourceEnd(stamp, num_frames - num_split, ' '.join(cuts))]
 
 
 def find_source(
@@ -260,6 +268,7 @@ def find_source(
     exclude_clips: Sequence[str] = (),
     scene_threshold: float = 27.0,
     min_frames: int = 1,
+    allow_cut_videos: bool = False,
 ) -> ClipFrames | VideoFrames:
     """Find out what a path holds: an LMDB, clip folders, video files or one of these.
 
@@ -271,16 +280,21 @@ def find_source(
         exclude_clips: Those to leave out.
         scene_threshold: For videos, see ``split_scenes``.
         min_frames: For videos, see ``split_scenes``.
+        allow_cut_videos: Take a video that ends before the frames that its file announces as it is.
 
     Raises:
         DataError: It holds none of these, or not what was chosen.
     """
-    videos = [root] if root.is_file() else []
+    videos = [root] if root.exists() and not root.is_dir() else []
     if root.is_dir():
-        videos = sorted(path for path in root.iterdir() if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES)
+        videos = sorted(path for path in root.iterdir() if not path.is_dir() and path.suffix.lower() in VIDEO_SUFFIXES)
+    for video in videos:
+        check_name(video)
     if videos:
         taken = _choose_scenes(videos, clips, exclude_clips, root, are_split=scene_threshold > 0)
-        return VideoFrames(taken, processing, scene_threshold=scene_threshold, min_frames=min_frames)
+        return VideoFrames(
+            taken, processing, scene_threshold=scene_threshold, min_frames=min_frames, allow_cut=allow_cut_videos
+        )
     store = ClipStore(root, subfolder=subfolder)
     return ClipFrames(store, _choose(list(store.clips), clips, exclude_clips, root), processing)
 

@@ -14,7 +14,7 @@ from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
 from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line
-from dlvr_plugin.clips.store_writer import StoreWriter
+from dlvr_plugin.clips.store_writer import StoreWriter, read_warnings
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import atomic_folder, write_atomic
 from dlvr_plugin.core.images import write_image
@@ -31,6 +31,7 @@ def prepare_store(
     processing: Processing | None = None,
     num_workers: int = 0,
     force: bool = False,
+    allow_cut_videos: bool = False,
     **selection: Any,
 ) -> None:
     """Make a store of clips or videos: an LMDB with its meta files, or a folder of PNG frames.
@@ -44,6 +45,8 @@ def prepare_store(
         processing: What happens to a frame; by default 'raw' for an LMDB, 'png' for a folder, and nothing else.
         num_workers: Worker processes; 0 works in this one.
         force: Replace a finished target, and begin anew what was begun with other arguments.
+        allow_cut_videos: Take a video that ends before the frames that its file announces as it is; the store keeps a
+            warning.
         **selection: What to take of the root, see ``find_source``.
 
     Raises:
@@ -53,10 +56,11 @@ def prepare_store(
     processing = processing or Processing(codec='raw' if target.suffix == '.lmdb' else 'png')
     if processing.codec == 'raw' and target.suffix != '.lmdb':
         raise InvalidValueError(f'{target}: raw records need an LMDB, a target named NAME.lmdb.')
-    source = find_source(root, processing, **selection)
+    source = find_source(root, processing, allow_cut_videos=allow_cut_videos, **selection)
     description = describe_store(root, target, processing, **selection)
     with closing(StoreWriter(target, description, force=force)) as writer:
         writer.keep(source.is_current)
+        writer.warnings.update({warning: warning for warning in read_warnings(root)})  # of a store that this is made of
         source.skip(set(writer.records), set(writer.ended))
         _check_space(target, source, len(writer.records))
         _fill(writer, source, num_workers)
@@ -68,6 +72,8 @@ def prepare_store(
     get_root_logger().info(f'{target} is complete: {len(writer.records)} frames.')
     if left_out:
         get_root_logger().warning(f'{target} is without some frames.{left_out}')
+    for warning in writer.warnings.values():
+        get_root_logger().warning(f'{warning}. {target} keeps this as a warning.')
 
 
 def _describe_left_out(writer: StoreWriter, min_frames: int) -> str:
@@ -123,7 +129,7 @@ def _fill(writer: StoreWriter, source: ClipFrames | VideoFrames, num_workers: in
             for items in loader:
                 for item in items:
                     if isinstance(item, SourceEnd):
-                        writer.end_source(item.stamp, item.num_short)
+                        writer.end_source(item.stamp, item.num_short, item.warning)
                     else:
                         writer.put(item)
                         progress.update()

@@ -16,7 +16,9 @@ from tqdm import tqdm
 
 from dlvr_plugin.clips.clip_store import Clip, ClipStore, check_pair, find_png_loss, missing_frames, read_records
 from dlvr_plugin.clips.raw_records import RawRecord
+from dlvr_plugin.clips.store_writer import read_warnings
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.regular_files import check_regular
 from dlvr_plugin.core.workers import load_items
 from dlvr_plugin.data.alignment import PatchAlignment, align_frames
 
@@ -80,6 +82,8 @@ def check_store(root: Path, *, num_workers: int = 0) -> StoreReport:
     except DataError as error:
         report.add('error', str(root), str(error))
         return report
+    for warning in read_warnings(root):
+        report.add('warning', str(root), f'was made with --allow-cut-videos: {warning}')
     _check_keys(report)
     _check_frames(report, num_workers)
     _check_repeated(report)
@@ -89,7 +93,10 @@ def check_store(root: Path, *, num_workers: int = 0) -> StoreReport:
 
 def _verify_lmdb(root: Path) -> list[str]:
     try:
+        check_regular(root / 'data.mdb')
         problems = verify(str(root))
+    except DataError as error:
+        return [str(error)]
     except (VerifyError, OSError) as error:
         return [f'cannot be read: {error}']
     return [f'is damaged: {problem}' for problem in problems[:3]]

@@ -1,6 +1,6 @@
 """Bootstrap intervals of means over frames and clips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ MIN_CLIPS = 3
 """Clips that an interval over clips takes: that of two would be their values."""
 
 _DRAWS, _SEED, _LEVEL = 2000, 0, 0.95
+_BLOCK = 2**17  # frames drawn at a time: all draws of a long clip would neither fit the cache nor, some day, the memory
 
 
 def mean_over_clips(values: Sequence[Sequence[float]], average: Average) -> float:
@@ -43,13 +44,21 @@ def bootstrap_intervals(values: Sequence[Sequence[float]], average: Average) -> 
     frames = clips_interval = None
     if any(len(clip) > 1 for clip in clips):
         # (clips, draws): the mean of each clip's drawn frames
-        means = np.stack([clip[rng.integers(0, len(clip), (_DRAWS, len(clip)))].mean(axis=1) for clip in clips])
+        means = np.stack([np.concatenate(list(_draw_means(clip, rng))) for clip in clips])
         frames = _interval(weights @ means / weights.sum())
     if len(clips) >= MIN_CLIPS:
         drawn = rng.integers(0, len(clips), (_DRAWS, len(clips)))
         clip_means = np.array([clip.mean() for clip in clips])
         clips_interval = _interval((clip_means * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1))
     return {'frames': frames, 'clips': clips_interval}
+
+
+def _draw_means(frames: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield the means of all draws in blocks; the generator gives the same numbers as for all of them at once."""
+    at_once = max(_BLOCK // len(frames), 1)
+    for start in range(0, _DRAWS, at_once):
+        num_draws = min(at_once, _DRAWS - start)
+        yield frames[rng.integers(0, len(frames), (num_draws, len(frames)))].mean(axis=1)
 
 
 def _interval(means: np.ndarray) -> list[float]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.regular_files import read_json
+from dlvr_plugin.evaluation.evaluation_check import find_evaluation_problem
 from dlvr_plugin.metrics.spec import Direction
 
 FILE_NAME = 'metrics.json'
@@ -105,17 +107,19 @@ def read_evaluation(folder: str | Path) -> Evaluation:
         folder: What ``dlvr evaluate --out`` wrote, or the file itself.
 
     Raises:
-        DataError: It is missing, damaged, or of another version.
+        DataError: It is missing, no regular file, damaged, edited so that it is none any more, or of another version.
     """
     path = Path(folder)
     if path.is_dir() or not path.exists():
         path /= FILE_NAME
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f'{path} is missing: {folder} is not the output of dlvr evaluate --out.')
     try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise DataError(f'{path} is damaged: {error}. Run dlvr evaluate again.') from error
+        content = read_json(path)
+    except DataError as error:
+        raise DataError(f'{error} Run dlvr evaluate again.') from error
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise DataError(f'{path} is no evaluation of format {FORMAT}. Run dlvr evaluate again.')
+    if problem := find_evaluation_problem(content):
+        raise DataError(f'{path} is damaged, or was edited: {problem}. Run dlvr evaluate again.')
     return cast(Evaluation, content)

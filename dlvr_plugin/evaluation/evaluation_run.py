@@ -24,6 +24,7 @@ from dlvr_plugin.metrics import METRICS
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance
 from dlvr_plugin.metrics.spec import check_metrics
 
+_READING = 2  # how frames become pixels; raised whenever that changes, as a metric's version is
 _PACKAGES = ('dlvr_plugin', 'basicsr', 'lpips', 'numpy', 'opencv-python', 'torch')
 
 Hashes = dict[str, dict[str, str]]  # of the files of each clip, by clip
@@ -80,6 +81,9 @@ class EvaluationRun:
         self.clips = match_clips(gt, results, clips, match=match)
         self.kept = {clip: self._kept_frames(clip) for clip in self.clips}
         self._sizes = {clip: self._check_sizes(clip) for clip in self.clips}
+        self._cut_videos = [problem for clips in (gt, *results.values()) for problem in clips.cut_videos.values()]
+        for problem in self._cut_videos:
+            get_root_logger().warning(f'{problem}. What can be read is compared.')
 
     def _kept_frames(self, clip: str) -> range:
         num_frames, skipped = self.gt.num_frames(clip), self.protocol.skip_frames
@@ -136,6 +140,7 @@ class EvaluationRun:
                 'settings': spec.effective(self.protocol.settings_of(spec)),
                 'nan': self.protocol.nan,
                 'versions': versions_of_metric(spec),
+                'reading': _READING,
                 'weights': self.lpips.origin if spec.needs_lpips and self.lpips else None,
             }
             for clip, method in product(self.clips, self.results):
@@ -150,7 +155,7 @@ class EvaluationRun:
         """Fill the journal."""
         todo: dict[tuple[str, range], dict[str, list[str]]] = {}
         for (method, metric, clip, frames), key in keys.items():
-            if self.journal.find(key) is None:
+            if len(self.journal.find(key) or ()) != len(frames):  # none, or of a journal that was edited
                 todo.setdefault((clip, frames), {}).setdefault(method, []).append(metric)
         parts = [
             Part(clip, frames.start, frames.stop, self.kept[clip].start, metrics)
@@ -239,6 +244,8 @@ class EvaluationRun:
             described['lpips_weights'] = self.lpips.origin
         if self.match != 'name':
             described['match'] = self.match
+        if self._cut_videos:
+            described['cut_videos'] = '; '.join(self._cut_videos)
         return described
 
     def _versions(self) -> dict[str, str]:

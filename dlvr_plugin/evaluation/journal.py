@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 
+from dlvr_plugin.core.regular_files import read_regular
 from dlvr_plugin.metrics import MetricSpec
 
 
@@ -23,9 +24,11 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._values: dict[str, list[float | None]] = {}
-        for line in path.read_text().splitlines() if path and path.is_file() else ():
-            with contextlib.suppress(ValueError):  # the last line of a run that was killed
-                self._values.update(json.loads(line))
+        for line in read_regular(path).splitlines() if path and path.exists() else ():
+            with contextlib.suppress(ValueError, RecursionError):  # the last line of a run that was killed
+                values = json.loads(line)
+                if isinstance(values, dict):
+                    self._values.update({key: found for key, found in values.items() if _are_values(found)})
 
     def find(self, key: str) -> list[float | None] | None:
         """Return the values of a key, None where there are none."""
@@ -45,6 +48,11 @@ class Journal:
                     file.write('\n' + json.dumps(dict(values)) + '\n')
             except OSError as error:
                 raise OSError(f'{self.path} cannot be written: {error.strerror}.') from error
+
+
+def _are_values(found: Any) -> bool:
+    """Tell whether this is what a journal holds; a line that was edited is as good as none."""
+    return isinstance(found, list) and all(value is None or type(value) in (int, float) for value in found)
 
 
 def value_key(method: str, metric: str, frames: range, *inputs: Any) -> str:

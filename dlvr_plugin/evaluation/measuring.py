@@ -197,8 +197,10 @@ def measure_methods(
             if index >= first + num_before:
                 named = partial(_name_value, method, clip, index)
                 values[method] = measure_frame(measurements[method], frame, truth_frame, nan=nan, named=named)
-            frame.previous, last[method] = None, frame  # a chain of frames would fill the memory
-        truth_frame.previous, last_truth = None, truth_frame
+            frame.forget_previous()
+            last[method] = frame
+        truth_frame.forget_previous()
+        last_truth = truth_frame
         if index >= first + num_before:
             yield index, values
 

@@ -190,7 +190,7 @@ class _Run:
             found.update(measure_frame(self._on_cpu, pair.restored, pair.truth, nan=nan, named=named))
             for each in (pair.restored, pair.truth):
                 if each is not None:
-                    each.previous = None  # a chain of frames would fill the memory
+                    each.forget_previous()
             return found
 
         return pool.submit(measure_rest)
@@ -229,7 +229,13 @@ def _gather(values: Values, pictures: ClipPictures) -> tuple[Values, ClipPicture
 
 
 def _picture_path(opt: dict[str, Any], set_name: str, frame: RestoredFrame, current_iter: int | str) -> Path:
-    """Return where the host saves a frame; while training, clips go into a folder of the iteration."""
+    """Return where the host saves a frame; while training, clips go into a folder of the iteration.
+
+    Raises:
+        DataError: A list of clips has a name that leads out of there.
+    """
+    if Path(frame.clip).is_absolute() or '..' in Path(frame.clip).parts:
+        raise DataError(f'{set_name}: clip {frame.clip} cannot be saved: its name leads out of the folder of pictures.')
     root, suffix = Path(opt['path']['visualization']), opt['val'].get('suffix') or opt['name']
     if opt['is_train']:
         if not frame.clip:

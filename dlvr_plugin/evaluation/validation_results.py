@@ -11,7 +11,9 @@ from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
 from torch import nn
 
+from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.core.regular_files import read_json
 from dlvr_plugin.evaluation.bootstrap import mean_over_clips
 from dlvr_plugin.evaluation.measuring import Measurement
 from dlvr_plugin.evaluation.validation_metrics import describe_protocol, direction_of
@@ -137,9 +139,11 @@ def _keep_best(model: SRModel, set_name: str, means: Mapping[str, float], wanted
     record = Path(model.opt['path']['models']) / f'net_g_{_BEST}.json'
     higher = direction_of(model.opt['val']['metrics'][name]) == 'higher'
     value = means[name]
-    if record.is_file():
-        best = json.loads(record.read_text())
-        if best['metric'] == wanted and (best['value'] >= value if higher else best['value'] <= value):
+    if record.exists():
+        best = read_json(record)
+        if not isinstance(best, dict) or not isinstance(best.get('value'), (int, float)):
+            raise DataError(f'{record} is damaged: expected the metric and its value. Remove it to begin anew.')
+        if best.get('metric') == wanted and (best['value'] >= value if higher else best['value'] <= value):
             return
     nets: list[nn.Module] = [model.net_g]
     keys = ['params']

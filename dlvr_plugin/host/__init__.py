@@ -17,9 +17,10 @@ def repairs() -> tuple[Repair, ...]:
     """Return all repairs, in the order in which they are made."""
     repair_imports()
     # These import basicsr.
-    from dlvr_plugin.host import data_errors, devices, numerics, resuming, saving
+    from dlvr_plugin.host import data_errors, devices, numerics, resuming, saving, weight_files
 
-    return (*data_errors.REPAIRS, *devices.REPAIRS, *numerics.REPAIRS, *saving.REPAIRS, *resuming.REPAIRS)
+    parts = (data_errors, devices, numerics, saving, resuming, weight_files)
+    return tuple(repair for part in parts for repair in part.REPAIRS)
 
 
 def apply() -> list[Repair]:

@@ -16,6 +16,7 @@ from basicsr.utils.file_client import LmdbBackend
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.images import decode_image
 from dlvr_plugin.core.lmdb_file import find_cut
+from dlvr_plugin.core.regular_files import check_regular
 from dlvr_plugin.core.replacing import replace_everywhere
 from dlvr_plugin.host.repair import Repair
 
@@ -32,10 +33,14 @@ def _name_source(host_get: Callable[..., Any]) -> Callable[..., Any]:
         if self.backend == 'lmdb':
             folder = dict(zip(self.client._client, self.client.db_paths, strict=True))[client_key]
             source = f'key {filepath} of {folder}'
+        elif self.backend == 'disk':
+            check_regular(source)  # the framework opens it by its name
         try:
             content = host_get(self, filepath, client_key)
         except OSError as error:
             raise DataError(f'{source} cannot be read: {error.strerror}.') from error
+        except lmdb.Error as error:
+            raise DataError(f'{source} cannot be read: {error}.') from error
         if not content:
             raise DataError(f'{source} is {"missing" if content is None else "empty"}.')
         if not isinstance(content, (bytes, memoryview)):  # it knows its source
@@ -49,6 +54,9 @@ def _name_source(host_get: Callable[..., Any]) -> Callable[..., Any]:
 
 def _refuse_cut_off(host_init: Callable[..., Any]) -> Callable[..., Any]:
     def init(self: LmdbBackend, *args: Any, **kwargs: Any) -> None:
+        paths = args[0] if args else kwargs['db_paths']
+        for root in paths if isinstance(paths, list) else [paths]:
+            check_regular(Path(root) / 'data.mdb')
         try:
             host_init(self, *args, **kwargs)
         except lmdb.Error as error:
@@ -70,10 +78,14 @@ def _name_undecodable(host_imfrombytes: Callable[..., Any]) -> Callable[..., Any
 
 def _name_odd_frame(host_read: Callable[..., Any]) -> Callable[..., Any]:
     def read_img_seq(path: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        paths = path if isinstance(path, list) else sorted(data_util.scandir(path, full_path=True))
+        for name in paths:
+            check_regular(name)  # OpenCV opens it by its name
         try:
             return host_read(path, *args, **kwargs)
+        except cv2.error as error:
+            raise DataError(f'A frame of {Path(paths[0]).parent} cannot be decoded: {error.err or error}.') from error
         except (AttributeError, RuntimeError) as error:
-            paths = path if isinstance(path, list) else sorted(data_util.scandir(path, full_path=True))
             sizes = {}
             for name in paths:
                 image = cv2.imread(name)

@@ -5,10 +5,16 @@ from typing import Any
 
 from basicsr import train
 from basicsr.models.edvr_model import EDVRModel
+from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 
 from dlvr_plugin.core.training_states import load_resume_state
 from dlvr_plugin.host.repair import Repair
+
+
+def _is_of_flow(name: str) -> bool:
+    """Tell what recurrent models freeze for their first iterations."""
+    return 'spynet' in name or 'edvr' in name
 
 
 def _keep_frozen(last_iter: str, is_frozen: Callable[[str], bool]) -> Callable[[Callable[..., Any]], Any]:
@@ -53,6 +59,13 @@ REPAIRS = (
         owner=VideoRecurrentModel,
         name='optimize_parameters',
         source='8a4f23e6f5540d5c',
-        build=_keep_frozen('fix_flow_iter', lambda name: 'spynet' in name or 'edvr' in name),
+        build=_keep_frozen('fix_flow_iter', _is_of_flow),
+    ),
+    Repair(
+        defect='recurrent models with a discriminator forget on resuming that their flow network is frozen',
+        owner=VideoRecurrentGANModel,
+        name='optimize_parameters',
+        source='e082e3d871d3822e',
+        build=_keep_frozen('fix_flow_iter', _is_of_flow),
     ),
 )

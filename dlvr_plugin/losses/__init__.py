@@ -3,13 +3,14 @@
 from dlvr_plugin.losses.discriminative_space_loss import DiscriminativeSpaceLoss
 from dlvr_plugin.losses.feature_matching import FeatureMatching, content_matching, relation_matching, total_loss
 from dlvr_plugin.losses.huber_loss import HuberLoss, huber, huber_loss
-from dlvr_plugin.losses.sequence_loss import SequenceLoss, sequence_loss
+from dlvr_plugin.losses.sequence_loss import SequenceLoss, add_up, sequence_loss
 
 __all__ = [
     'DiscriminativeSpaceLoss',
     'FeatureMatching',
     'HuberLoss',
     'SequenceLoss',
+    'add_up',
     'content_matching',
     'huber',
     'huber_loss',

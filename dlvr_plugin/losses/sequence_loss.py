@@ -1,5 +1,6 @@
 """The loss network's own loss: telling real from fake sequences."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,3 +49,9 @@ def sequence_loss(real_logits: Tensor, fake_logits: Tensor) -> SequenceLoss:
         acc_real=acc_real.to(real_logits.dtype).mean(),
         acc_fake=acc_fake.to(fake_logits.dtype).mean(),
     )
+
+
+def add_up(losses: Sequence[SequenceLoss]) -> SequenceLoss:
+    """Return the sum of losses, at least one, and the mean of their accuracies."""
+    real, fake, acc_real, acc_fake = (torch.stack(values) for values in zip(*losses, strict=True))
+    return SequenceLoss(real.sum(), fake.sum(), acc_real.mean(), acc_fake.mean())

@@ -28,15 +28,32 @@ class Frame:
     def __init__(self, image: np.ndarray, previous: 'Frame | None' = None) -> None:
         self.image, self.previous = image, previous
         self._results: dict[Hashable, Any] = {}
+        self._of_pair: set[Hashable] = set()
         # Taken from a frame to the one before it only, so that threads cannot wait for each other.
         self._lock = threading.RLock()
 
-    def once(self, key: Hashable, compute: Callable[[], _Result]) -> _Result:
-        """Return what a function computes of this frame; at the second time by this key, what it returned before."""
+    def once(self, key: Hashable, compute: Callable[[], _Result], *, of_pair: bool = False) -> _Result:
+        """Return what a function computes of this frame; at the second time by this key, what it returned before.
+
+        Args:
+            key: What it is.
+            compute: The function.
+            of_pair: Whether it depends on the frame before, and is of no use to the next one.
+        """
         with self._lock:
             if key not in self._results:
                 self._results[key] = compute()
+                if of_pair:
+                    self._of_pair.add(key)
             return self._results[key]
+
+    def forget_previous(self) -> None:
+        """Let the frame before go, and what was computed with it: they would fill the memory."""
+        with self._lock:
+            self.previous = None
+            for key in self._of_pair:
+                del self._results[key]
+            self._of_pair.clear()
 
 
 def check_images(img: np.ndarray, img2: np.ndarray) -> None:

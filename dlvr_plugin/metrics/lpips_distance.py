@@ -1,14 +1,12 @@
 """LPIPS with weights whose origin is known, and features that are computed once a frame."""
 
 import functools
-import hashlib
+import inspect
 import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast, get_args
-from urllib.error import URLError
-from urllib.parse import urlparse
+from typing import get_args
 
 import lpips
 import numpy as np
@@ -17,16 +15,24 @@ import torchvision
 from basicsr.utils import get_root_logger
 from torch import Tensor, nn
 
+from dlvr_plugin.core.checkpoints import read_hashed_checkpoint, weights_in
 from dlvr_plugin.core.choices import LpipsNet
-from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.errors import CheckpointError, InvalidValueError, UserError
+from dlvr_plugin.core.published_weights import cached_path, published_digest, read_published
 
 LPIPS_NETS: tuple[LpipsNet, ...] = get_args(LpipsNet)
 
-# torchvision's weights of the trunks; the file names end in the first digits of their SHA-256.
+# torchvision's weights of the trunks.
 _TRUNKS = {
     'alex': torchvision.models.AlexNet_Weights.IMAGENET1K_V1,
     'vgg': torchvision.models.VGG16_Weights.IMAGENET1K_V1,
     'squeeze': torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1,
+}
+# SHA-256 of the linear layers in the package lpips, version 0.1 of the metric.
+_LINEAR_DIGESTS = {
+    'alex': 'df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0',
+    'vgg': 'a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868',
+    'squeeze': '4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76',
 }
 Features = list[Tensor]
 
@@ -50,7 +56,8 @@ class LpipsDistance:
         is_random: Whether they are random.
 
     Raises:
-        DataError: The weights are missing, damaged, or cannot be downloaded.
+        DataError: The weights cannot be downloaded. CheckpointError: They are missing, damaged, or in the cache under
+            the name of the published ones without being these.
 
     Source: Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric; the package lpips.
     """
@@ -71,7 +78,8 @@ class LpipsDistance:
             torch.manual_seed(0)
             # The package builds its trunk by a parameter that torchvision has renamed.
             warnings.filterwarnings('ignore', category=UserWarning, module='torchvision')
-            self.model = lpips.LPIPS(net=net, version='0.1', pnet_rand=True, verbose=False)
+            self.model = lpips.LPIPS(net=net, version='0.1', pnet_rand=True, pretrained=False, verbose=False)
+        _load_linear_layers(self.model, net)
         self.is_random, self.is_published = random_weights, not random_weights
         self.origin = 'random, seed 0: not LPIPS'
         if not random_weights:
@@ -147,48 +155,40 @@ def check_lpips_weights(net: LpipsNet = 'alex', weights: str | None = None, rand
         What will have to be downloaded, None for nothing.
 
     Raises:
-        DataError: Weights that are here cannot be used. InvalidValueError: Arguments that contradict one another.
+        CheckpointError: Weights that are here cannot be used. InvalidValueError: Arguments that contradict one another.
     """
     if net in LPIPS_NETS and not weights and not random_weights:
-        url, cached = _TRUNKS[net].url, _cached_trunk(net)
-        if not cached.is_file():
+        url, cached = _TRUNKS[net].url, cached_path(_TRUNKS[net].url)
+        if not cached.exists():
             return f'LPIPS needs {url}, which is not in {cached.parent} yet; it is downloaded when it is first used.'
     load_lpips(net, weights, random_weights)
     return None
 
 
-def _cached_trunk(net: LpipsNet) -> Path:
-    """Return where torchvision keeps the weights of a trunk that it has downloaded."""
-    return Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(_TRUNKS[net].url).path).name
-
-
 def _read_trunk(net: LpipsNet, path: Path | None) -> tuple[Mapping[str, Tensor], str, bool]:
     """Return a trunk's weights, where they come from, and whether they are the published ones."""
-    published, cached = _TRUNKS[net], _cached_trunk(net)
-    file_name = cached.name
+    url = _TRUNKS[net].url
+    file_name = cached_path(url).name
     if path is None:
         try:
-            return published.get_state_dict(progress=True, check_hash=True), file_name, True
-        except (URLError, OSError, RuntimeError) as error:
-            raise DataError(
-                f'LPIPS needs the weights {file_name}, and they cannot be downloaded ({error}). Where there is a '
-                f'network, fetch {published.url}, then put the file into {cached.parent} or name it: '
-                '--lpips-weights FILE, in an option file weights: FILE.'
+            return read_published(url), file_name, True
+        except UserError as error:
+            raise type(error)(
+                f'LPIPS: {error} Or name a file of weights: --lpips-weights FILE, in an option file weights: FILE.'
             ) from error
-    if not path.is_file():
-        raise DataError(f'The weights of LPIPS, {path}, are not a file.')
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
-        raise DataError(f'{path} is no file of weights: {error}') from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    is_published = digest.startswith(Path(file_name).stem.rsplit('-', 1)[1])
+    content, digest = read_hashed_checkpoint(path)
+    is_published = digest.startswith(published_digest(url))
     origin = f'{path} (SHA-256 {digest[:8]})'
-    return (
-        cast(Mapping[str, Tensor], content),
-        origin if is_published else f'{origin}, not the published {file_name}',
-        is_published,
-    )
+    if not is_published:
+        origin += f', not the published {file_name}'
+    return weights_in(content, path, None), origin, is_published
+
+
+def _load_linear_layers(model: nn.Module, net: LpipsNet) -> None:
+    """Load what the package has learned on top of the trunk: version 0.1, which comes with it."""
+    path = Path(inspect.getfile(lpips)).parent / 'weights' / 'v0.1' / f'{net}.pth'
+    content, _ = read_hashed_checkpoint(path, expected=_LINEAR_DIGESTS[net])
+    model.load_state_dict(content, strict=False)
 
 
 def _load_trunk(trunk: nn.Module, content: Mapping[str, Tensor], origin: str) -> None:
@@ -196,7 +196,7 @@ def _load_trunk(trunk: nn.Module, content: Mapping[str, Tensor], origin: str) ->
     state = {}
     for name, value in trunk.state_dict().items():
         source = 'features.' + name.split('.', 1)[1]
-        if not isinstance(content, Mapping) or source not in content or content[source].shape != value.shape:
-            raise DataError(f'The weights of LPIPS, {origin}, lack {source} of shape {tuple(value.shape)}.')
+        if source not in content or content[source].shape != value.shape:
+            raise CheckpointError(f'The weights of LPIPS, {origin}, lack {source} of shape {tuple(value.shape)}.')
         state[name] = content[source]
     trunk.load_state_dict(state)

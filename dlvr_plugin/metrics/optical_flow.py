@@ -7,18 +7,31 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from dlvr_plugin.metrics.polynomial_expansion import (
+    POLY_N,
+    POLY_SIGMA,
+    Coefficients,
+    ComputedCoefficients,
+    HeldCoefficients,
+    LookUp,
+)
+
 # The parameters of tOF, in the names of cv2.calcOpticalFlowFarneback.
-_PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, _POLY_N, _POLY_SIGMA = 0.5, 3, 15, 3, 5, 1.2
+_PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS = 0.5, 3, 15, 3
 
 _MIN_SIDE = 32  # pixels of the smallest level of the pyramid
 _REGULARIZATION = np.float32(1e-3)  # keeps the determinant from zero
 # Of the terms of the equations, from the border inwards; OpenCV weighs the coefficients, whose products they are.
 _BORDER_WEIGHTS = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32) ** 2
-_STRIP_ROWS = 192  # worked on at a time, so that more of them stays in the cache
+_STRIP_ROWS = 192  # at most, worked on at a time, so that more of them stays in the cache
+_STRIP_PIXELS = 2**18
+# Of larger frames, coefficients are computed where they are needed, again and again, to save memory.
+_HELD_PIXELS = 4096 * 2304
 
-_WINDOW = (_WINSIZE, _WINSIZE)
+_WINDOW, _REACH = (_WINSIZE, _WINSIZE), _WINSIZE // 2
 
-Expansion = list[np.ndarray]
+
+Expansion = list[Coefficients]
 
 
 def expand_frame(grey: np.ndarray) -> Expansion:
@@ -28,18 +41,32 @@ def expand_frame(grey: np.ndarray) -> Expansion:
         grey: Image (h, w), uint8.
 
     Returns:
-        For each level of the pyramid, the finest first, the coefficients (5, h_level, w_level) of the quadratic
-        polynomial around every pixel: y, x, yy, xx by 1/2, xy by 1/4.
+        The coefficients of each level of the pyramid, the finest first.
     """
-    image, levels = grey.astype(np.float32), []
-    for scale, height, width in _pyramid(*grey.shape):
-        sigma = (1 / scale - 1) / 2
-        size = max(round(5 * sigma) | 1, 3)
-        level = cv2.GaussianBlur(image, (size, size), sigma, sigmaY=sigma)
+    image = grey.astype(np.float32)
+    return [HeldCoefficients(level) for level in _levels_of(image)]
+
+
+def _expand_large_frame(grey: np.ndarray) -> Expansion:
+    """Return what ``expand_frame`` does, in little memory."""
+    finest = ComputedCoefficients(grey, lambda rows: _smooth(rows.astype(np.float32), 1))
+    coarse = list(_levels_of(grey.astype(np.float32), first=1))
+    return [finest, *(ComputedCoefficients(level, lambda rows: rows) for level in coarse)]
+
+
+def _levels_of(image: np.ndarray, first: int = 0) -> Iterator[np.ndarray]:
+    """Yield the images of the pyramid of one (h, w), float32, the finest first."""
+    for scale, height, width in list(_pyramid(*image.shape))[first:]:
+        level = _smooth(image, scale)
         if scale != 1:
             level = cv2.resize(level, (width, height), interpolation=cv2.INTER_LINEAR)
-        levels.append(_expand_level(level))
-    return levels
+        yield level
+
+
+def _smooth(image: np.ndarray, scale: float) -> np.ndarray:
+    sigma = (1 / scale - 1) / 2
+    size = max(round(5 * sigma) | 1, 3)
+    return cv2.GaussianBlur(image, (size, size), sigma, sigmaY=sigma)
 
 
 class FlowSolver(threading.local):
@@ -50,6 +77,7 @@ class FlowSolver(threading.local):
 
     def __init__(self) -> None:
         self._levels: dict[tuple[int, int], _Level] = {}
+        self._size: tuple[int, int] | None = None
 
     def flow_between(self, previous: Expansion, current: Expansion) -> np.ndarray:
         """Compute the flow between two expanded frames.
@@ -57,26 +85,36 @@ class FlowSolver(threading.local):
         Returns:
             Flow (h, w, 2), x and y, in pixels, float32: where a pixel of the previous frame has gone.
         """
-        if previous[0].shape[1:] not in self._levels:
+        is_large = _is_large(previous[0].size)
+        if previous[0].size != self._size or is_large:
             self._levels.clear()  # clips of many sizes would fill the memory
-        flow: list[np.ndarray] | None = None
-        for first, second in reversed(list(zip(previous, current, strict=True))):
-            height, width = first.shape[1:]
-            if (height, width) not in self._levels:
-                self._levels[height, width] = _Level(height, width)
-            level = self._levels[height, width]
+            self._size = previous[0].size
+        flow: np.ndarray | None = None
+        pairs = list(zip(previous, current, strict=True))
+        del previous, current  # of a large frame, each level goes as soon as it is done
+        while pairs:
+            first, second = pairs.pop()
+            height, width = first.size
+            level = self._levels.get(first.size) or _Level(height, width)
+            if not is_large:
+                self._levels[first.size] = level
             if flow is None:
                 level.flow[:] = 0
             else:
                 for part, coarse in zip(level.flow, flow, strict=True):
                     cv2.resize(coarse, (width, height), dst=part, interpolation=cv2.INTER_LINEAR)
                     part /= _PYR_SCALE
-            cv2.merge(list(second[:4]), dst=level.by_pixel)
+                del flow, coarse
+            look_up = second.lookup(level.by_pixel)
             for _ in range(_ITERATIONS):
-                level.update_flow(first, second[4])
-            flow = list(level.flow)
+                level.update_flow(first, look_up)
+            flow = level.flow
         assert flow is not None
-        return cv2.merge(flow)
+        return np.moveaxis(flow, 0, -1) if is_large else cv2.merge(list(flow))
+
+
+def _is_large(size: tuple[int, ...]) -> bool:
+    return size[0] * size[1] > _HELD_PIXELS
 
 
 _solver = FlowSolver()
@@ -84,7 +122,7 @@ _solver = FlowSolver()
 
 def prepare_frame(grey: np.ndarray) -> Expansion | np.ndarray:
     """Return of a frame (h, w), grey, uint8, what ``flow_of_prepared`` takes: the work that its two flows share."""
-    return expand_frame(grey) if _remap_is_exact() else grey
+    return expand_frame(grey) if _remap_is_exact() and not _is_large(grey.shape) else grey
 
 
 def flow_of_prepared(previous: Expansion | np.ndarray, current: Expansion | np.ndarray) -> np.ndarray:
@@ -97,10 +135,12 @@ def flow_of_prepared(previous: Expansion | np.ndarray, current: Expansion | np.n
         return _solver.flow_between(previous, current)
     assert isinstance(previous, np.ndarray)
     assert isinstance(current, np.ndarray)
+    if _remap_is_exact():
+        return _solver.flow_between(_expand_large_frame(previous), _expand_large_frame(current))
     flow = np.empty((*current.shape, 2), np.float32)
     return np.asarray(
         cv2.calcOpticalFlowFarneback(
-            previous, current, flow, _PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, _POLY_N, _POLY_SIGMA, 0
+            previous, current, flow, _PYR_SCALE, _LEVELS, _WINSIZE, _ITERATIONS, POLY_N, POLY_SIGMA, 0
         )
     )
 
@@ -143,142 +183,131 @@ def _pyramid(height: int, width: int) -> Iterator[tuple[float, int, int]]:
         yield scale, round(height * scale), round(width * scale)
 
 
-@functools.cache
-def _polynomial_basis() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float, float, float]]:
-    """Return the weights g, x g and x^2 g over the neighbourhood, and factors from the inverse Gram matrix."""
-    x = np.arange(-_POLY_N, _POLY_N + 1, dtype=np.float64)
-    g = np.exp(-(x**2) / (2 * _POLY_SIGMA**2))
-    g /= g.sum()
-    # The Gram matrix of 1, y, x, yy, xx, xy under the weights: its entries are moments of g.
-    m2, m4 = float((g * x**2).sum()), float((g * x**4).sum())
-    gram = np.diag([1, m2, m2, m4, m4, m2 * m2])
-    gram[0, 3:5] = gram[3:5, 0] = m2
-    gram[3, 4] = gram[4, 3] = m2 * m2
-    inverse = np.linalg.inv(gram)
-    # With these factors the mean of two frames' second-order terms, and half the difference of their linear ones, are
-    # a plain sum and a plain difference; the mixed term occurs twice in the form's matrix.
-    entries = (inverse[1, 1] / 2, inverse[0, 3] / 2, inverse[3, 3] / 2, inverse[5, 5] / 4)
-    return g.astype(np.float32), (x * g).astype(np.float32), (x**2 * g).astype(np.float32), entries
-
-
-def _expand_level(image: np.ndarray) -> np.ndarray:
-    """Return the coefficients (5, h, w) of an image (h, w), float32."""
-    g, xg, xxg, (linear, mixed, square, product) = _polynomial_basis()
-
-    coefficients = np.empty((5, *image.shape), np.float32)
-
-    def correlate(along_x: np.ndarray, along_y: np.ndarray, factor: float, out: np.ndarray) -> np.ndarray:
-        scaled = along_x * np.float32(factor)
-        return cv2.sepFilter2D(image, cv2.CV_32F, scaled, along_y, dst=out, borderType=cv2.BORDER_REPLICATE)
-
-    y, x, yy, xx, xy = coefficients
-    correlate(g, xg, linear, y)
-    correlate(xg, g, linear, x)
-    mean = correlate(g, g, mixed, xy)
-    np.add(correlate(g, xxg, square, yy), mean, out=yy)
-    np.add(correlate(xxg, g, square, xx), mean, out=xx)
-    correlate(xg, xg, product, xy)
-    return coefficients
-
-
 class _Level:
     """The flow at one level of the pyramid, and memory to compute it in.
 
     Attributes:
         flow: x and y, (2, h, w).
-        by_pixel: Coefficients y, x, yy, xx of the second frame, (h, w, 4): one look-up warps four.
     """
 
     def __init__(self, height: int, width: int) -> None:
         self.flow = np.zeros((2, height, width), np.float32)
-        self.by_pixel = np.zeros((height, width, 4), np.float32)
-        self._terms = np.zeros((5, height, width), np.float32)
-        self._means = np.zeros((5, height, width), np.float32)
-        self._four = np.zeros((height, width, 4), np.float32)
-        rows = min(_STRIP_ROWS, height)
-        self._warped_by_pixel = np.zeros((rows, width, 4), np.float32)
+        self._num_rows = min(_STRIP_ROWS, max(_STRIP_PIXELS // width, 4 * _REACH), height)
+        rows = self._num_rows + 2 * _REACH  # the mean over a window of a strip takes rows of its neighbours
+        self._terms = np.zeros((5, rows, width), np.float32)
+        self._means = np.zeros((5, rows, width), np.float32)
+        self._four = np.zeros((2, rows, width, 4), np.float32)
         self._strip = np.zeros((9, rows, width), np.float32)
         self._columns = np.arange(width, dtype=np.float32)
         self._rows = np.arange(height, dtype=np.float32)[:, None]
+        self._by_pixel: np.ndarray | None = None
 
-    def update_flow(self, first: np.ndarray, second_xy: np.ndarray) -> None:
+    def by_pixel(self) -> np.ndarray:
+        """Return memory (h, w, 4)."""
+        if self._by_pixel is None:
+            self._by_pixel = np.empty((len(self._rows), len(self._columns), 4), np.float32)
+        return self._by_pixel
+
+    def update_flow(self, first: Coefficients, second: LookUp) -> None:
         """Improve the flow: solve for it in the mean over a window.
 
-        Args:
-            first: Coefficients of the first frame, (5, h, w).
-            second_xy: The coefficient of the second frame that is not in ``by_pixel``, (h, w).
-        """
-        height = len(second_xy)
-        strips = [slice(start, min(start + _STRIP_ROWS, height)) for start in range(0, height, _STRIP_ROWS)]
-        for rows in strips:
-            self._form_equations(rows, first, second_xy)
-        for terms in self._terms:
-            _fade_at_border(terms)
-        # Four at once take half the time of four.
-        four = cv2.blur(cv2.merge(list(self._terms[:4]), dst=self._four), _WINDOW, borderType=cv2.BORDER_REPLICATE)
-        cv2.split(four, list(self._means[:4]))
-        cv2.blur(self._terms[4], _WINDOW, dst=self._means[4], borderType=cv2.BORDER_REPLICATE)
-        for rows in strips:
-            self._solve(rows)
+        Strip follows strip from top to bottom. The terms of a strip's equations and of as many rows below as its
+        windows reach are formed in front of its solution, and those of the last rows are kept for the next strip, so
+        that all terms are those of the flow as it was.
 
-    def _form_equations(self, rows: slice, first: np.ndarray, second_xy: np.ndarray) -> None:
-        """Compute the terms of the normal equations of the displacement."""
-        first, (dx, dy) = first[:, rows], self.flow[:, rows]
+        Args:
+            first: Coefficients of the first frame.
+            second: Looks those of the second one up.
+        """
+        height, top, formed = len(self._rows), 0, 0
+        for start in range(0, height, self._num_rows):
+            stop = min(start + self._num_rows, height)
+            last_top, top, bottom = top, max(start - _REACH, 0), min(stop + _REACH, height)
+            kept = formed - top
+            if top > last_top:
+                self._terms[:, :kept] = self._terms[:, top - last_top : formed - last_top].copy()
+            if bottom > formed:
+                self._form_equations(slice(formed, bottom), first, second, self._terms[:, kept : bottom - top])
+            formed = bottom
+            self._average(bottom - top)
+            self._solve(slice(start, stop), self._means[:, start - top : stop - top])
+
+    def _average(self, num_rows: int) -> None:
+        """Average the terms over a window, which is of no use at ends of a strip that are not those of the frame."""
+        terms, means = self._terms[:, :num_rows], self._means[:, :num_rows]
+        # Four at once take half the time of four.
+        four, mean_of_four = self._four[:, :num_rows]
+        cv2.blur(cv2.merge(list(terms[:4]), dst=four), _WINDOW, dst=mean_of_four, borderType=cv2.BORDER_REPLICATE)
+        cv2.split(mean_of_four, list(means[:4]))
+        cv2.blur(terms[4], _WINDOW, dst=means[4], borderType=cv2.BORDER_REPLICATE)
+
+    def _form_equations(self, rows: slice, first: Coefficients, second: LookUp, terms: np.ndarray) -> None:
+        """Compute the terms (5, n, w) of the normal equations of the displacement in some rows."""
+        of_first, (dx, dy) = first.rows(rows.start, rows.stop), self.flow[:, rows]
         strip = self._strip[:, : rows.stop - rows.start]
         warped, at = strip[:5], strip[5:7]
-        self._warp(rows, first, second_xy, warped, at)
+        self._warp(rows, of_first, second, warped, at)
         y, x, yy, xx, xy = warped
         # The mean of the two frames' second-order terms, half the difference of their linear ones.
-        for part, of_first in ((yy, first[2]), (xx, first[3]), (xy, first[4])):
-            part += of_first
-        for part, of_first, factors in ((y, first[0], ((yy, dy), (xy, dx))), (x, first[1], ((xy, dy), (xx, dx)))):
-            np.subtract(of_first, part, out=part)
+        for part, other in ((yy, of_first[2]), (xx, of_first[3]), (xy, of_first[4])):
+            part += other
+        for part, other, factors in ((y, of_first[0], ((yy, dy), (xy, dx))), (x, of_first[1], ((xy, dy), (xx, dx)))):
+            np.subtract(other, part, out=part)
             for factor, displacement in factors:
                 cv2.accumulateProduct(factor, displacement, part)
-        terms = (
+        products = (
             ((yy, yy), (xy, xy)),
             ((yy, xy), (xx, xy)),
             ((xx, xx), (xy, xy)),
             ((yy, y), (xy, x)),
             ((xy, y), (xx, x)),
         )
-        for out, (left, right) in zip(self._terms[:, rows], terms, strict=True):
+        for out, (left, right) in zip(terms, products, strict=True):
             np.multiply(*left, out=out)
             cv2.accumulateProduct(*right, out)
+            _fade_at_border(out, rows, len(self._rows))
 
-    def _warp(self, rows: slice, first: np.ndarray, second_xy: np.ndarray, warped: np.ndarray, at: np.ndarray) -> None:
+    def _warp(self, rows: slice, of_first: np.ndarray, second: LookUp, warped: np.ndarray, at: np.ndarray) -> None:
         """Look the second frame's coefficients up where the flow points to.
 
         Where it points out of the frame, they are such that the first frame's second-order terms count alone.
         """
-        height, width = second_xy.shape
+        height, width = len(self._rows), len(self._columns)
         x, y = at
         np.add(self.flow[0, rows], self._columns, out=x)
         np.add(self.flow[1, rows], self._rows[rows], out=y)
-        by_pixel = self._warped_by_pixel[: len(x)]
-        cv2.remap(self.by_pixel, x, y, cv2.INTER_LINEAR, dst=by_pixel)
-        cv2.split(by_pixel, list(warped[:4]))
-        cv2.remap(second_xy, x, y, cv2.INTER_LINEAR, dst=warped[4])
+        reach = self._reach_of(self.flow[1, rows])
+        start, by_pixel, fifth = second(max(rows.start - reach, 0), min(rows.stop + reach, height))
+        y_there = y - np.float32(start) if start else y  # exact, so that it is the same place
+        found = self._four[0, : len(x)]
+        cv2.remap(by_pixel, x, y_there, cv2.INTER_LINEAR, dst=found)
+        cv2.split(found, list(warped[:4]))
+        cv2.remap(fifth, x, y_there, cv2.INTER_LINEAR, dst=warped[4])
         for some_rows, some_columns in self._border_of(rows):
             some_x, some_y = x[some_rows, some_columns], y[some_rows, some_columns]
             inside = (some_x >= 0) & (some_y >= 0) & (some_x < width - 1) & (some_y < height - 1)
             outside = np.nonzero(~inside)
             for index, part in enumerate(warped):
                 some = part[some_rows, some_columns]
-                some[outside] = first[index][some_rows, some_columns][outside] if index >= 2 else 0
+                some[outside] = of_first[index][some_rows, some_columns][outside] if index >= 2 else 0
 
     def _border_of(self, rows: slice) -> list[tuple[slice, slice]]:
         """Return the parts of a strip, rows and columns of it, from where the flow can leave the frame."""
         height, width = len(self._rows), len(self._columns)
-        reach_x, reach_y = (int(cv2.norm(part, cv2.NORM_INF)) + 2 for part in self.flow[:, rows])
+        reach_x, reach_y = map(self._reach_of, self.flow[:, rows])
         whole = slice(None)
         if rows.start < reach_y or rows.stop > height - reach_y or 2 * reach_x >= width:
             return [(whole, whole)]
         return [(whole, slice(reach_x)), (whole, slice(-reach_x, None))]
 
-    def _solve(self, rows: slice) -> None:
-        """Solve the equations, averaged over the window, for the flow."""
-        a, b, c, p, q = self._means[:, rows]
+    @staticmethod
+    def _reach_of(displacement: np.ndarray) -> int:
+        """Return how many pixels away anything is looked up at most."""
+        return int(cv2.norm(displacement, cv2.NORM_INF)) + 2
+
+    def _solve(self, rows: slice, means: np.ndarray) -> None:
+        """Solve the equations, averaged over the window (5, n, w), for the flow."""
+        a, b, c, p, q = means
         determinant, other = self._strip[:2, : rows.stop - rows.start]
         np.multiply(a, c, out=determinant)
         determinant -= np.multiply(b, b, out=other)
@@ -289,10 +318,12 @@ class _Level:
             part /= determinant
 
 
-def _fade_at_border(part: np.ndarray) -> None:
-    """Weigh the outermost pixels (h, w) less, in place."""
+def _fade_at_border(part: np.ndarray, rows: slice, height: int) -> None:
+    """Weigh the outermost pixels of a frame less, in some rows (n, w) of it, in place."""
     count = len(_BORDER_WEIGHTS)
-    part[:count] *= _BORDER_WEIGHTS[:, None]
-    part[-count:] *= _BORDER_WEIGHTS[::-1, None]
+    for row in range(rows.start, min(rows.stop, count)):
+        part[row - rows.start] *= _BORDER_WEIGHTS[row]
+    for row in range(max(rows.start, height - count), rows.stop):
+        part[row - rows.start] *= _BORDER_WEIGHTS[height - 1 - row]
     part[:, :count] *= _BORDER_WEIGHTS
     part[:, -count:] *= _BORDER_WEIGHTS[::-1]

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import cv2
 import numpy as np
 from basicsr.utils.registry import METRIC_REGISTRY
 
@@ -11,6 +10,8 @@ from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Frame, check_images, crop_slices, to_grey
 from dlvr_plugin.metrics.optical_flow import Expansion, farneback_flow, flow_of_prepared, prepare_frame
 from dlvr_plugin.metrics.spec import How, MetricSpec, register
+
+_STRIP_ROWS = 64
 
 
 def tof(
@@ -66,10 +67,17 @@ def flow_distance(
         InvalidValueError: Nothing is left of the frame.
     """
     inside = crop_slices(flow.shape[:2], crop, crop_border)
-    difference = flow[inside] - flow2[inside]
-    if norm == 'absolute':
-        return float(np.abs(difference).sum(axis=2).mean(dtype=np.float64))
-    return float(cv2.magnitude(*cv2.split(difference)).mean(dtype=np.float64))
+    flow, flow2 = flow[inside], flow2[inside]
+    total, (height, width) = 0.0, flow.shape[:2]
+    for start in range(0, height, _STRIP_ROWS):
+        rows = slice(start, start + _STRIP_ROWS)
+        x, y = (flow[rows, :, axis] - flow2[rows, :, axis] for axis in (0, 1))
+        if norm == 'absolute':
+            distance = np.add(np.abs(x, out=x), np.abs(y, out=y), out=x)
+        else:  # OpenCV's magnitude rounds differently by where an array begins in memory
+            distance = np.sqrt(np.add(np.multiply(x, x, out=x), np.multiply(y, y, out=y), out=x), out=x)
+        total += float(distance.sum(dtype=np.float64))
+    return total / (height * width)
 
 
 @METRIC_REGISTRY.register()
@@ -106,7 +114,7 @@ def _flow_to(frame: Frame) -> np.ndarray:
     """Return the flow (h, w, 2) from the frame before."""
     previous = frame.previous
     assert previous is not None
-    return frame.once(_flow_to, lambda: flow_of_prepared(_prepare(previous), _prepare(frame)))
+    return frame.once(_flow_to, lambda: flow_of_prepared(_prepare(previous), _prepare(frame)), of_pair=True)
 
 
 def _prepare(frame: Frame) -> Expansion | np.ndarray:
@@ -124,6 +132,7 @@ register(
         aspect='motion',
         looks_at='previous',
         settings={'norm': 'tof_norm', 'crop': 'tof_crop', 'crop_border': 'crop_border'},
+        version=2,
         packages=('numpy', 'opencv-python'),
         measure=_measure,
         function=calculate_tof,

@@ -18,13 +18,17 @@ from torch.utils.data import DataLoader
 
 from dlvr_plugin.archs import JointPass
 from dlvr_plugin.core.checkpoints import load_weights
-from dlvr_plugin.losses import SequenceLoss, sequence_loss, total_loss
+from dlvr_plugin.core.errors import InvalidValueError, UserError
+from dlvr_plugin.losses import SequenceLoss, add_up, sequence_loss, total_loss
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
     check_norm,
     find_generator_type,
     find_host_model,
 )
+from dlvr_plugin.models.generator_output import describe, explain, find_frames
+from dlvr_plugin.models.ground_truth_changes import follow
+from dlvr_plugin.models.host_contract import PerceptualCalls, PicksOutput
 from dlvr_plugin.models.windows import Window, take_window
 
 if TYPE_CHECKING:
@@ -55,7 +59,8 @@ class DiscriminativeSpaceModel(HostModel):
     an instance of the composition. The host's step stays as it is. It finds in its slot for a perceptual loss a
     criterion that runs T once, on a detached copy of the output, and hands back the gradient of content and relation
     loss; T's own gradients come from the same graph. T's weights do not move in between, so the result is that of two
-    separate passes.
+    separate passes. T steps where the host has called that criterion, and only then; a criterion that is called
+    several times adds up, for T as for the host.
 
     The first ``init_t_iters`` iterations train T alone. What the options say about G (schedule, warm-up, frozen
     parts) counts from the iteration after them.
@@ -66,8 +71,11 @@ class DiscriminativeSpaceModel(HostModel):
     Source: Sections 3.1 and 3.2 of the paper; equations 1 to 6.
     """
 
-    window: Window  # of the last batch
-    sequence_loss: SequenceLoss  # T's, of the last iteration
+    sample_window: Window  # of the last batch, as the data set gave it
+    window: Window  # the same as the host's ground truth has it
+    num_frame: int  # of a sample of it
+    log_dict: dict[str, Any]  # of the last batch: tensors or numbers, by name
+    sequence_losses: list[SequenceLoss]  # T's, of the last batch, one for each call of the criterion
 
     def __new__(cls, opt: dict[str, Any]) -> 'DiscriminativeSpaceModel':
         """Compose this class with the host's class that ``host_model`` names."""
@@ -75,20 +83,28 @@ class DiscriminativeSpaceModel(HostModel):
         return super().__new__(type(f'{cls.__name__}Over{host_model.__name__}', (cls, host_model), {}))
 
     def __init__(self, opt: dict[str, Any]) -> None:
-        self.generator_type = find_generator_type(opt, find_host_model(opt))
+        host_model = find_host_model(opt)
+        self.generator_type = find_generator_type(opt, host_model)
+        self.perceptual_calls = PerceptualCalls(host_model.__name__, self.generator_type)
         if opt['is_train']:
             self.options = DiscriminativeSpaceOptions.from_options(opt)
-            # The content of the host's slot for the pixel loss, where the options leave it empty.
-            opt = {**opt, 'train': {'pixel_opt': {'type': 'HuberLoss'}, **opt['train']}}
+            pixel_opt = opt['train'].get('pixel_opt', {'type': 'HuberLoss'})
+            self.has_pixel_loss = bool(pixel_opt)
+            # The host builds no model without any loss, and does not know of the one that it gets.
+            opt = {**opt, 'train': {**opt['train'], 'pixel_opt': pixel_opt or {'type': 'HuberLoss'}}}
         super().__init__(opt)
 
     def init_training_settings(self) -> None:
         """Build T, then let the host build the rest, then fill the slot for the perceptual loss."""
         self.said_no_window = False
+        self.has_fitted = False  # whether G has given what the host compares with the ground truth
         self.generator_losses: dict[str, Tensor] = {}
+        self.sequence_losses = []
         self._build_net_t()
         super().init_training_settings()
         self.cri_perceptual = self._match_in_discriminative_space
+        if not self.has_pixel_loss:
+            self.cri_pix = None
 
     def _build_net_t(self) -> None:
         net_t = build_network(self.opt['network_t'])
@@ -130,14 +146,16 @@ class DiscriminativeSpaceModel(HostModel):
 
     def update_learning_rate(self, current_iter: int, warmup_iter: int = -1) -> None:
         """Step the schedules: T's from the first iteration on, G's from the start of the alternation."""
-        *optimizers_g, optimizer_t = self.optimizers
-        *schedulers_g, scheduler_t = self.schedulers
-        with self._replaced(optimizers=[optimizer_t], schedulers=[scheduler_t]):
-            super().update_learning_rate(current_iter, warmup_iter)
+        counts = self.schedule_iters(current_iter)
+        for optimizer, schedule, count in zip(self.optimizers, self.schedulers, counts, strict=True):
+            if count > 0:
+                with self._replaced(optimizers=[optimizer], schedulers=[schedule]):
+                    super().update_learning_rate(count, warmup_iter)
+
+    def schedule_iters(self, current_iter: int) -> list[int]:
+        """Return which iteration each schedule counts: T's, the last one, all of them."""
         generator_iter = current_iter - self.options.init_t_iters
-        if generator_iter > 0:
-            with self._replaced(optimizers=optimizers_g, schedulers=schedulers_g):
-                super().update_learning_rate(generator_iter, warmup_iter)
+        return [generator_iter] * (len(self.schedulers) - 1) + [current_iter]
 
     def phase(self, current_iter: int) -> str:
         """Return what an iteration, counted from 1, trains."""
@@ -152,11 +170,17 @@ class DiscriminativeSpaceModel(HostModel):
             data: ``lq`` (B, C, h, w) or (B, T, C, h, w), and ``gt`` (B, C, H, W) or (B, T, C, H, W).
 
         Raises:
-            InvalidValueError: Fewer frames than a window needs.
+            InvalidValueError: One of these is missing, or fewer frames than a window needs.
         """
+        if missing := [name for name in ('lq', 'gt') if self.is_train and name not in data]:
+            raise InvalidValueError(
+                f'A sample of datasets.train has no {" and no ".join(missing)}, but {", ".join(data)}. '
+                f'DiscriminativeSpaceModel over {self.perceptual_calls.host} needs lq and gt: use a data set of pairs, '
+                'such as ClipDataset.'
+            )
         tensors = {name: value for name, value in data.items() if torch.is_tensor(value)}
         data = {**data, **{name: value.to(self.device, non_blocking=True) for name, value in tensors.items()}}
-        if self.is_train and 'gt' in data:
+        if self.is_train:
             self._keep_window(data)
         if self.generator_type == 'image' and data['lq'].dim() == 5:
             data['lq'] = data['lq'][:, data['lq'].shape[1] // 2]
@@ -165,7 +189,7 @@ class DiscriminativeSpaceModel(HostModel):
     def _keep_window(self, data: dict[str, Any]) -> None:
         """Keep the ground-truth frames that T looks at, and leave in ``data`` what the host's step takes."""
         matching = self.options.matching
-        self.window = take_window(
+        self.sample_window = self.window = take_window(
             data['lq'],
             data['gt'],
             generator_type=self.generator_type,
@@ -173,6 +197,7 @@ class DiscriminativeSpaceModel(HostModel):
             fake=self.options.fake,
         )
         data['lq'], data['gt'] = self.window.lq, self.window.gt
+        self.num_frame = data['lq'].shape[1] if data['lq'].dim() == 5 else 1
         self.matching = matching if self.window.has_neighbours else replace(matching, radius=0)
         if not self.window.has_neighbours:
             self._say_no_window(matching.radius)
@@ -187,45 +212,106 @@ class DiscriminativeSpaceModel(HostModel):
 
         Args:
             current_iter: Iteration, from 1.
+
+        Raises:
+            InvalidValueError: G gives something else than restored frames, or the host never calls its perceptual
+                loss, or it changes the ground truth in a way that T cannot follow.
         """
-        if current_iter <= self.options.init_t_iters:
-            self.output = self._restore_without_graph(self.lq)
-            self._look_at(self._restored(self.output), self.output)
-            self._backward_t()
-            self.log_dict = self.reduce_loss_dict(OrderedDict())
-        else:
-            super().optimize_parameters(current_iter - self.options.init_t_iters)
-        self.optimizer_t.step()
+        self.optimizer_t.zero_grad()
+        self.generator_losses, self.sequence_losses, self.log_dict = {}, [], {}
+        with self._failures_explained():
+            if current_iter <= self.options.init_t_iters:
+                self._look_without_graph()
+            else:
+                super().optimize_parameters(current_iter - self.options.init_t_iters)
+        if current_iter > self.options.init_t_iters:
+            self.perceptual_calls.check(self, current_iter - self.options.init_t_iters)
+        if self.sequence_losses:
+            self.optimizer_t.step()
+
+    @contextmanager
+    def _failures_explained(self) -> Iterator[None]:
+        """Say of a generator that does not go with its host model what is wrong; other failures are not touched."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            if not self.has_fitted and (problem := self._explain_generator()):
+                raise InvalidValueError(problem) from error
+            raise
+        self.has_fitted = True
+
+    def _explain_generator(self) -> str | None:
+        return explain(
+            self.get_bare_model(self.net_g),
+            lq=self.lq,
+            gt=self.gt,
+            num_frame=self.num_frame,
+            generator_type=self.generator_type,
+        )
+
+    def _look_without_graph(self) -> None:
+        """Train T on what G restores, and leave G alone."""
+        self._follow(self.gt)
+        self.output = self._restore_without_graph(self.lq)
+        frames = self._frames_of(self.output, self.window.restored.shape)
+        self._look_at(self._with_full_window(frames), frames)
+        self._backward_t()
+        self.log_dict = self.reduce_loss_dict(OrderedDict())
 
     def _match_in_discriminative_space(self, output: Tensor, gt: Tensor) -> tuple[Tensor, None]:
         """Stand in the host's slot for a perceptual loss: return content plus relation loss, and no style loss."""
-        restored = self._restored(output)
+        self.perceptual_calls.seen = True
+        self._follow(gt)
+        frames = self._frames_of(output, self.window.restored.shape)
+        restored = self._with_full_window(frames)
         leaf = restored.detach().requires_grad_()
-        joint = self._look_at(leaf, output)
+        joint = self._look_at(leaf, frames)
         content, relation = self.matching(joint.gen_features, joint.gt_features)
         loss = total_loss(content, relation)
         # Only the gradient of G's output is computed here; the graph stays alive for T's own loss.
         (gradient,) = torch.autograd.grad(loss, leaf, retain_graph=True)
         self._backward_t()
-        self.generator_losses = {'l_g_content': content.detach()}
-        if relation is not None:
-            self.generator_losses['l_g_relation'] = relation.detach()
+        for name, value in (('l_g_content', content), ('l_g_relation', relation)):
+            if value is not None:
+                before = self.generator_losses.get(name)
+                self.generator_losses[name] = value.detach() if before is None else before + value.detach()
         return _GradientOfLoss.apply(restored, loss.detach(), gradient), None
 
     def _backward_t(self) -> None:
-        """Compute T's gradients, which frees its graph before the backward pass of G needs memory."""
-        self.optimizer_t.zero_grad()
-        self.sequence_loss.total.backward(inputs=list(self.net_t.parameters()))
-        self.sequence_loss = SequenceLoss(*(value.detach() for value in self.sequence_loss))
+        """Add to T's gradients, which frees its graph before the backward pass of G needs memory."""
+        loss = self.sequence_losses[-1]
+        loss.total.backward(inputs=list(self.net_t.parameters()))
+        self.sequence_losses[-1] = SequenceLoss(*(value.detach() for value in loss))
 
-    def _look_at(self, restored: Tensor, output: Tensor) -> JointPass:
-        """Run T on the window and the restored frames (B, S, C, H, W), and keep its own loss."""
+    def _follow(self, gt: Tensor) -> None:
+        """Let the window be that of the ground truth that the host compares with."""
+        host, num_needed = self.perceptual_calls.host, 2 * self.matching.radius + 1
+        try:
+            self.window = follow(self.sample_window, gt, self.lq)
+        except InvalidValueError as error:
+            raise InvalidValueError(f'host_model: {host} {error}') from None
+        if self.window.gt_window.shape[1] < num_needed:
+            raise InvalidValueError(
+                f'host_model: {host} hands {self.window.gt_window.shape[1]} frames of a clip to its perceptual loss, '
+                f'but the window of T has {num_needed}. Lower train.discriminative_opt.radius.'
+            )
+
+    def _look_at(self, restored: Tensor, frames: Tensor) -> JointPass:
+        """Run T on the window and the restored frames (B, S, C, H, W), and keep its own loss.
+
+        Args:
+            restored: Frames with a full window.
+            frames: All that G restored.
+        """
         radius, generated = self.matching.radius, [restored]
         if self.options.fake == 'generated' and self.generator_type == 'recurrent':
-            clip = output.detach()
+            clip = frames.detach()
             generated = [clip[:, :radius], restored, clip[:, clip.shape[1] - radius :]]
         elif self.options.fake == 'generated':
-            neighbours = [self._restored(self._restore_without_graph(lq)) for lq in self.window.lq_neighbours]
+            outputs = [self._restore_without_graph(lq) for lq in self.window.lq_neighbours]
+            neighbours = [self._frames_of(output, frames.shape) for output in outputs]
             generated = [*neighbours[:radius], restored, *neighbours[radius:]]
         joint = self.net_t(
             self.window.gt_window,
@@ -233,17 +319,32 @@ class DiscriminativeSpaceModel(HostModel):
             radius=radius,
             bn_statistics=self.options.bn_statistics,
         )
-        self.sequence_loss = sequence_loss(joint.real_logits, joint.fake_logits)
+        self.sequence_losses.append(sequence_loss(joint.real_logits, joint.fake_logits))
         return joint
 
-    def _restored(self, output: Tensor) -> Tensor:
-        """Return the frames of G's output that have a full window, (B, S, C, H, W)."""
-        if self.generator_type != 'recurrent':  # (B, C, H, W) -> (B, 1, C, H, W)
-            return output.unsqueeze(1)
-        return output[:, self.matching.radius : output.shape[1] - self.matching.radius]
+    def _frames_of(self, output: Any, shape: torch.Size) -> Tensor:
+        """Return the restored frames in G's output, in the shape of the ground truth (B, S, C, H, W)."""
+        if not torch.is_tensor(output) and isinstance(self, PicksOutput):
+            output = self.pick_output(output)
+        frames = find_frames(output, shape)
+        if len(frames) == 1:
+            return frames[0]
+        raise InvalidValueError(
+            self._explain_generator()
+            or (
+                f'host_model: {self.perceptual_calls.host} hands {describe(output)} to its perceptual loss, with gt of '
+                f'{tuple(shape)}. It must hand the restored frames in the shape of their ground truth.'
+            )
+        )
+
+    def _with_full_window(self, frames: Tensor) -> Tensor:
+        """Return the frames that have N neighbours at each side, (B, S, C, H, W)."""
+        if self.generator_type != 'recurrent':
+            return frames
+        return frames[:, self.matching.radius : frames.shape[1] - self.matching.radius]
 
     @torch.no_grad()
-    def _restore_without_graph(self, lq: Tensor) -> Tensor:
+    def _restore_without_graph(self, lq: Tensor) -> Any:
         net_g = self.get_bare_model(self.net_g)
         net_g.eval()
         output = net_g(lq[:, 0] if self.generator_type == 'image' and lq.dim() == 5 else lq)
@@ -259,16 +360,19 @@ class DiscriminativeSpaceModel(HostModel):
 
     def current_losses(self) -> list[Tensor]:
         """Return the losses of this iteration that no criterion of the host computes."""
-        return [*self.generator_losses.values(), self.sequence_loss.total]
+        return [*self.generator_losses.values(), *(loss.total for loss in self.sequence_losses)]
 
     def reduce_loss_dict(self, loss_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         """Keep the losses for the log, under the plugin's keys."""
         losses = {'l_g_pix' if name == 'l_pix' else name: value for name, value in loss_dict.items()}
-        losses.pop('l_percep', None)  # the sum of the two that follow
+        for name in ('l_percep', 'l_g_percep'):  # the sum of the two that follow
+            losses.pop(name, None)
         losses.update(self.generator_losses)
         self.generator_losses = {}
-        losses['l_t_real'], losses['l_t_fake'] = self.sequence_loss.real, self.sequence_loss.fake
-        losses['t_acc_real'], losses['t_acc_fake'] = self.sequence_loss.acc_real, self.sequence_loss.acc_fake
+        if self.sequence_losses:
+            loss = add_up(self.sequence_losses)
+            losses['l_t_real'], losses['l_t_fake'] = loss.real, loss.fake
+            losses['t_acc_real'], losses['t_acc_fake'] = loss.acc_real, loss.acc_fake
         return super().reduce_loss_dict(losses)
 
     def save(self, epoch: int, current_iter: int) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from basicsr.models.hifacegan_model import HiFaceGANModel
+from basicsr.models.realesrgan_model import RealESRGANModel
 from basicsr.models.realesrnet_model import RealESRNetModel
 from basicsr.models.sr_model import SRModel
-from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
@@ -22,6 +22,12 @@ from dlvr_plugin.losses import FeatureMatching
 
 Fake = Literal['mixed', 'generated']
 GeneratorType = Literal['image', 'sliding_window', 'recurrent']
+PLAIN_HOSTS: dict[GeneratorType, str] = {
+    'image': 'SRModel',
+    'sliding_window': 'VideoBaseModel',
+    'recurrent': 'VideoRecurrentModel',
+}
+"""The simplest host model for each kind of generator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +91,8 @@ class DiscriminativeSpaceOptions:
 
 
 _NO_HOSTS: tuple[tuple[type[SRModel], str], ...] = (
-    (SRGANModel, 'trains a discriminator of its own'),
-    (VideoRecurrentGANModel, 'trains a discriminator of its own'),
-    (HiFaceGANModel, 'trains a discriminator of its own'),
+    (HiFaceGANModel, 'restores in training mode alone, in validation, too'),
+    (RealESRGANModel, 'makes its low-quality images itself, of single images'),
     (RealESRNetModel, 'makes its low-quality images itself, of single images'),
 )
 
@@ -96,7 +101,7 @@ def host_models() -> tuple[dict[str, type[SRModel]], dict[str, str]]:
     """Return which registered models may be the host model.
 
     Returns:
-        Those that train one generator with two losses, by name; and why others that train one cannot, by name.
+        Those that train one generator with a perceptual loss, by name; and why others of these cannot, by name.
     """
     hosts, refused = {}, {}
     for name, model in sorted(MODEL_REGISTRY):
@@ -114,7 +119,7 @@ def find_host_model(opt: Mapping[str, Any]) -> type[SRModel]:
     """Return the class of the host's model registry that ``host_model`` names.
 
     Raises:
-        InvalidValueError: No or an unknown name, or a class that does not train one generator with two losses.
+        InvalidValueError: No or an unknown name, or a class that does not train one generator with a perceptual loss.
     """
     name = opt.get('host_model')
     hosts, refused = host_models()
@@ -131,26 +136,33 @@ def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> Ge
     the host model.
 
     Raises:
-        InvalidValueError: Unknown ``generator_type``, or one that contradicts the spec.
+        InvalidValueError: Unknown ``generator_type``, or one that contradicts the spec or the host model.
     """
     given = opt.get('generator_type')
     if given is not None:
         check_value('generator_type', given, GeneratorType)
     spec = spec_of(opt.get('network_g'))
+    found: GeneratorType
     if spec is not None:
-        found: GeneratorType = 'image' if spec.takes == 'frame' else 'sliding_window'
+        found = 'image' if spec.takes == 'frame' else 'sliding_window'
         found = 'recurrent' if spec.gives == 'clip' else found
         if given not in (None, found):
             raise InvalidValueError(
                 f'generator_type must be {found}, because network_g ({spec.arch}) takes a {spec.takes} and gives a '
                 f'{spec.gives}; got {given}. Remove generator_type.'
             )
-        return found
-    if given is not None:
-        return given
-    if issubclass(host_model, VideoRecurrentModel):
-        return 'recurrent'
-    return 'sliding_window' if issubclass(host_model, VideoBaseModel) else 'image'
+    elif given is not None:
+        found = given
+    elif issubclass(host_model, VideoRecurrentModel):
+        found = 'recurrent'
+    else:
+        found = 'sliding_window' if issubclass(host_model, VideoBaseModel) else 'image'
+    if found != 'recurrent' and issubclass(host_model, VideoRecurrentGANModel):
+        raise InvalidValueError(
+            f'generator_type must be recurrent, because {host_model.__name__} takes clips apart for its discriminator; '
+            f'network_g is {found}. Use VideoGANModel or SRGANModel.'
+        )
+    return found
 
 
 def check_norm(norm: str, *, on_gpu: bool) -> None:

@@ -21,6 +21,7 @@ class Window(NamedTuple):
         gt: The ground truth of what G gives.
         lq_neighbours: Inputs to restore the other frames of the window from, where the fake needs them.
         has_neighbours: Whether there is more than the restored frame, and so a relation to match.
+        version: How often ``gt`` was written to in place when the sample was divided.
     """
 
     gt_window: Tensor
@@ -28,6 +29,17 @@ class Window(NamedTuple):
     gt: Tensor
     lq_neighbours: list[Tensor]
     has_neighbours: bool
+    version: int
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether G restores all frames of the window, as recurrent generators do."""
+        return self.gt.dim() == 5
+
+    @property
+    def restored(self) -> Tensor:
+        """Ground truth of what G restores, (B, S, C, H, W), S = T or 1."""
+        return self.gt if self.is_clip else self.gt.unsqueeze(1)
 
 
 def take_window(lq: Tensor, gt: Tensor, *, generator_type: GeneratorType, radius: int, fake: Fake) -> Window:
@@ -44,7 +56,7 @@ def take_window(lq: Tensor, gt: Tensor, *, generator_type: GeneratorType, radius
         InvalidValueError: Fewer frames than a window needs.
     """
     if gt.dim() == 4:  # (B, C, H, W) -> (B, 1, C, H, W)
-        return Window(gt.unsqueeze(1), lq, gt, [], has_neighbours=False)
+        return Window(gt.unsqueeze(1), lq, gt, [], has_neighbours=False, version=gt._version)
     num_frame = gt.shape[1]
     if num_frame < 2 * radius + 1:
         raise InvalidValueError(
@@ -52,13 +64,13 @@ def take_window(lq: Tensor, gt: Tensor, *, generator_type: GeneratorType, radius
             'datasets.train.num_frame or lower train.discriminative_opt.radius.'
         )
     if generator_type == 'recurrent':
-        return Window(gt, lq, gt, [], has_neighbours=True)
+        return Window(gt, lq, gt, [], has_neighbours=True, version=gt._version)
     middle = num_frame // 2
     gt_window = gt[:, middle - radius : middle + radius + 1]
     if fake == 'mixed':
-        return Window(gt_window, lq, gt[:, middle], [], has_neighbours=True)
+        return Window(gt_window, lq, gt[:, middle], [], has_neighbours=True, version=gt._version)
     # A sample has the frames that G takes, and N more at each end to restore the neighbours from.
     length = 1 if generator_type == 'image' else num_frame - 2 * radius
     start = middle - length // 2
     inputs = [lq[:, start + n : start + n + length] for n in range(-radius, radius + 1)]
-    return Window(gt_window, inputs.pop(radius), gt[:, middle], inputs, has_neighbours=True)
+    return Window(gt_window, inputs.pop(radius), gt[:, middle], inputs, has_neighbours=True, version=gt._version)

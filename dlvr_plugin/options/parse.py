@@ -15,6 +15,7 @@ from basicsr.utils import dist_util, set_random_seed
 from dlvr_plugin.options.arguments import DEBUG_FREQ, add_run_arguments
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import check_options
+from dlvr_plugin.options.given_options import GivenOptions
 from dlvr_plugin.options.output_paths import resolve_output_paths
 from dlvr_plugin.options.user_classes import load_classes_of
 from dlvr_plugin.options.yaml_reader import force, read_file
@@ -35,7 +36,8 @@ def parse_options(
 
     Returns:
         The options with what the host derives from them, and the arguments. Where paths were resolved, ``notes`` in
-        the options says which, for the log.
+        the options says which, for the log. ``given`` of the arguments are the options without what is derived, which
+        training states keep.
 
     Raises:
         OptionsError: Options that cannot be used; the message is a report of all that is wrong with them.
@@ -49,6 +51,7 @@ def parse_options(
     load_classes_of(document, args.imports)
     notes = resolve_output_paths(document.value, Path(root_path))
     opt = check_options(document, is_train=is_train, processes=_processes(args.launcher))
+    args.given = GivenOptions(document, opt)
     _start_processes(opt, args.launcher)
     _seed(opt)
     opt['auto_resume'], opt['is_train'] = args.auto_resume, is_train

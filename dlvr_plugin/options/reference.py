@@ -1,9 +1,10 @@
 """Tables of the plugin's own options in Markdown, from their declarations."""
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.core.declarations import FREE, OnResume
 from dlvr_plugin.data import ClipDataset, Degradation
 from dlvr_plugin.evaluation.validation_options import ValidationOptions
 from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
@@ -11,9 +12,9 @@ from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS, METRICS
 from dlvr_plugin.options.schema.datasets import datasets
 from dlvr_plugin.options.schema.run import run_options
 from dlvr_plugin.options.schema.training import discriminative_space, loop
-from dlvr_plugin.options.sections import NOT_DECLARED, Option, Section, Variants
+from dlvr_plugin.options.sections import NOT_DECLARED, Option, Section, Variants, section_in
 from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import ListOf, Null, OneOf, ValueType
+from dlvr_plugin.options.value_types import ListOf, Null, OneOf, ValueType, as_yaml
 from dlvr_plugin.training.divergence import DivergenceOptions
 
 _INTRODUCTION = """# Options
@@ -31,19 +32,53 @@ def format_reference() -> str:
     return _INTRODUCTION + ''.join(tables)
 
 
+def format_resume_table() -> str:
+    """Return the table of what becomes of options that differ where a run is resumed."""
+    groups: dict[OnResume, dict[str, None]] = {}
+    for key, on_resume in _rules(run_options(True), ''):
+        groups.setdefault(on_resume, {})[f'`{key}`'] = None
+    rows = ['| option | another value when resuming |', '|---|---|']
+    for rule, words in (('refused', 'is refused'), ('applied', 'is applied'), ('free', 'changes nothing in the run')):
+        for on_resume, keys in groups.items():
+            if on_resume.rule == rule:
+                note = f': {on_resume.note}' if on_resume.note else ''
+                rows.append(f'| {", ".join(keys)} | {words}{note} |')
+    return '\n'.join([*rows, '| every other | is applied |', ''])
+
+
+def _rules(value_type: ValueType, prefix: str) -> Iterator[tuple[str, OnResume]]:
+    """Yield what options of a section say themselves, those of the networks and their optimizers together."""
+    section = section_in(value_type)
+    if isinstance(section, Variants):
+        yield from _rules_of({section.key: section.selector}, prefix)
+        for each in section.sections.values():
+            yield from _rules(each, prefix)
+    elif section is not None:
+        yield from _rules_of({**section.options, **section.patterns}, prefix)
+
+
+def _rules_of(options: Mapping[str, Option], prefix: str) -> Iterator[tuple[str, OnResume]]:
+    for name, option in options.items():
+        key = prefix + re.sub(r'^(network_|optim_|val_).*|.*(?=_path$)', r'\1*', name, count=1)
+        if option.on_resume is not None:
+            yield key, option.on_resume
+        if option.on_resume != FREE:  # and with it all that is in it
+            yield from _rules(option.type, f'{key}.')
+
+
 def _sections() -> Iterator[tuple[str, Mapping[str, Option]]]:
     over = run_options(True).sections['DiscriminativeSpaceModel']
     assert isinstance(over, Variants)
     a_run = {over.key: over.selector, **over.sections['EDVRModel'].options}
     space = dict(discriminative_space())
-    losses_of_g = _section_in(space.pop('discriminative_opt').type)
+    losses_of_g = _plain_section(space.pop('discriminative_opt').type)
     yield 'Top of the file', {name: a_run[name] for name in _OF_THE_TOP}
     yield '`network_t`, `type: LossNetT`', section_of(LossNetT).options
     yield '`train`, of every model', loop()
     yield '`train.divergence`', section_of(DivergenceOptions).options
     yield '`train`, of `DiscriminativeSpaceModel`', space
     yield '`train.discriminative_opt`', losses_of_g.options
-    yield '`logger`', {'keep_last': _section_in(a_run['logger'].type).options['keep_last']}
+    yield '`logger`', {'keep_last': _plain_section(a_run['logger'].type).options['keep_last']}
     yield '`val`', section_of(ValidationOptions).options
     yield from _of_metrics()
     yield '`datasets.*`, `type: ClipDataset`', _own(ClipDataset.__name__)
@@ -67,11 +102,10 @@ def _own(dataset: str) -> dict[str, Option]:
     return {name: each for name, each in of_all.items() if name in declared}
 
 
-def _section_in(value_type: ValueType) -> Section:
-    """Return the section that a value may be, among other things."""
-    types = value_type.types if isinstance(value_type, OneOf) else (value_type,)
-    (found,) = [each for each in types if isinstance(each, Section)]
-    return found
+def _plain_section(value_type: ValueType) -> Section:
+    section = section_in(value_type)
+    assert isinstance(section, Section)
+    return section
 
 
 def _table(options: Mapping[str, Option]) -> str:
@@ -90,17 +124,7 @@ def _meaning(option: Option) -> str:
 def _default(option: Option) -> str:
     if option.is_required:
         return 'required'
-    return '' if option.default is NOT_DECLARED else f'`{_as_yaml(option.default)}`'
-
-
-def _as_yaml(value: Any) -> str:
-    if value is None:
-        return '~'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return f'[{", ".join(map(_as_yaml, value))}]'
-    return str(value)
+    return '' if option.default is NOT_DECLARED else f'`{as_yaml(option.default)}`'
 
 
 def _expected(value_type: ValueType) -> str:

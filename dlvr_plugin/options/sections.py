@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.core.names import nearest
 from dlvr_plugin.options.problems import KeyPath, Problem
-from dlvr_plugin.options.value_types import Anything, Choice, Define, JsonSchema, ValueType, describe
+from dlvr_plugin.options.value_types import Anything, Choice, Define, JsonSchema, OneOf, ValueType, describe
 
 NOT_DECLARED: Any = inspect.Parameter.empty
 
@@ -23,12 +24,14 @@ class Option:
         doc: What it means, in one line.
         is_required: Whether it must be there.
         default: What counts where it is not there, as far as the code declares it; ``NOT_DECLARED`` else.
+        on_resume: What becomes of another value where a run is resumed; None for what the section around it says.
     """
 
     type: ValueType
     doc: str = ''
     is_required: bool = False
     default: Any = NOT_DECLARED
+    on_resume: OnResume | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Section(ValueType):
         if name in self.options:
             return self.options[name]
         return next((each for pattern, each in self.patterns.items() if re.fullmatch(pattern, str(name))), None)
+
+    def find_in(self, value: Mapping[Any, Any], name: Any) -> Option | None:
+        """Return the option of a key as ``find`` does; ``Variants`` choose by the value of the section."""
+        return self.find(name)
 
     def check(self, value: Any, key: KeyPath, problems: list[Problem]) -> Any:
         """Check every key, and whether those are there that must be."""
@@ -119,6 +126,7 @@ class Variants(ValueType):
         doc: What the selecting key means.
         key: The selecting key.
         refused: Why other values of the selecting key that somebody may give are refused.
+        on_resume: As for an ``Option``, of the selecting key.
     """
 
     name: str
@@ -126,13 +134,15 @@ class Variants(ValueType):
     doc: str
     key: str = 'type'
     refused: Mapping[str, str] = field(default_factory=dict)
+    on_resume: OnResume | None = None
 
     expected = 'a section'
 
     @property
     def selector(self) -> Option:
         """The selecting key."""
-        return Option(Choice(tuple(self.sections), self.refused), self.doc, is_required=True)
+        choice = Choice(tuple(self.sections), self.refused)
+        return Option(choice, self.doc, is_required=True, on_resume=self.on_resume)
 
     @property
     def options(self) -> dict[str, Option]:
@@ -148,6 +158,14 @@ class Variants(ValueType):
     def is_open(self) -> bool:
         """Whether one of the sections is open."""
         return any(section.is_open for section in self.sections.values())
+
+    def find_in(self, value: Mapping[Any, Any], name: Any) -> Option | None:
+        """Return the option of a key in the section that a value asks for, None where it is not known there."""
+        if name == self.key:
+            return self.selector
+        chosen = value.get(self.key)
+        section = self.sections.get(chosen) if isinstance(chosen, str) else None
+        return section.find_in(value, name) if section is not None else None
 
     def with_options(self, options: Mapping[str, Option], **changes: Any) -> 'Variants':
         """Return these sections with more keys, each."""
@@ -183,6 +201,12 @@ class Variants(ValueType):
             'required': [self.key],
             'allOf': conditions,
         }
+
+
+def section_in(value_type: ValueType) -> Section | Variants | None:
+    """Return the section that a value of a type may be, among other things; None where it is no section."""
+    types = value_type.types if isinstance(value_type, OneOf) else (value_type,)
+    return next((each for each in types if isinstance(each, (Section, Variants))), None)
 
 
 def _properties(options: Mapping[str, Option], define: Define) -> JsonSchema:

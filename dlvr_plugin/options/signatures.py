@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from dlvr_plugin.core.declarations import FieldsOf, Length, NoOption, Range, annotations_of, markers_of
+from dlvr_plugin.core.declarations import FieldsOf, Length, NoOption, OnResume, Range, annotations_of, markers_of
 from dlvr_plugin.options.sections import Option, Section
 from dlvr_plugin.options.value_types import (
     Anything,
@@ -72,7 +72,8 @@ def section_of(
             doc_type, doc = docs.get(name, ('', ''))
             value_type = (types_of or {}).get(name) or _type_of(annotation, doc_type, parameter.default)
             is_required = parameter.default is parameter.empty
-            options[name] = Option(value_type, doc, is_required, _default_of(function, name, parameter))
+            on_resume = next((marker for marker in markers if isinstance(marker, OnResume)), None)
+            options[name] = Option(value_type, doc, is_required, _default_of(function, name, parameter), on_resume)
     package = (inspect.getmodule(function) or inspect).__name__.partition('.')[0]
     return Section(options, is_open=takes_any and package not in _KNOWN_PACKAGES)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dlvr_plugin.core.declarations import Range, is_too_large, show_number
-from dlvr_plugin.core.names import nearest
+from dlvr_plugin.core.names import LONGEST_NAME, nearest, why_not_a_folder
 from dlvr_plugin.options.problems import KeyPath, Problem
 
 JsonSchema = dict[str, Any]
@@ -184,6 +184,26 @@ class Text(SimpleType):
 
 
 @dataclass(frozen=True)
+class FolderName(Text):
+    """Text that becomes the name of a folder, or a part of a file's name."""
+
+    expected = f'a plain name of at most {LONGEST_NAME} characters'
+
+    def accepts(self, value: Any) -> bool:
+        """Take what leads nowhere else and fits."""
+        return super().accepts(value) and not why_not_a_folder(value)
+
+    def hint(self, value: Any) -> str:
+        """Say what is wrong with it."""
+        return f' As a name, {why_not_a_folder(value)}.' if isinstance(value, str) else super().hint(value)
+
+    def json_schema(self, define: Define) -> JsonSchema:
+        """Describe it, as far as a pattern can."""
+        pattern = r'^[^\s./\\]([^/\\\x00-\x1f\x7f]*[^\s/\\])?$'
+        return {'type': 'string', 'minLength': 1, 'maxLength': LONGEST_NAME, 'pattern': pattern}
+
+
+@dataclass(frozen=True)
 class Null(SimpleType):
     """``~``, nothing."""
 
@@ -331,6 +351,23 @@ def describe(value: Any) -> str:
     if isinstance(value, datetime.date):
         return f'{value} (a date)'
     return f'{show_number(value)} (a number)' if isinstance(value, (int, float)) else f'{_shorten(str(value))}'
+
+
+def as_yaml(value: Any) -> str:
+    """Return a value as it is written on a line of an option file.
+
+    >>> as_yaml({'betas': [0.9, 0.99], 'fused': None, 'amsgrad': False})
+    '{betas: [0.9, 0.99], fused: ~, amsgrad: false}'
+    """
+    if value is None:
+        return '~'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(as_yaml, value))}]'
+    if isinstance(value, Mapping):
+        return '{' + ', '.join(f'{name}: {as_yaml(each)}' for name, each in value.items()) + '}'
+    return str(value)
 
 
 def number_hint(value: Any) -> str:

@@ -4,6 +4,7 @@ YAML can name Python objects to make; nothing here does so. A file must be plain
 sections; anchors (``&name``), aliases (``*name``) and merge keys (``<<``) are fine.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 
 import yaml
 
+from dlvr_plugin.core.regular_files import read_regular
 from dlvr_plugin.options.problems import KeyPath, OptionsError
 
-_MOST_BYTES = 2**20
+_MOST_BYTES = 2**18  # the longest of ours has 3,000
+_MOST_NODES = 5_000  # values and keys as they are written: reading them takes half a second
 _MOST_VALUES = 20_000  # aliases written out; a file that says more is made to exhaust the memory
 _DEEPEST = 50
+_MOST_DIGITS = 100  # of a number; no float holds one of 310
 _CORE = 'tag:yaml.org,2002:'
 _TAGS = {_CORE + name for name in ('null', 'bool', 'int', 'float', 'str', 'seq', 'map', 'merge', 'timestamp')}
 
@@ -45,19 +49,16 @@ def read_file(path: str | Path) -> Document:
     """Read an option file.
 
     Raises:
-        OptionsError: It does not exist, is no YAML of plain values, or no section; the message names the line. OSError:
-            it cannot be opened.
+        OptionsError: It does not exist, is no regular file, cannot be read, is no YAML of plain values, or no section;
+            the message names the line.
     """
     path = Path(path)
     if not path.exists():
         raise OptionsError(f'{path} does not exist. Relative paths count from the current folder, {Path.cwd()}.')
     if path.is_dir():
         raise OptionsError(f'{path} is a folder. Give an option file (.yml).')
-    size = path.stat().st_size
-    if size > _MOST_BYTES:
-        raise OptionsError(f'{path} is no option file: it has {size} bytes, more than {_MOST_BYTES}.')
     try:
-        text = path.read_bytes().decode('utf-8-sig')
+        text = read_regular(path, most_bytes=_MOST_BYTES, error=OptionsError).decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise OptionsError(f'{path} is no option file: byte {error.start} is not UTF-8 text.') from error
     document = read_text(text, str(path))
@@ -81,7 +82,7 @@ def read_text(text: str, name: str, *, with_lines: bool = True) -> Document:
     """
     reader = _Reader(name, with_lines)
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text, reader)
         node = loader.get_single_node()
         value = None if node is None else reader.build(loader, node, ())
     except yaml.MarkedYAMLError as error:
@@ -91,9 +92,26 @@ def read_text(text: str, name: str, *, with_lines: bool = True) -> Document:
         raise OptionsError(f'{reader.place(mark)}{column}: no YAML: {problem}.') from error
     except yaml.YAMLError as error:
         raise OptionsError(f'{name}: no YAML: {" ".join(str(error).split())}.') from error
-    except RecursionError as error:
-        raise OptionsError(f'{name}: sections and lists are nested too deeply.') from error
     return Document(name, value, reader.places)
+
+
+class _Loader(yaml.SafeLoader):
+    """Makes nodes of a text, and stops at once where it goes deep or on and on."""
+
+    def __init__(self, text: str, reader: '_Reader') -> None:
+        super().__init__(text)
+        self.reader, self.num_nodes, self.depth = reader, 0, 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.num_nodes, self.depth = self.num_nodes + 1, self.depth + 1
+        if self.num_nodes > _MOST_NODES or self.depth > _DEEPEST:
+            place = self.reader.place(self.peek_event().start_mark)
+            if self.depth > _DEEPEST:
+                raise OptionsError(f'{place}: sections and lists are nested more than {_DEEPEST} deep.')
+            raise OptionsError(f'{place}: no option file says so much: more than {_MOST_NODES} keys and values.')
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 class _Reader:
@@ -103,17 +121,18 @@ class _Reader:
         self.name, self.with_lines = name, with_lines
         self.places: dict[KeyPath, str] = {}
         self.num_values = 0
+        self.merging: list[yaml.Node] = []
 
     def place(self, mark: yaml.Mark | None) -> str:
         return f'{self.name}:{mark.line + 1}' if mark is not None and self.with_lines else self.name
 
     def build(self, loader: yaml.SafeLoader, node: yaml.Node, key: KeyPath) -> Any:
         """Return the value of a node."""
-        self.num_values += 1
-        if self.num_values > _MOST_VALUES or len(key) > _DEEPEST:
+        self._count_value(node)
+        if len(key) > _DEEPEST:
             raise OptionsError(
-                f'{self.place(node.start_mark)}: aliases make more of this text than {_MOST_VALUES} values, or '
-                f'sections nested more than {_DEEPEST} deep. Nothing was executed.'
+                f'{self.place(node.start_mark)}: aliases make sections of this text that are nested more than '
+                f'{_DEEPEST} deep. Nothing was executed.'
             )
         if node.tag not in _TAGS:
             tag = node.tag.replace(_CORE, '!!')
@@ -127,16 +146,34 @@ class _Reader:
             return [self._build_entry(loader, each, (*key, index), each) for index, each in enumerate(node.value)]
         return self._build_scalar(loader, node)
 
+    def _count_value(self, node: yaml.Node) -> None:
+        self.num_values += 1
+        if self.num_values > _MOST_VALUES:
+            raise OptionsError(
+                f'{self.place(node.start_mark)}: aliases make more of this text than {_MOST_VALUES} values. Nothing '
+                'was executed.'
+            )
+
     def _build_entry(self, loader: yaml.SafeLoader, node: yaml.Node, key: KeyPath, at: yaml.Node) -> Any:
         self.places[key] = self.place(at.start_mark)
         return self.build(loader, node, key)
 
     def _build_scalar(self, loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+        tag = node.tag.replace(_CORE, '!!')
+        if tag in ('!!int', '!!float') and len(node.value) > _MOST_DIGITS:
+            raise OptionsError(
+                f'{self.place(node.start_mark)}: {_shorten(node.value)} has {len(node.value)} characters, too many for '
+                f'a number; expected at most {_MOST_DIGITS}. Quote it where it is text.'
+            )
         try:
-            return loader.construct_object(node)
+            value = loader.construct_object(node)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, yaml.YAMLError) as error:
-            tag, text = node.tag.replace(_CORE, '!!'), _shorten(node.value)
-            raise OptionsError(f'{self.place(node.start_mark)}: {text} cannot be read as {tag}.') from error
+            raise OptionsError(
+                f'{self.place(node.start_mark)}: {_shorten(node.value)} cannot be read as {tag}.'
+            ) from error
+        if isinstance(value, float) and math.isinf(value) and 'inf' not in node.value.lower():
+            raise OptionsError(f'{self.place(node.start_mark)}: {_shorten(node.value)} is larger than any number here.')
+        return value
 
     def _build_section(self, loader: yaml.SafeLoader, node: yaml.MappingNode, key: KeyPath) -> dict[str | int, Any]:
         section: dict[str | int, Any] = {}
@@ -151,7 +188,11 @@ class _Reader:
         for name_node, value_node in node.value:
             if name_node.tag == _CORE + 'merge':
                 for each in self._merged_sections(value_node):
-                    merged = {**self._entries(loader, each), **merged}
+                    self.merging.append(each)
+                    for name, entry in self._entries(loader, each).items():
+                        self._count_value(value_node)
+                        merged.setdefault(name, entry)
+                    self.merging.pop()
                 continue
             name = self.build(loader, name_node, ())
             if isinstance(name, bool) or not isinstance(name, (str, int)):
@@ -169,10 +210,12 @@ class _Reader:
         return {**merged, **own}
 
     def _merged_sections(self, node: yaml.Node) -> Iterator[yaml.MappingNode]:
-        self.num_values += 1
         for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
-            if not isinstance(each, yaml.MappingNode) or self.num_values > _MOST_VALUES:
+            self._count_value(each)
+            if not isinstance(each, yaml.MappingNode):
                 raise OptionsError(f'{self.place(node.start_mark)}: << takes a section, or a list of sections.')
+            if each in self.merging:
+                raise OptionsError(f'{self.place(node.start_mark)}: << takes another section than its own.')
             yield each
 
 

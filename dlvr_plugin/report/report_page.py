@@ -1,9 +1,7 @@
 """A page to look at an evaluation in a browser: its table, its frames, its curves."""
 
 import base64
-import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +10,21 @@ from urllib.parse import quote
 
 import cv2
 import numpy as np
+from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.choices import ImageFormat
 from dlvr_plugin.core.errors import DataError, InvalidValueError
-from dlvr_plugin.core.files import partial_path, write_atomic
+from dlvr_plugin.core.files import make_partial_folder, naming, partial_path, remove, write_atomic
+from dlvr_plugin.core.folder_lock import FolderLock, lock_inside
 from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.page_template import MARK, build_page, collect_data, describe_frames
 
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 
 _PAGE, _FRAMES = 'index.html', 'frames'
+_LONGEST_SLUG = 100  # names of files have at most 255 bytes
 _QUALITY_FLAGS = {'jpg': cv2.IMWRITE_JPEG_QUALITY, 'webp': cv2.IMWRITE_WEBP_QUALITY}
 _MIME_TYPES = {'png': 'image/png', 'jpg': 'image/jpeg', 'webp': 'image/webp'}
 
@@ -98,17 +99,20 @@ def write_report(source: Path, out: Path, options: ReportOptions | None = None) 
 
     Raises:
         FileExistsError: The folder holds something else. DataError: The evaluation, or frames that it names, cannot be
-        used. InvalidValueError: A clip that the evaluation does not have. OSError: The report cannot be written.
+        used. InvalidValueError: A clip that the evaluation does not have. InUseError: Another process writes into the
+        folder. OSError: The report cannot be written.
     """
-    options = options or ReportOptions()
+    with FolderLock(lock_inside(out), out, 'Wait until it ends, or choose another folder with --out.'):
+        return _write(source, out, options or ReportOptions())
+
+
+def _write(source: Path, out: Path, options: ReportOptions) -> Report:
     evaluation = read_evaluation(source)
     clips = _choose_clips(evaluation, options.clips)
     methods = [_open_method(name, method['root']) for name, method in evaluation['methods'].items()]
     methods.append(_open_method(GROUND_TRUTH, evaluation['gt_root']))
-    _prepare_folder(out)
-    frames, partial = out / _FRAMES, partial_path(out / _FRAMES)
-    shutil.rmtree(partial, ignore_errors=True)
-
+    _check_folder(out)
+    frames, partial = out / _FRAMES, make_partial_folder(out / _FRAMES)
     urls: dict[str, list[list[str]]] = {clip: [[] for _ in methods] for clip in clips}
     num_frames = len(methods) * sum(len(evaluation['clips'][clip]['frames']) for clip in clips)
     num_bytes = 0
@@ -124,8 +128,10 @@ def write_report(source: Path, out: Path, options: ReportOptions | None = None) 
     data = collect_data(evaluation, [method.name for method in methods], urls, options.frame_rate)
     footer = describe_frames(num_frames, num_bytes, options.image_format, options.quality)
     page = build_page(title, evaluation, data, footer).encode()
-    shutil.rmtree(frames, ignore_errors=True)  # of an earlier report
-    if not options.embed:
+    remove(frames)  # of an earlier report
+    if options.embed:
+        remove(partial)
+    else:
         partial.rename(frames)
     write_atomic(out / _PAGE, page)
     return Report(out / _PAGE, num_frames, len(page) + (0 if options.embed else num_bytes))
@@ -142,7 +148,7 @@ def _choose_clips(evaluation: Evaluation, wanted: Sequence[str] | None) -> list[
 
 def _open_method(name: str, root: str) -> _Method:
     try:
-        return _Method(name, ClipReader(root))
+        return _Method(name, ClipReader(root, allow_cut_videos=True))  # what was evaluated, its hashes say
     except DataError as error:
         raise DataError(
             f'The frames of {name} cannot be read from {root} any more: {error} Move them back, or run dlvr evaluate '
@@ -150,18 +156,14 @@ def _open_method(name: str, root: str) -> _Method:
         ) from error
 
 
-def _prepare_folder(out: Path) -> None:
-    """Make the folder, unless it is there and holds nothing but a report, begun or finished."""
-    if out.exists():
-        names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
-        begun = names <= {partial_path(out / _FRAMES).name, partial_path(out / _PAGE).name}
-        if not begun and not _is_report(out / _PAGE):
-            raise FileExistsError(
-                f'{out} holds something else than a report, and is not replaced. Choose another folder with --out.'
-            )
-    out.mkdir(parents=True, exist_ok=True)
-    if not os.access(out, os.W_OK):
-        raise PermissionError(f'{out} cannot be written. Choose another folder with --out.')
+def _check_folder(out: Path) -> None:
+    """Demand that the folder holds nothing but a report, begun or finished."""
+    names = {path.name for path in out.iterdir()}
+    begun = {partial_path(out / _FRAMES).name, partial_path(out / _PAGE).name, lock_inside(out).name}
+    if not names <= begun and not _is_report(out / _PAGE):
+        raise FileExistsError(
+            f'{out} holds something else than a report, and is not replaced. Choose another folder with --out.'
+        )
 
 
 def _is_report(page: Path) -> bool:
@@ -179,6 +181,8 @@ def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequen
     """
     method_slugs, clip_slugs = _slug_all([method.name for method in methods]), _slug_all(clips)
     for index, (name, restored) in enumerate(methods):
+        entries = evaluation['methods'][name]['clips'] if index < len(methods) - 1 else evaluation['clips']
+        _warn_of_mere_list(name, restored, [entries[clip]['sha256'] for clip in clips])
         for clip, clip_slug in zip(clips, clip_slugs, strict=True):
             frames = evaluation['clips'][clip]['frames']
             num_found = restored.num_frames(clip) if clip in restored.names else 0
@@ -187,10 +191,19 @@ def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequen
                     f'{name}: clip {clip} in {restored.root} has {num_found} frames; expected {len(frames)}, as it had '
                     'when it was evaluated. Put back what is missing, or run dlvr evaluate again.'
                 )
-            result = evaluation['methods'][name]['clips'][clip] if index < len(methods) - 1 else None
-            _check_files(name, restored, clip, (result or evaluation['clips'][clip])['sha256'])
+            _check_files(name, restored, clip, entries[clip]['sha256'])
             for slug, image in zip(_slug_all(frames), restored.read_frames(clip), strict=True):
                 yield _Picture(index, clip, f'{method_slugs[index]}/{clip_slug}/{slug}', image)
+
+
+def _warn_of_mere_list(method: str, restored: ClipReader, recorded: Sequence[Mapping[str, str]]) -> None:
+    """Say where it cannot be told whether the frames of an LMDB are those that were evaluated."""
+    listed = restored.hash_list()
+    if listed and any(of_clip.keys() == listed.keys() for of_clip in recorded) and not restored.list_has_checksums():
+        get_root_logger().warning(
+            f'{method}: whether the frames of {restored.root} have changed since they were evaluated cannot be told, '
+            'because an older version kept no more than their list. Run dlvr evaluate again to be sure.'
+        )
 
 
 def _check_files(method: str, restored: ClipReader, clip: str, recorded: Mapping[str, str]) -> None:
@@ -210,7 +223,7 @@ def _slug_all(names: Sequence[str]) -> list[str]:
     slugs: list[str] = []
     taken: set[str] = set()
     for name in names:
-        plain = re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('.-') or 'unnamed'
+        plain = re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('.-')[:_LONGEST_SLUG] or 'unnamed'
         slug, number = plain, 2
         while slug.lower() in taken:
             slug, number = f'{plain}-{number}', number + 1
@@ -238,5 +251,6 @@ def _save(folder: Path, path: str, content: bytes) -> str:
     """Write a frame and return its address as seen from the page."""
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content)
+    with naming(target):
+        target.write_bytes(content)
     return quote(f'{_FRAMES}/{path}')

@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import what_is_wrong_with
+from dlvr_plugin.core.regular_files import check_regular
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def read_scalars(folder: Path) -> dict[str, Series]:
         raise DataError(f'{folder} {problem}. Give the TensorBoard folder of a run: tb_logger/NAME.')
     if not any(folder.glob('*.tfevents.*')):
         raise DataError(f'{folder} holds no event files. Give the TensorBoard folder of a run: tb_logger/NAME.')
+    for file in folder.glob('*.tfevents.*'):
+        check_regular(file)
     # Size 0 keeps all values; the default thins out long runs at random.
     events = EventAccumulator(str(folder), size_guidance={'scalars': 0}, purge_orphaned_data=False).Reload()
     tags = sorted(events.Tags()['scalars'])

@@ -11,10 +11,14 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.random_state import cpu_states_kept, mix_seeds, seed_cpu
 
 Place = tuple[int, int]  # epoch, place in the enlarged data set
+
+ANOTHER_ORDER = OnResume(note='samples come in the order of a run that had it from the start')
+"""Of options that say how many samples an epoch or an iteration has: a resumed run counts in these from iteration 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,21 +8,23 @@ from typing import Any
 
 import torch
 from basicsr.models import build_model
-from basicsr.utils import get_root_logger, get_time_str, make_exp_dirs, mkdir_and_rename
-from basicsr.utils.options import copy_opt_file
+from basicsr.utils import get_root_logger, get_time_str
 from torch.utils.tensorboard import SummaryWriter
 
 from dlvr_plugin.core.errors import DivergenceError, InvalidValueError, StopRequested
 from dlvr_plugin.core.log import log_start, set_up_log
 from dlvr_plugin.core.random_state import seed_everything
+from dlvr_plugin.core.run_folder import RunFolder
 from dlvr_plugin.core.training_states import load_resume_state, remove_old_states
 from dlvr_plugin.evaluation.validation import validate
 from dlvr_plugin.evaluation.validation_metrics import load_metrics
 from dlvr_plugin.training.divergence import BalanceMonitor
 from dlvr_plugin.training.loaders import build_train_loader, build_val_loaders, prefetch
+from dlvr_plugin.training.option_copies import keep_option_file
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.progress import Progress
-from dlvr_plugin.training.protocols import HasPhases, networks_of
+from dlvr_plugin.training.protocols import GivenOptions, HasPhases, networks_of
+from dlvr_plugin.training.resumed_state import with_new_options
 from dlvr_plugin.training.run_options import RunOptions
 from dlvr_plugin.training.stop_request import StopRequest
 from dlvr_plugin.training.updates import GuardedUpdates
@@ -31,45 +33,50 @@ from dlvr_plugin.training.wandb_logger import init_wandb_logger
 _ITERATION = 1  # tells the seeds of iterations from those of samples
 
 
-def train(opt: dict[str, Any], opt_file: str) -> None:
-    """Train as the options say.
+def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
+    """Train as the options say; nothing is made or moved on the disk before all that trains is built.
 
     Args:
         opt: Options, parsed and checked.
         opt_file: Their file, which is copied to the experiment.
+        given: The options without what was made of them.
 
     Raises:
-        ValueError: Data or checkpoints that cannot be used. OSError: a checkpoint cannot be written.
+        ValueError: Data, checkpoints, or options for a run that goes on, that cannot be used. OSError: a checkpoint
+            cannot be written.
         DivergenceError: The numbers went wrong, and the options do not say to go on.
+        InUseError: Another process trains a run of this name.
         StopRequested: Ctrl-C or SIGTERM; everything is saved.
     """
     torch.backends.cudnn.benchmark = True
     # A resumed run steps the schedule first, rightly: the optimizer's step before it was taken before the stop.
     warnings.filterwarnings('ignore', r'Detected call of `lr_scheduler.step\(\)` before', UserWarning)
-    state = load_resume_state(opt)
     uses_tb = opt['logger'].get('use_tb_logger') and 'debug' not in opt['name']
-    tb_folder = Path(opt['root_path']) / 'tb_logger' / opt['name']
-    if state is None:
-        make_exp_dirs(opt)
-        if uses_tb and opt['rank'] == 0:
-            mkdir_and_rename(str(tb_folder))
-    copy_opt_file(opt_file, opt['path']['experiments_root'])
-    log_file = Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log'
-    set_up_log(log_file)
-    log_start(opt, log_file)
-    load_metrics(opt.get('val'))  # before the work: what they need may have to be downloaded
-    if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
-        init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
-    tb_logger = None
-    if uses_tb and opt['rank'] == 0:
-        # What a killed run logged after the checkpoint is done, and logged, once more.
-        tb_logger = SummaryWriter(str(tb_folder), purge_step=state['iter'] + 1 if state else None)
-    try:
+    tb_folder = Path(opt['root_path']) / 'tb_logger' / opt['name'] if uses_tb else None
+    option_file = Path(opt_file).read_bytes() if opt['rank'] == 0 else b''  # it may lie in a folder that is moved
+    with RunFolder(opt, tb_folder) as folder:
+        log_start(opt)
+        state = load_resume_state(opt, given.check_resumable)
+        load_metrics(opt.get('val'))  # before the work: what they need may have to be downloaded
+        training = Training(opt, given)
+        training.build(state)
+        if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
+            init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
+        done = state['iter'] if state else 0
         with StopRequest() as stop_request:
-            Training(opt, tb_logger, stop_request).run(state)
-    finally:
-        if tb_logger is not None:
-            tb_logger.close()
+            folder.take(resumes=state is not None)
+            set_up_log(Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log')
+            tb_logger = None
+            if opt['rank'] == 0:
+                keep_option_file(option_file, folder.path / Path(opt_file).name, done)
+                if tb_folder is not None:
+                    # What a killed run logged after the checkpoint is done, and logged, once more.
+                    tb_logger = SummaryWriter(str(tb_folder), purge_step=done + 1 if folder.goes_on else None)
+            try:
+                training.run(tb_logger, stop_request)
+            finally:
+                if tb_logger is not None:
+                    tb_logger.close()
 
 
 class Training:
@@ -77,26 +84,32 @@ class Training:
 
     Args:
         opt: Options, parsed and checked.
-        tb_logger: Writer for TensorBoard, or None.
-        stop_request: Tells when to end early.
+        given: The options without what was made of them.
     """
 
-    def __init__(self, opt: dict[str, Any], tb_logger: SummaryWriter | None, stop_request: StopRequest) -> None:
-        self.opt, self.tb_logger, self.stop_request = opt, tb_logger, stop_request
+    def __init__(self, opt: dict[str, Any], given: GivenOptions) -> None:
+        self.opt, self.given = opt, given
         self.options = RunOptions.from_options(opt)
         self.logger = get_root_logger()
         self.total_iter = int(opt['train']['total_iter'])
         self.rollbacks = 0
         self.val_loaders = build_val_loaders(opt)
 
-    def run(self, state: dict[str, Any] | None) -> None:
-        """Train from a state, or from the start, to the last iteration."""
+    def run(self, tb_logger: SummaryWriter | None, stop_request: StopRequest) -> None:
+        """Train what was built to the last iteration.
+
+        Args:
+            tb_logger: Writer for TensorBoard, or None.
+            stop_request: Tells when to end early.
+        """
+        self.tb_logger, self.stop_request = tb_logger, stop_request
         while True:
             try:
-                self._train_from(state)
+                self._train()
                 return
             except DivergenceError as error:
                 state = self._roll_back(error)
+            self.build(state)
 
     def _roll_back(self, error: DivergenceError) -> dict[str, Any]:
         """Return the last good state, with which to go on in another order of the data.
@@ -107,7 +120,7 @@ class Training:
         where = f'Iteration {self.current_iter}, samples {self.sample_names}: {error}.'
         advice = (
             'No step was taken with these numbers, and the checkpoints are intact. Lower the learning rates, set '
-            'train.grad_clip_g and grad_clip_t, or look at these samples.'
+            'train.grad_clip_g and grad_clip_t, or look at these samples; --auto_resume goes on with what you change.'
         )
         divergence = self.options.divergence
         if divergence.policy == 'stop':
@@ -137,10 +150,7 @@ class Training:
         if not networks_of(self.model, 'g'):
             raise InvalidValueError(f'model_type: {self.opt["model_type"]} has no network net_g to train.')
         if state:
-            self.model.resume_training(state)
-            for message in state.get('left_out', ()):
-                self.logger.warning(message)
-            self.logger.info(f'Resuming training from iteration {state["iter"]}.')
+            self._resume(state)
         self.precision = Precision(
             self.model, amp=options.amp, channels_last=options.channels_last, compiled=options.networks_to_compile
         )
@@ -155,20 +165,42 @@ class Training:
             scalers=self.precision.scalers,
         )
         self.model.run_state = lambda: {
+            'options': self.given.values,
             'seed': self.seed,
             'rollbacks': self.rollbacks,
             'scalers': {letter: scaler.state_dict() for letter, scaler in self.precision.scalers.items()},
         }
 
-    def _train_from(self, state: dict[str, Any] | None) -> None:
+    def _resume(self, state: dict[str, Any]) -> None:
+        """Give the model what a state holds, and say what the options change from here on."""
+        for message in state.get('left_out', ()):
+            self.logger.warning(message)
+        self.logger.info(f'Resuming training from iteration {state["iter"]}.')
+        changes = self.given.changes_since(state)
+        if changes is None:
+            self.logger.info(
+                'The state does not say with which options it was saved, so differences cannot be told. Those of '
+                f'{self.opt["name"]} count from iteration {state["iter"] + 1}.'
+            )
+        for change in changes or ():
+            self.logger.info(change)
+        if changes != []:
+            state = with_new_options(
+                self.model, state, warmup_iter=self.options.warmup_iter, total_iter=self.total_iter
+            )
+        self.model.resume_training(state)
+
+    def build(self, state: dict[str, Any] | None) -> None:
+        """Build the data and the model, to train from a state, or from the start."""
         start_iter = self.current_iter = state['iter'] if state else 0
         self.rollbacks = state.get('rollbacks', 0) if state else 0
-        # A seed that the options do not give is drawn once for a run, not again for each part of it.
-        self.seed = state.get('seed', self.opt['manual_seed']) if state else self.opt['manual_seed']
+        self.seed = self.opt['manual_seed']
+        if state and self.given.values.get('manual_seed') is None:  # drawn once for a run, not for each part of it
+            self.seed = state.get('seed', self.seed)
         self.last_saved = self.last_validated = start_iter if state else -1
         self.sample_names = ''
         self.phase = ''
-        loader, self.order = build_train_loader(
+        self.train_loader, self.order = build_train_loader(
             self.opt,
             accum_iter=self.options.accum_iter,
             seed=self.seed,
@@ -177,11 +209,13 @@ class Training:
             total_iter=self.total_iter,
         )
         self._build_model(state)
+
+    def _train(self) -> None:
         self.balance = BalanceMonitor()
         self.progress = Progress(
-            self.opt, start_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
+            self.opt, self.current_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
         )
-        batches = prefetch(loader, self.opt)
+        batches = prefetch(self.train_loader, self.opt)
         with self.progress:
             while self.current_iter < self.total_iter:
                 self._iterate(batches)

@@ -98,8 +98,12 @@ class Precision:
 
 
 def _for_each_tensor(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """Apply a function to a tensor, or to all of a tuple, named or not."""
+    """Apply a function to a tensor, or to all in tuples, named or not, lists and dicts; leave anything else."""
     if isinstance(value, Tensor):
         return function(value)
+    if isinstance(value, dict):
+        return {name: _for_each_tensor(each, function) for name, each in value.items()}
+    if not isinstance(value, (tuple, list)):
+        return value
     values = [_for_each_tensor(each, function) for each in value]
-    return type(value)(*values) if hasattr(value, '_fields') else tuple(values)
+    return type(value)(*values) if hasattr(value, '_fields') else type(value)(values)

@@ -1,6 +1,7 @@
 """What the training loop asks of a model beyond BasicSR's ``BaseModel``; a model has what it needs, and no more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -27,6 +28,14 @@ class HasPhases(Protocol):
 
 
 @runtime_checkable
+class CountsIterations(Protocol):
+    """A model whose schedules do not all begin with the first iteration; its ``update_learning_rate`` goes by this."""
+
+    def schedule_iters(self, current_iter: int) -> list[int]:
+        """Return which iteration each schedule counts in an iteration, counted from 1; below 1 where it rests."""
+
+
+@runtime_checkable
 class HasAverage(Protocol):
     """A model with an exponential moving average of its generator."""
 
@@ -40,6 +49,19 @@ class HasBestMetrics(Protocol):
 
     best_metric_results: dict[str, dict[str, dict[str, Any]]]
     """By data set and metric: 'better' ('higher' or 'lower'), 'val', and 'iter', when it was reached."""
+
+
+class GivenOptions(Protocol):
+    """The options of a run as they were given, which know what may differ from those of a training state."""
+
+    values: dict[str, Any]
+    """Plain ones; training states keep them under ``options``."""
+
+    def changes_since(self, state: Mapping[str, Any]) -> list[str] | None:
+        """Return what is applied where a run goes on from a state, a line each; None where the state has no options."""
+
+    def check_resumable(self, state: Mapping[str, Any], file: Path) -> None:
+        """Refuse, with a ``UserError``, to go on from a state of a file with options that cannot be applied to it."""
 
 
 class Resumable(Protocol):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
 from dlvr_plugin.core.declarations import POSITIVE, Range, check_arguments
+from dlvr_plugin.training.data_order import ANOTHER_ORDER
 from dlvr_plugin.training.divergence import DivergenceOptions
 from dlvr_plugin.training.precision import Amp
 
@@ -39,7 +40,7 @@ class RunOptions:
     amp: Amp | None = None
     channels_last: bool = False
     compile: bool | Sequence[CompiledNetwork] = False
-    accum_iter: Annotated[int, POSITIVE] = 1
+    accum_iter: Annotated[int, POSITIVE, ANOTHER_ORDER] = 1
     grad_clip_g: MaxNorm | None = None
     grad_clip_t: MaxNorm | None = None
     divergence: DivergenceOptions = field(default_factory=DivergenceOptions)

@@ -1,7 +1,7 @@
 """What happens between a model's gradients and its weights: accumulation, unscaling, checks, clipping."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -21,6 +21,9 @@ from dlvr_plugin.training.protocols import HasAverage, HasOwnLosses, WatchesOffs
 class GuardedUpdates:
     """Stands in front of a model's optimizers; the model's own training step stays as it is.
 
+    An optimizer steps once an iteration, with the mean of the gradients of the batches that asked for a step. One that
+    no batch asked for does not step, nor one without gradients, so that its weights and its state stay as they are.
+
     Args:
         model: Model of the host; which optimizers and losses are its own, ``protocols`` says.
         accum_iter: Batches whose gradients make one step.
@@ -29,8 +32,9 @@ class GuardedUpdates:
         scalers: Scalers of gradients of 16 bits, by letter.
 
     Attributes:
-        grad_norms: Norms of the last gradients, before clipping, by letter.
-        offset: Largest mean of absolute offsets in the last step of G, in pixels; None without such layers.
+        grad_norms: Norms of the gradients, before clipping, by letter of those that stepped in this iteration.
+        offset: Largest mean of absolute offsets before the step of G in this iteration, in pixels; None without such
+            layers or step.
 
     Raises (in the model's step):
         DivergenceError: Losses, gradients or offsets that no step should be taken with.
@@ -50,6 +54,8 @@ class GuardedUpdates:
         self.offset: Tensor | None = None
         self._losses: list[Tensor] = []
         self._batch = 0
+        self._asked: dict[str, set[int]] = {}  # batches that asked for a step, by letter
+        self._late_steps: dict[str, Callable[[], None]] = {}  # of those that asked, but not in the last batch
         self._dcns = self._watch_offsets()
         for name, criterion in vars(model).items():
             if name.startswith('cri_') and isinstance(criterion, nn.Module):
@@ -71,6 +77,10 @@ class GuardedUpdates:
     def batch(self, index: int) -> Iterator[None]:
         """Surround the model's step for one of the batches of an iteration, counted from 0."""
         self._batch = index
+        if index == 0:
+            self.grad_norms, self.offset = {}, None
+            self._asked.clear()
+            self._late_steps.clear()
         nets = [net for net in vars(self.model).values() if isinstance(net, DistributedDataParallel)]
         with ExitStack() as stack:
             if not self._is_last:  # processes exchange gradients once an iteration
@@ -81,6 +91,9 @@ class GuardedUpdates:
                     self.model.ema_decay = 0
             yield
         if self._is_last:
+            for letter, late_step in list(self._late_steps.items()):
+                self._exchange_gradients(letter)
+                late_step()
             self._losses.clear()
 
     @property
@@ -92,13 +105,13 @@ class GuardedUpdates:
         plain_step, plain_zero_grad = optimizer.step, optimizer.zero_grad
         scaler = self.scalers.get(letter)
 
-        @functools.wraps(plain_step)  # with the mark that the schedule has set on it
-        def step() -> None:
-            if not self._is_last:
+        def take_step() -> None:
+            parameters = _with_gradient(optimizer)
+            if not parameters:
                 return
             if scaler is not None:
                 scaler.unscale_(optimizer)
-            self._prepare(optimizer, letter, max_norm, scaler)
+            self._prepare(parameters, letter, max_norm, scaler)
             if scaler is None:
                 plain_step()
                 return
@@ -107,6 +120,15 @@ class GuardedUpdates:
             scaler.update()
             vars(optimizer)['step'] = step
 
+        @functools.wraps(plain_step)  # with the mark that the schedule has set on it
+        def step() -> None:
+            self._asked.setdefault(letter, set()).add(self._batch)
+            if self._is_last:
+                self._late_steps.pop(letter, None)
+                take_step()
+            else:
+                self._late_steps[letter] = take_step
+
         @functools.wraps(plain_zero_grad)
         def zero_grad(set_to_none: bool = True) -> None:
             if self._batch == 0:
@@ -114,12 +136,21 @@ class GuardedUpdates:
 
         vars(optimizer).update(step=step, zero_grad=zero_grad)
 
-    def _prepare(self, optimizer: Optimizer, letter: str, max_norm: float | None, scaler: GradScaler | None) -> None:
+    def _exchange_gradients(self, letter: str) -> None:
+        """Average gradients over processes, which do that themselves in the last batch alone."""
+        if not dist.is_initialized():
+            return
+        for gradient in _gradients(_with_gradient(optimizers_of(self.model)[letter])):
+            dist.all_reduce(gradient)
+            gradient /= dist.get_world_size()
+
+    def _prepare(
+        self, parameters: Sequence[Tensor], letter: str, max_norm: float | None, scaler: GradScaler | None
+    ) -> None:
         """Average the gradients of several batches, check all numbers, and clip."""
-        parameters = [p for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
-        gradients = [p.grad for p in parameters]
-        if self.accum_iter > 1:
-            torch._foreach_div_(gradients, self.accum_iter)
+        gradients = _gradients(parameters)
+        if (num_batches := len(self._asked[letter])) > 1:
+            torch._foreach_div_(gradients, num_batches)
         norm = nn.utils.get_total_norm(gradients)
         self.grad_norms[letter] = norm
         self._check(letter, norm, scaler)
@@ -156,3 +187,12 @@ class GuardedUpdates:
     def _losses_of_model(self) -> list[Tensor]:
         losses = self.model.current_losses() if isinstance(self.model, HasOwnLosses) else []
         return [loss.detach().float() for loss in losses]
+
+
+def _with_gradient(optimizer: Optimizer) -> list[Tensor]:
+    """Return the parameters that a step would move."""
+    return [p for group in optimizer.param_groups for p in group['params'] if p.grad is not None]
+
+
+def _gradients(parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [p.grad for p in parameters if p.grad is not None]

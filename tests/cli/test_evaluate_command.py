@@ -8,6 +8,7 @@ import cv2
 import pytest
 
 from dlvr_plugin.cli.main import main
+from dlvr_plugin.core.folder_lock import FolderLock, lock_inside
 from dlvr_plugin.metrics import METRICS
 from tests.conftest import make_clip
 from tests.helpers import write_video
@@ -115,7 +116,7 @@ def test_random_weights_are_labelled(folders, capsys, host_log):
         (['--skip-frames', '4'], 'Clip a of .*gt has 8 frames, too few'),
         (['--clips', 'z'], 'Clip z is missing in .*gt'),
         (['--device', 'tpu'], "--device must be cpu or cuda, got 'tpu'"),
-        (['--metrics', 'lpips', '--lpips-weights', 'none.pth'], 'The weights of LPIPS, none.pth, are not a file'),
+        (['--metrics', 'lpips', '--lpips-weights', 'none.pth'], 'none.pth does not exist'),
     ],
 )
 def test_bad_arguments_end_with_a_message(folders, arguments, message, host_log):
@@ -130,6 +131,21 @@ def test_an_output_that_cannot_be_written_is_said_before_the_work(folders, host_
     if os.getuid() != 0:
         (folders / 'locked').mkdir(mode=0o500)
         assert evaluate(folders, '--out', folders / 'locked' / 'out') == 1
+
+
+def test_an_output_in_use_is_refused(folders, host_log):
+    out = folders / 'out'
+    with FolderLock(lock_inside(out), out):
+        assert evaluate(folders, '--out', out) == 1
+        assert [path.name for path in out.iterdir()] == ['.lock']
+    assert any(f'out is in use: process {os.getpid()} on' in message for message in host_log)
+    assert evaluate(folders, '--out', out) == 0
+    assert not (out / '.lock').exists()
+
+
+def test_an_evaluation_that_cannot_begin_makes_no_folder(folders):
+    assert evaluate(folders, '--out', folders / 'new' / 'out', '--clips', 'missing') == 1
+    assert not (folders / 'new').exists()
 
 
 def test_a_video_with_fewer_frames_is_named(folders, host_log):

@@ -1,5 +1,7 @@
 """``dlvr export``: what other tools read is what was trained."""
 
+import re
+
 import pytest
 import torch
 from safetensors import safe_open
@@ -43,3 +45,35 @@ def test_bad_input(checkpoint, tmp_path, host_log):
     assert main(['export', str(path), '--force']) == 1
     assert 'damaged or cut off' in host_log[-1]
     assert (tmp_path / 'net_g_10.safetensors').read_bytes() == b'kept'
+
+
+def test_a_description_that_is_none_is_named(tmp_path, host_log):
+    for network in ({'type': torch.ones(2)}, torch.ones(2)):
+        torch.save({'params': {'a': torch.ones(2)}, 'description': {'network': network}}, tmp_path / 'net.pth')
+        assert main(['export', str(tmp_path / 'net.pth')]) == 1
+        assert 'net.pth holds a description of another form' in host_log[-1]
+
+
+def test_tied_weights_are_written_as_several(tmp_path):
+    weight = torch.arange(6.0).view(2, 3)
+    torch.save({'params': {'a': weight, 'b': weight, 'c': weight.t(), 'd': weight[0]}}, tmp_path / 'net.pth')
+    assert main(['export', str(tmp_path / 'net.pth')]) == 0
+    written = load_file(tmp_path / 'net.safetensors')
+    for name, expected in {'a': weight, 'b': weight, 'c': weight.t(), 'd': weight[0]}.items():
+        assert torch.equal(written[name], expected)
+
+
+@pytest.mark.parametrize(
+    ('params', 'message'),
+    [
+        ({}, 'net.pth, key params, holds no weights: it is empty'),
+        ({'a': torch.eye(2).to_sparse()}, 'a is a sparse tensor'),
+        ({'a': torch.empty(2, device='meta')}, 'a is a meta tensor'),
+        ({'a': torch.ones(1).expand(10**6, 10**6)}, r'net.pth: a repeats 4 bytes .* \(1000000, 1000000\)'),
+    ],
+)
+def test_what_holds_no_weights_is_not_written(tmp_path, host_log, params, message):
+    torch.save({'params': params}, tmp_path / 'net.pth')
+    assert main(['export', str(tmp_path / 'net.pth')]) == 1
+    assert re.search(message, host_log[-1])
+    assert [path.name for path in tmp_path.iterdir()] == ['net.pth']

@@ -45,12 +45,19 @@ def write_evaluation(folder, methods, roots=None, **other):
         name: {
             'root': str((roots or {}).get(name, name)),
             'mean': dict(zip(METRICS, values, strict=True)),
-            'intervals': {},
-            'clips': {'walk': {'mean': {}, 'frames': {'psnr': [20.0, 21.123, None, 1e999]}, 'sha256': {}}},
+            'clips': {
+                'walk': {
+                    'mean': dict(zip(METRICS, values, strict=True)),
+                    'frames': {'psnr': [20.0, 21.123, None, 1e999], 'tof': [None] * 4},
+                    'sha256': {},
+                }
+            },
         }
         for name, values in methods.items()
     }
-    content = {'format': 1, 'protocol': {}, 'versions': {}, 'metrics': METRICS, 'clips': {}, 'methods': entries}
+    walk = {'size': [64, 80], 'frames': ['0', '1', '2', '3'], 'frame_rate': None, 'sha256': {}}
+    content = {'format': 1, 'protocol': {}, 'versions': {}, 'metrics': METRICS, 'gt_root': 'GT'}
+    content.update(clips={'walk': walk}, methods=entries)
     text = json.dumps({**content, **other}).replace('Infinity', '1e999')
     (folder / 'metrics.json').write_text(text)
     return folder

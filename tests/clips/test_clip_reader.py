@@ -1,9 +1,16 @@
+import os
+import time
+
 import cv2
 import numpy as np
 import pytest
 
 from dlvr_plugin.clips.clip_reader import ClipReader
+from dlvr_plugin.clips.clip_store import read_meta_info, read_records
 from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.data.frame_sources import Processing, find_source
+from dlvr_plugin.data.prepare import prepare_store
+from dlvr_plugin.data.store_integrity import check_store
 from tests.conftest import make_clip
 from tests.helpers import make_lmdb, write_video
 
@@ -81,3 +88,56 @@ def test_clips_of_an_lmdb_are_known_by_their_content(frames, tmp_path, codec):
     assert list(one) == [f'{index:08d}' for index in range(5)]
     assert one == same
     assert all(one[name] != other[name] for name in one)
+
+
+@pytest.mark.parametrize('kind', ['frame', 'video', 'record'])
+def test_what_is_no_file_is_named_at_once(tmp_path, kind):
+    start = time.process_time()
+    if kind == 'record':
+        (tmp_path / 'x.lmdb').mkdir()
+        (tmp_path / 'x.lmdb' / 'meta_info.txt').write_text('a/0.png (8,8,3) 1\n')
+        os.mkfifo(tmp_path / 'x.lmdb' / 'data.mdb')
+        with pytest.raises(DataError, match='data.mdb is a FIFO, not a file'):
+            ClipReader(tmp_path / 'x.lmdb')
+        assert [problem.what for problem in check_store(tmp_path / 'x.lmdb').findings] == [
+            f'{tmp_path}/x.lmdb/data.mdb is a FIFO, not a file.'
+        ]
+        return
+    (tmp_path / 'a').mkdir()
+    path = tmp_path / 'a' / ('0.png' if kind == 'frame' else 'x.mp4')
+    os.mkfifo(path)
+    reader = ClipReader(tmp_path if kind == 'frame' else tmp_path / 'a')
+    clip = reader.names[0]
+    for read in (lambda: next(reader.read_frames(clip)), lambda: reader.hash_files(clip)):
+        with pytest.raises(DataError, match=f'{path.name} is a FIFO, not a file'):
+            read()
+    with pytest.raises(DataError, match=f'{path.name} is a FIFO, not a file'):
+        prepare_store(tmp_path if kind == 'frame' else tmp_path / 'a', tmp_path / 'x.lmdb')
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize('name', [b'b\xff/0.png', b'b/\xff.png', b'\xff.mp4'])
+def test_names_that_are_not_utf_8_are_named(tmp_path, name):
+    path = os.fsencode(tmp_path / 'x') + b'/' + name
+    os.makedirs(os.path.dirname(path))
+    with open(path, 'wb'):
+        pass
+    for open_clips in (ClipReader, lambda root: find_source(root, Processing(codec='png'))):
+        with pytest.raises(DataError, match=r'\\udcff.* has a name that is not UTF-8\. Rename it') as caught:
+            open_clips(tmp_path / 'x')
+        str(caught.value).encode()
+
+
+def test_lists_that_are_not_utf_8_are_named(tmp_path):
+    path = tmp_path / 'meta_info.txt'
+    path.write_bytes(b'a\xff 4 (8,8,3)\n')
+    with pytest.raises(DataError, match='meta_info.txt: byte 1 is not UTF-8'):
+        read_meta_info(path)
+    with pytest.raises(DataError, match='meta_info.txt: byte 1 is not UTF-8'):
+        list(read_records(tmp_path))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match='meta_info.txt is a FIFO'):
+        read_meta_info(path)
+    with pytest.raises(DataError, match='meta_info.txt is a FIFO'):
+        list(read_records(tmp_path))

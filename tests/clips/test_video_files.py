@@ -125,7 +125,7 @@ def test_scenes_that_there_are_not(videos, tmp_path, choice, message):
 
 
 def test_what_is_left_out_is_said_at_the_end(videos, tmp_path, host_log, monkeypatch):
-    def failing(path):
+    def failing(path, **options):
         if path.name == 'still.avi':
             raise DataError('killed')
         return read_video(path)
@@ -166,7 +166,7 @@ def test_finished_videos_are_not_decoded_again(videos, tmp_path, monkeypatch):
     write_video(videos / 'z.avi', scene((10, 200, 10), 20))
     started = []
 
-    def failing(path):
+    def failing(path, **options):
         started.append(path.name)
         if path.name == 'z.avi':
             raise DataError('z.avi is broken')

@@ -1,7 +1,13 @@
 """Checkpoints: whole or absent, executed never, and errors that fit on a screen."""
 
 import builtins
+import os
 import pickle
+import struct
+import tempfile
+import time
+import zlib
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,11 +19,13 @@ from dlvr_plugin.core.checkpoints import (
     description_in,
     load_weights,
     read_checkpoint,
+    read_hashed_checkpoint,
     read_weights,
     write_checkpoint,
 )
 from dlvr_plugin.core.errors import CheckpointError
 from dlvr_plugin.core.version import __version__
+from tests.helpers import as_nobody
 
 
 class Payload:
@@ -121,7 +129,7 @@ def test_load_weights(tmp_path, host_log):
 
     with pytest.raises(CheckpointError, match='nowhere.pth does not exist'):
         load_weights(net, tmp_path / 'nowhere.pth')
-    with pytest.raises(CheckpointError, match='is not a file'):
+    with pytest.raises(CheckpointError, match='is a folder, not a file'):
         load_weights(net, tmp_path)
     load_weights(other, path, param_key='params_ema')  # as the framework does
     assert 'params_ema does not exist' in host_log[-1]
@@ -137,11 +145,112 @@ def test_load_weights(tmp_path, host_log):
         load_weights(net, path)
 
 
-@pytest.mark.parametrize('content', [{'params': torch.ones(3)}, {'params': [torch.ones(3)]}, {'params': None}])
-def test_files_without_weights_are_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (torch.ones(3), 'net.pth is no checkpoint: it holds a Tensor'),
+        ([torch.ones(3)], 'net.pth is no checkpoint: it holds a list'),
+        (None, 'net.pth is no checkpoint: it holds None'),
+        ({'params': torch.ones(3)}, 'net.pth, key params, holds no tensors by name, .* it is a Tensor'),
+        ({'params': [torch.ones(3)]}, 'net.pth, key params, holds no tensors by name, .* it is a list'),
+        ({'params': None}, 'net.pth, key params, holds no tensors by name, .* it is None'),
+        ({'params': {0: torch.ones(3)}}, 'net.pth, key params, .* the name 0 is an int, not text'),
+        ({'params': {'a': [1, 2]}}, 'net.pth, key params, .* a is a list, not a tensor'),
+        ({'params': {'a': {'b': torch.ones(1)}}}, 'net.pth, key params, .* a is a dict, not a tensor'),
+        ({'params': {'a': None}}, 'net.pth, key params, .* a is None, not a tensor'),
+        ({'params': {'a': torch.eye(3).to_sparse()}}, 'net.pth, key params, .* a is a sparse tensor'),
+        ({'params': {'a': torch.empty(3, device='meta')}}, 'net.pth, key params, .* a is a meta tensor'),
+        ({'params': {'a': torch.ones(3, dtype=torch.cfloat)}}, 'net.pth, key params, .* a is a tensor of complex'),
+    ],
+)
+def test_files_without_weights_are_named(tmp_path, content, message):
     torch.save(content, tmp_path / 'net.pth')
-    with pytest.raises(CheckpointError, match='net.pth, key params, holds no tensors by name'):
+    with pytest.raises(CheckpointError, match=message):
         read_weights(tmp_path / 'net.pth')
+
+
+@pytest.mark.filterwarnings('ignore::UserWarning')  # they are prototypes
+@pytest.mark.parametrize(
+    ('make', 'kind'),
+    [
+        (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), 'quantized'),
+        (lambda: torch.nested.nested_tensor([torch.ones(2)]), 'nested'),
+        (lambda: torch.eye(3).to_sparse_csr(), 'sparse'),
+    ],
+)
+def test_unusual_tensors_are_named(tmp_path, make, kind):
+    torch.save({'params': {'a': make()}}, tmp_path / 'net.pth')
+    with pytest.raises(CheckpointError, match=f'net.pth, key params, .* a is a {kind} tensor; expected a plain one'):
+        read_weights(tmp_path / 'net.pth')
+
+
+def write_archive(path, data, num_members, *, shared, compression):
+    """Write a zip archive by hand, of members with the same data; ``shared``: these lie in the file once."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(data) + packer.flush() if compression else data
+    sizes = struct.pack('<3L', zlib.crc32(data), len(packed), len(data))
+    content, directory = b'', b''
+    for index in range(num_members):
+        name, offset = f'archive/data/{index}'.encode(), 0 if shared else len(content)
+        if not content or not shared:
+            content += struct.pack('<4s5H', b'PK\3\4', 20, 0, compression, 0, 0) + sizes
+            content += struct.pack('<2H', len(name), 0) + name + packed
+        directory += struct.pack('<4s6H', b'PK\1\2', 20, 20, 0, compression, 0, 0) + sizes
+        directory += struct.pack('<5H2L', len(name), 0, 0, 0, 0, 0, offset) + name
+    end = struct.pack('<4s4H2LH', b'PK\5\6', 0, 0, num_members, num_members, len(directory), len(content), 0)
+    path.write_bytes(content + directory + end)
+
+
+@pytest.mark.parametrize(
+    ('shared', 'compression', 'message'),
+    [
+        (True, zlib.DEFLATED, 'is compressed or encrypted .* Nothing was unpacked'),
+        (False, zlib.DEFLATED, 'is compressed or encrypted .* Nothing was unpacked'),
+        (True, 0, 'overlaps another member. Nothing was unpacked'),
+    ],
+)
+def test_archives_that_unpack_to_more_are_refused_at_once(tmp_path, shared, compression, message):
+    data = bytes(2**26 if compression else 2**20)
+    num_members = 200 if shared else 3
+    write_archive(tmp_path / 'net.pth', data, num_members, shared=shared, compression=compression)
+    assert (tmp_path / 'net.pth').stat().st_size < 2**21
+    start = time.monotonic()
+    with pytest.raises(CheckpointError, match=f'net.pth is no checkpoint as torch writes it: .*{message}'):
+        read_checkpoint(tmp_path / 'net.pth')
+    assert time.monotonic() - start < 1
+
+
+def test_checkpoints_of_many_tensors_are_read(tmp_path):
+    torch.save({'params': {f'a.{index}': torch.full((2,), index) for index in range(2000)}}, tmp_path / 'net.pth')
+    assert read_weights(tmp_path / 'net.pth')['a.1999'].tolist() == [1999, 1999]
+
+
+@pytest.mark.parametrize('name', ['net.pth', 'net.safetensors', '10.state'])
+def test_a_fifo_is_refused_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(CheckpointError, match=f'{name} is a FIFO, not a file'):
+        read_checkpoint(tmp_path / name)
+
+
+@pytest.mark.parametrize('name', ['net.pth', 'net.safetensors'])
+def test_a_checkpoint_that_may_not_be_read_is_told_as_that(name):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder) / name
+        path.touch(mode=0)
+        with as_nobody(), pytest.raises(CheckpointError) as caught:
+            read_checkpoint(path)
+        assert str(caught.value) == f'{path} cannot be read: Permission denied.'
+
+
+def test_a_checkpoint_of_another_hash_is_not_read(tmp_path):
+    path = tmp_path / 'net.pth'
+    digest = write_checkpoint(path, {'a': torch.ones(3)})
+    content, found = read_hashed_checkpoint(path, expected=digest[:8])
+    assert found == digest
+    assert content['a'].tolist() == [1, 1, 1]
+    with pytest.raises(CheckpointError, match=f'net.pth has the SHA-256 {digest}, expected 0123...'):
+        read_hashed_checkpoint(path, expected='0123')
 
 
 def test_checkpoints_say_what_they_hold(model, tmp_path):

@@ -96,3 +96,15 @@ def test_prefetching_reads_and_changes_nothing():
     before = array.copy()
     prefetch([array[2:5, 3:6], array[::2]])
     assert np.array_equal(array, before)
+
+
+def test_damaged_pages_are_named(clip_root):
+    make_lmdb(clip_root / 'GT', clip_root / 'GT.lmdb', codec='png')
+    file = clip_root / 'GT.lmdb' / 'data.mdb'
+    content = bytearray(file.read_bytes())
+    for start in range(2 * 4096, len(content), 4096):
+        content[start + 10 : start + 12] = b'\0\0'  # the flags of a page say of which kind it is
+    file.write_bytes(content)
+    store = ClipStore(clip_root / 'GT.lmdb')
+    with pytest.raises(DataError, match=r'GT\.lmdb'):
+        store.read(store.clips['000'], 0)

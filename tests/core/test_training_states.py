@@ -115,3 +115,24 @@ def test_old_checkpoints_are_removed(tmp_path):
         'net_g_latest.pth',
         'net_g_best.pth',
     }  # fmt: skip
+
+
+def test_networks_of_a_run_that_was_killed_before_their_state_are_removed_as_they_age(tmp_path):
+    for iteration in (10, 20, 30):
+        write_state(tmp_path, iteration)
+    others = (
+        'net_g_latest.pth',
+        'net_g_best.pth',
+        'net_g_9.pth.bak',
+        'other_9.pth',
+        'net_g_9.safetensors',
+        'net_9.pth',
+    )
+    orphans = ('net_g_15.pth', 'net_t_15.pth', 'net_g_8.pth')
+    newer = ('net_g_25.pth', 'net_g_40.pth')  # a run is about to write their state, or was killed a moment ago
+    for name in (*others, *orphans, *newer):
+        (tmp_path / name).touch()
+    remove_old_states(options(tmp_path), 2)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert {*others, *newer, '20.state', 'net_t_20.pth', 'net_g_30.pth'} <= left
+    assert not left & {*orphans, '10.state', 'net_g_10.pth'}

@@ -1,5 +1,6 @@
 import os
 import random
+import resource
 import shutil
 import signal
 import tempfile
@@ -13,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 from basicsr.utils.matlab_functions import imresize
-from filelock import FileLock
 from tqdm import tqdm
 
 from dlvr_plugin.clips import store_writer
 from dlvr_plugin.clips.clip_store import ClipStore
-from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.errors import DataError, InUseError
+from dlvr_plugin.core.folder_lock import FolderLock, lock_beside
 from dlvr_plugin.data import ClipDataset, Degradation
 from dlvr_plugin.data import prepare as prepare_module
 from dlvr_plugin.data.frame_sources import Processing
@@ -176,10 +177,43 @@ def test_other_arguments_do_not_go_on(clip_root):
 
 
 def test_two_processes_do_not_make_one_store(clip_root):
-    partial = store_writer.partial_path(clip_root / 'GT.lmdb')
-    partial.mkdir()
-    with FileLock(partial / '.lock'), pytest.raises(DataError, match='GT.lmdb is being made by another process'):
-        make_lmdb(clip_root / 'GT', clip_root / 'GT.lmdb')
+    target = clip_root / 'GT.lmdb'
+    with FolderLock(lock_beside(target), target), pytest.raises(InUseError, match=r'GT.lmdb is in use: process \d+ on'):
+        make_lmdb(clip_root / 'GT', target)
+    assert sorted(path.name for path in clip_root.iterdir()) == ['GT', 'X4']
+    make_lmdb(clip_root / 'GT', target)
+    assert sorted(path.name for path in clip_root.iterdir()) == ['GT', 'GT.lmdb', 'X4']
+
+
+@pytest.mark.parametrize('largest', [1000, 20_000, 60_000])
+@pytest.mark.parametrize('target', ['GT.lmdb', 'GT_png'])
+def test_a_full_disk_is_named_and_the_same_command_goes_on(clip_root, target, largest):
+    """The limit stands for the disk: it leaves room for nothing, for the head of an LMDB, or for some frames."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
+    try:
+        if target == 'GT.lmdb' or largest == 1000:
+            with pytest.raises(OSError, match=rf'\.{target}\.partial'):
+                prepare_store(clip_root / 'GT', clip_root / target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    prepare_store(clip_root / 'GT', clip_root / target)
+    assert len(ClipStore(clip_root / target).clips) == 3
+
+
+@pytest.mark.parametrize('target', ['GT.lmdb', 'GT_png'])
+def test_links_in_place_of_what_is_begun_or_replaced_are_not_followed(clip_root, target):
+    precious = clip_root / 'precious'
+    precious.mkdir()
+    (precious / 'file').touch()
+    prepare_store(clip_root / 'GT', clip_root / target)
+    stem, suffix = target.partition('.')[::2]
+    for name in (f'.{target}.partial', f'.{stem}.old' + (f'.{suffix}' if suffix else '')):
+        (clip_root / name).symlink_to(precious)
+    prepare_store(clip_root / 'GT', clip_root / target, force=True)
+    assert [path.name for path in precious.iterdir()] == ['file']
+    assert len(ClipStore(clip_root / target).clips) == 3
+    assert sorted(path.name for path in clip_root.iterdir()) == sorted(['GT', target, 'X4', 'precious'])
 
 
 def test_too_little_space_is_said_before_anything_is_read(clip_root, monkeypatch):

@@ -59,6 +59,10 @@ def accept(words: list[str]) -> str:
             parser = argparse.ArgumentParser()
             add_run_arguments(parser)
             return _parse(lambda: parser.parse_args(rest[2:]))
+        if rest[1] == 'tests.options.mutations':
+            from tests.options.mutations.__main__ import parse  # which needs Linux
+
+            return _parse(lambda: parse(rest[2:]))
         return '' if rest[1] == 'pytest' else f'no module {rest[1]}'
     if program in ('bash', 'python'):
         if rest[0].startswith('scripts/') and not (REPOSITORY / rest[0]).is_file():

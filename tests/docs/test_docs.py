@@ -70,6 +70,15 @@ def test_evaluate_names_all_metrics_and_defaults():
     assert shown == {name: str(value) for name, value in defaults.items()}
 
 
+def test_every_fault_has_a_test():
+    rows = [line for line in (REPOSITORY / 'docs/reliability.md').read_text().splitlines() if '::' in line]
+    tests = [re.fullmatch(r'\| .* \| `(\S+)::(\S+)` \|', row) for row in rows]
+    assert all(tests), rows
+    for file, name in (test.groups() for test in tests):
+        assert f'\ndef {name}(' in (REPOSITORY / 'tests' / file).read_text(), f'{file}::{name}'
+    assert len(rows) > 50
+
+
 def test_the_demo_ends_with_headings_of_the_readme():
     named = re.findall(r'README.md, "(.+?)"', (REPOSITORY / 'scripts/demo_summary.py').read_text())
     assert len(named) >= 3

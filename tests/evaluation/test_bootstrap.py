@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dlvr_plugin.evaluation import bootstrap
 from dlvr_plugin.evaluation.bootstrap import bootstrap_intervals, mean_over_clips
 
 
@@ -30,3 +31,22 @@ def test_interval_over_clips_takes_three_of_them():
 def test_without_anything_to_draw_there_is_no_interval():
     assert bootstrap_intervals([[1.0]], 'clip') == {'frames': None, 'clips': None}
     assert bootstrap_intervals([[1.0, float('inf')], [1.0, 2.0]], 'clip') == {'frames': None, 'clips': None}
+
+
+def test_frames_are_drawn_in_blocks_of_a_bounded_size_and_with_the_same_numbers(monkeypatch):
+    clips = [np.random.default_rng(clip).random(length) for clip, length in enumerate((700, 1, 3000, 12))]
+    monkeypatch.setattr(bootstrap, '_BLOCK', 2**30)  # all at once
+    expected = bootstrap.bootstrap_intervals(clips, 'clip')
+    sizes = []
+    original = bootstrap._draw_means
+
+    def draw(frames, rng):
+        for means in original(frames, rng):
+            sizes.append(len(means) * len(frames))
+            yield means
+
+    monkeypatch.setattr(bootstrap, '_draw_means', draw)
+    monkeypatch.setattr(bootstrap, '_BLOCK', 10_000)
+    assert bootstrap.bootstrap_intervals(clips, 'clip') == expected
+    assert max(sizes) <= 10_000
+    assert sum(sizes) == 2000 * sum(map(len, clips))

@@ -15,6 +15,7 @@ from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.evaluation import parts
 from dlvr_plugin.evaluation.evaluation_file import format_json, read_evaluation
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
+from dlvr_plugin.evaluation.journal import Journal
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS, MetricSpec
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance
@@ -127,8 +128,12 @@ def test_videos_are_measured_as_frames_are(folders, device):
     assert found['clips']['a']['frame_rate'] == 30
 
 
-def test_a_full_disk_is_said_with_the_file(folders):
+def test_a_full_disk_is_said_with_the_file(folders, tmp_path):
+    journal = Journal(tmp_path / 'journal')
+    journal.path = Path('/dev/full')  # it is refused where journals are read
     with pytest.raises(OSError, match='/dev/full cannot be written: No space left on device'):
+        journal.add({'key': [1.0]})
+    with pytest.raises(DataError, match='/dev/full is a device, not a file'):
         evaluate(folders, journal=Path('/dev/full'))
 
 

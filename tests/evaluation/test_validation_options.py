@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.errors import CheckpointError, InvalidValueError
 from dlvr_plugin.evaluation.validation_metrics import check_metric
 from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.problems import dotted
@@ -26,7 +26,7 @@ def test_a_check_of_options_downloads_nothing(tmp_path, monkeypatch, host_log, n
         for message in host_log
     )
     (tmp_path / 'damaged.pth').write_bytes(b'no weights')
-    with pytest.raises(DataError, match='damaged.pth is no file of weights'):
+    with pytest.raises(CheckpointError, match='damaged.pth cannot be read as a checkpoint'):
         check_metric('x', {'type': name, 'weights': str(tmp_path / 'damaged.pth')})
     with pytest.raises(InvalidValueError, match='not both'):
         check_metric('x', {'type': name, 'weights': 'none.pth', 'random_weights': True})
@@ -47,7 +47,7 @@ def test_a_check_of_options_downloads_nothing(tmp_path, monkeypatch, host_log, n
         ({'metrics': METRICS, 'keep_best': 'lpips'}, "val.keep_best: must be one of .*tof.*, got 'lpips'"),
         ({'metrics': METRICS, 'keep_best': 'REDS/tof'}, "SET/METRIC with a set of Vid4, REDS4, got 'REDS/tof'"),
         ({'metrics': METRICS, 'skip_frames': -1}, 'val.skip_frames: expected a whole number of at least 0, got -1'),
-        ({'metrics': {'x': {'type': 'calculate_lpips', 'weights': 'none.pth'}}}, 'none.pth, are not a file'),
+        ({'metrics': {'x': {'type': 'calculate_lpips', 'weights': 'none.pth'}}}, 'none.pth does not exist'),
     ],
 )
 def test_wrong_options_are_refused_before_the_run(tmp_path, val, message):

@@ -1,4 +1,7 @@
+import os
+
 import pytest
+from basicsr.data import data_util
 from basicsr.data.prefetch_dataloader import PrefetchDataLoader
 from basicsr.utils import FileClient, imfrombytes
 from torch.utils.data import Dataset
@@ -8,7 +11,7 @@ from dlvr_plugin.core.errors import DataError
 
 def test_missing_and_empty_files_are_named(tmp_path):
     client = FileClient('disk')
-    with pytest.raises(DataError, match='nothing.png cannot be read: No such file'):
+    with pytest.raises(DataError, match='nothing.png does not exist'):
         client.get(tmp_path / 'nothing.png')
     (tmp_path / 'empty.png').write_bytes(b'')
     with pytest.raises(DataError, match='empty.png is empty'):
@@ -51,7 +54,7 @@ def test_the_hosts_reds_dataset_names_bad_frames(clip_root):
     with pytest.raises(DataError, match='00000001.png cannot be decoded'):
         dataset[0]
     path.unlink()
-    with pytest.raises(DataError, match='00000001.png cannot be read'):
+    with pytest.raises(DataError, match='00000001.png does not exist'):
         dataset[0]
 
 
@@ -78,3 +81,14 @@ def test_prefetching_ends_as_before():
             return 2
 
     assert len(list(PrefetchDataLoader(num_prefetch_queue=1, dataset=Short(), batch_size=1))) == 2
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / '0.png')
+    os.mkfifo(tmp_path / 'data.mdb')
+    with pytest.raises(DataError, match='0.png is a FIFO, not a file'):
+        FileClient('disk').get(tmp_path / '0.png')
+    with pytest.raises(DataError, match='0.png is a FIFO, not a file'):
+        data_util.read_img_seq([str(tmp_path / '0.png')])
+    with pytest.raises(DataError, match='data.mdb is a FIFO, not a file'):
+        FileClient('lmdb', db_paths=[str(tmp_path)], client_keys=['gt'])

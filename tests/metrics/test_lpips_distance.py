@@ -1,4 +1,7 @@
+import builtins
 import hashlib
+import os
+import pickle
 from urllib.error import URLError
 
 import lpips
@@ -6,8 +9,10 @@ import pytest
 import torch
 import torchvision
 
-from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance
+from dlvr_plugin.core.errors import CheckpointError, DataError
+from dlvr_plugin.core.published_weights import cached_path, published_digest
+from dlvr_plugin.metrics import lpips_distance
+from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance, check_lpips_weights, load_lpips
 
 TRUNKS = {
     'alex': torchvision.models.alexnet,
@@ -83,12 +88,12 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch, tmp_path):
 
 
 def test_unusable_weights_are_refused(weights, tmp_path):
-    with pytest.raises(DataError, match='nowhere.pth, are not a file'):
+    with pytest.raises(CheckpointError, match='nowhere.pth does not exist'):
         LpipsDistance(weights=tmp_path / 'nowhere.pth')
     (tmp_path / 'damaged.pth').write_bytes(b'no weights')
-    with pytest.raises(DataError, match='damaged.pth is no file of weights'):
+    with pytest.raises(CheckpointError, match='damaged.pth cannot be read as a checkpoint'):
         LpipsDistance(weights=tmp_path / 'damaged.pth')
-    with pytest.raises(DataError, match=r'lack features.0.weight of shape \(64, 3, 11, 11\)'):
+    with pytest.raises(CheckpointError, match=r'lack features.0.weight of shape \(64, 3, 11, 11\)'):
         LpipsDistance(weights=weights('vgg'))
     with pytest.raises(ValueError, match='must be one of alex, vgg, squeeze'):
         LpipsDistance('resnet', random_weights=True)
@@ -99,3 +104,70 @@ def test_unusable_weights_are_refused(weights, tmp_path):
 def test_frames_that_are_too_small_are_refused(moving):
     with pytest.raises(ValueError, match=r'LPIPS needs at least 32x32 pixels, got \(20, 128\)'):
         LpipsDistance(random_weights=True)(moving(0, 0)[0][:20], moving(0, 0)[0][:20])
+
+
+@pytest.mark.parametrize('net', LPIPS_NETS)
+def test_the_full_hash_goes_on_where_the_file_name_ends(net):
+    url = lpips_distance._TRUNKS[net].url
+    digest = published_digest(url)
+    assert len(digest) == 64
+    assert digest.startswith(cached_path(url).stem.rsplit('-', 1)[1])
+
+
+class Payload:
+    """Makes a file when it is unpickled the unsafe way."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return builtins.open, (str(self.path), 'w')
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The file in the cache that is named as the published weights of AlexNet."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', raising=False)
+    load_lpips.cache_clear()
+    path = tmp_path / 'hub' / 'checkpoints' / 'alexnet-owt-7be5be79.pth'
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def refused(call, path):
+    with pytest.raises(CheckpointError, match=r'LPIPS: .*alexnet-owt-7be5be79.pth has the SHA-256') as caught:
+        call()
+    assert f'{hashlib.sha256(path.read_bytes()).hexdigest()}, expected 7be5be791159472b1fbf3c69796f7cb3' in str(
+        caught.value
+    )
+    assert 'remove it, and it is downloaded anew from https://' in str(caught.value)
+
+
+def test_other_weights_in_the_cache_are_refused(cache):
+    trunk = TRUNKS['alex'](weights=None).features.state_dict()
+    torch.save({f'features.{name}': value for name, value in trunk.items()}, cache)
+    refused(LpipsDistance, cache)
+    refused(check_lpips_weights, cache)
+    assert not LpipsDistance(weights=cache).is_published  # named, they are used and said to be others
+
+
+def test_code_in_the_cache_is_never_executed(cache, tmp_path):
+    marker = tmp_path / 'executed'
+    with cache.open('wb') as file:
+        pickle.dump(Payload(marker), file)
+    refused(LpipsDistance, cache)
+    refused(check_lpips_weights, cache)
+    with pytest.raises(CheckpointError, match='alexnet-owt-7be5be79.pth cannot be read as a checkpoint'):
+        LpipsDistance(weights=cache)
+    assert not marker.exists()
+    pickle.loads(cache.read_bytes())
+    assert marker.exists()  # it would have been
+
+
+def test_a_fifo_in_the_cache_is_refused_at_once(cache):
+    os.mkfifo(cache)
+    with pytest.raises(CheckpointError, match='LPIPS: .*alexnet-owt-7be5be79.pth is a FIFO'):
+        LpipsDistance()
+    with pytest.raises(CheckpointError, match='LPIPS: .*alexnet-owt-7be5be79.pth is a FIFO'):
+        check_lpips_weights()

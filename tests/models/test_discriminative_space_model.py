@@ -244,10 +244,10 @@ def test_options_are_not_changed():
         ({'host_model': 'EDVRModle'}, "host_model must be one of .*got 'EDVRModle'. Did you mean EDVRModel?"),
         ({'host_model': None}, 'host_model must be one of'),
         (
-            {'host_model': 'SRGANModel'},
-            'SRGANModel trains a discriminator of its own, which the discriminative space',
+            {'host_model': 'RealESRNetModel_basicsr'},
+            'makes its low-quality images itself, of single images, which the discriminative space',
         ),
-        ({'host_model': 'VideoRecurrentGANModel'}, 'VideoRecurrentGANModel trains a discriminator of its own'),
+        ({'host_model': 'HiFaceGANModel'}, 'HiFaceGANModel restores in training mode alone'),
         (
             {'network_g': {'type': 'BasicVSR'}, 'generator_type': 'image'},
             r'generator_type must be recurrent, because network_g \(BasicVSR\) takes a clip and gives a clip',

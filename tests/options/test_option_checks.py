@@ -64,7 +64,7 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
             'recurrent. Remove generator_type',
         ),
         (SPACE, {'network_g': {'type': 'TOFlow'}}, 'datasets.train.num_frame: must be 7: the window of TOFlow, got 5'),
-        (SPACE, {'host_model': 'SRGANModel'}, 'host_model: expected one of'),
+        (SPACE, {'host_model': 'HiFaceGANModel'}, 'host_model: expected one of'),
         (PRETRAIN, {'datasets.train.num_frame': 4}, 'datasets.train.num_frame: must be odd for a REDSDataset, got 4'),
         (PRETRAIN, {'datasets.train.interval_list': [1, 25]}, 'datasets.train.num_frame: 5 frames at interval 25'),
         (BASICVSR, {'datasets.train.num_frame': 101}, 'datasets.train.num_frame: 101 frames at interval 1'),
@@ -296,12 +296,8 @@ def test_folders_and_lmdbs_that_are_taken_for_one_another(clip_root):
 
 
 NO_HOSTS = {
-    'SRGANModel': 'trains a discriminator of its own',
-    'ESRGANModel': 'trains a discriminator of its own',
-    'VideoGANModel': 'trains a discriminator of its own',
-    'VideoRecurrentGANModel': 'trains a discriminator of its own',
-    'HiFaceGANModel': 'trains a discriminator of its own',
-    'RealESRGANModel_basicsr': 'trains a discriminator of its own',
+    'HiFaceGANModel': 'restores in training mode alone',
+    'RealESRGANModel_basicsr': 'makes its low-quality images itself',
     'RealESRNetModel_basicsr': 'makes its low-quality images itself',
 }
 
@@ -311,10 +307,50 @@ def test_models_that_cannot_be_hosts(name):
     opt = read(SPACE)
     opt['host_model'] = name
     (line,) = lines(opt, with_files=False)
-    assert line.startswith('host_model: expected one of EDVRModel, SRModel, SwinIRModel, VideoBaseModel,')
+    assert line.startswith('host_model: expected one of EDVRModel, ESRGANModel, SRGANModel, SRModel, SwinIRModel,')
     assert f"got '{name}' (text). {name} {NO_HOSTS[name]}" in line
     with pytest.raises(InvalidValueError, match=f'host_model must be one of EDVRModel, .* {name} {NO_HOSTS[name]}'):
         find_host_model(opt)
+
+
+GAN = {
+    'network_d': {'type': 'UNetDiscriminatorSN_basicsr', 'num_in_ch': 3, 'num_feat': 8},
+    'optim_d': {'type': 'Adam', 'lr': 1e-4},
+    'gan_opt': {'type': 'GANLoss', 'gan_type': 'vanilla', 'loss_weight': 1e-3},
+}
+
+
+def with_discriminator(name, host_model):
+    opt = read(name)
+    opt['host_model'], opt['network_d'] = host_model, dict(GAN['network_d'])
+    opt['train'].update(optim_d=GAN['optim_d'], gan_opt=GAN['gan_opt'])
+    for key in ('tsa_iter', 'dcn_lr_mul', 'flow_lr_mul'):
+        opt['train'].pop(key, None)
+    return opt
+
+
+def test_hosts_with_a_discriminator():
+    opt = with_discriminator(SPACE, 'VideoGANModel')
+    assert lines(opt, with_files=False) == []
+    opt['network_d'] = {'type': 'VGGStyleDiscriminator', 'num_in_ch': 3, 'num_feat': 8}
+    opt['datasets']['train']['gt_size'] = 64
+    assert lines(opt, with_files=False) == [
+        'datasets.train.gt_size: must be 128, the input_size of network_d (VGGStyleDiscriminator), which is 128 or '
+        '256; got 64.'
+    ]
+    opt = with_discriminator(SPACE, 'VideoRecurrentGANModel')
+    opt['train']['fix_flow'] = None
+    (line,) = lines(opt, with_files=False)
+    assert 'must be recurrent, because VideoRecurrentGANModel takes clips apart' in line
+    opt = with_discriminator(BASICVSR, 'VideoRecurrentGANModel')
+    opt['train'].update(fix_flow=2, lr_flow=1e-5)
+    assert lines(opt, with_files=False) == []
+    opt = with_discriminator(BASICVSR, 'VideoGANModel')
+    opt['train'].pop('fix_flow', None)
+    (line,) = lines(opt, with_files=False)
+    assert line.startswith(
+        'network_d.type: UNetDiscriminatorSN_basicsr takes frames, but VideoGANModel hands it the clips of'
+    )
 
 
 def test_the_check_and_the_model_take_the_same_hosts():

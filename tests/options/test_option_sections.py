@@ -262,7 +262,7 @@ def test_models_with_a_discriminator():
     opt['train']['gan_opt']['gan_type'] = 'vanilla'
     assert problems_of(opt) == set()
     opt['model_type'] = 'VideoRecurrentGANModel'
-    assert problems_of(opt) == {'train.fix_flow'}
+    assert problems_of(opt) == {'generator_type', 'train.fix_flow'}
 
 
 def test_new_keys_of_the_training_loop():

@@ -78,6 +78,13 @@ def test_seeds(path, tmp_path):
         ('train:optim_g:lr=1e-5', r"--force_yml .*: train.optim_g.lr: .*got '1e-5' \(text\). Write 1.0e-5"),
         ('train:optim_g:lrr=1.0e-5', r'--force_yml train:optim_g:lrr=1.0e-5: train.optim_g.lrr: is no option here'),
         ('train:new:key=5', r'--force_yml .*: train.new: is no option here'),
+        (
+            'name=../x',
+            r"--force_yml name=../x: name: expected a plain name of .*, got '../x' .*a separator of folders, /",
+        ),
+        ('name=.', r'--force_yml name=.: name: .* begins with a dot'),
+        ('datasets:train:name=a/b', r'datasets.train.name: expected a plain name of at most 120 characters'),
+        ('val:suffix=../../esc', r'val.suffix: .* it has a separator of folders, /'),
         ('network_g=~', r'--force_yml network_g=~: network_g: expected a section, got ~'),
         ('train:total_iter=!!python/name:os.system', 'the tag .* is not allowed'),
     ],

@@ -1,11 +1,14 @@
 """Weights that options name: missing, unreadable, or those of another network."""
 
+import pickle
+
 import pytest
 import torch
 from basicsr.archs import build_network
 
 from dlvr_plugin.archs import LossNetT
-from tests.helpers import tiny_options
+from dlvr_plugin.cli.main import main
+from tests.helpers import as_host_model, tiny_options, video_test_set
 from tests.options.checking import lines, read
 
 BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
@@ -92,3 +95,46 @@ def test_files_that_networks_load_themselves():
     opt = read('test/BasicVSR/test_BasicVSR_x4_SR_REDS.yml')
     found = lines(opt, is_train=False)
     assert any(line.startswith('network_g.spynet_path: experiments/') and 'does not exist' in line for line in found)
+
+
+@pytest.mark.parametrize('network', ['g', 't', 'loss'])
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (torch.ones(2), 'net.pth is no checkpoint: it holds a Tensor'),
+        ({'params': torch.ones(2)}, 'net.pth, key params, holds no tensors by name, and so no weights: it is a Tensor'),
+        ({'params': [torch.ones(2)]}, 'net.pth, key params, holds no tensors by name, and so no weights: it is a list'),
+        ({'params': None}, 'net.pth, key params, holds no tensors by name, and so no weights: it is None'),
+        ({'params': {0: torch.ones(2)}}, 'the name 0 is an int, not text'),
+        ({'params': {'a': torch.empty(2, device='meta')}}, 'a is a meta tensor, a shape without values'),
+    ],
+)
+def test_files_that_hold_no_weights_are_named(weights, tmp_path, network, content, message):
+    path = tmp_path / 'net.pth'
+    torch.save(content, path)
+    key = f'path.pretrain_network_{network}'
+    if network == 'loss':
+        as_host_model(weights)
+        weights['train']['perceptual_opt'] = {'type': 'DiscriminativeSpaceLoss', 'path': str(path)}
+        key = 'train.perceptual_opt'
+    else:
+        weights['path'][f'pretrain_network_{network}'] = str(path)
+    (line,) = [line for line in lines(weights) if line.startswith(key)]
+    assert message in line
+
+
+def test_lpips_of_an_option_file_never_runs_what_is_in_the_cache(weights, clip_root, tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    path = tmp_path / 'hub' / 'checkpoints' / 'alexnet-owt-7be5be79.pth'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(f'cbuiltins\nopen\n(V{tmp_path / "executed"}\nVw\ntR.'.encode())
+    weights['datasets']['val'] = video_test_set(clip_root, 3)
+    weights['val'] = {'val_freq': 1, 'save_img': False, 'metrics': {'lpips': {'type': 'calculate_lpips'}}}
+    (line,) = lines(weights)
+    assert line.startswith('val.metrics.lpips: LPIPS: ')
+    assert 'alexnet-owt-7be5be79.pth has the SHA-256' in line
+    words = ['--gt', str(clip_root / 'GT'), '--results', f'x={clip_root / "GT"}', '--metrics', 'lpips', '--jobs', '1']
+    assert main(['evaluate', *words]) == 1
+    assert not (tmp_path / 'executed').exists()
+    pickle.loads(path.read_bytes())
+    assert (tmp_path / 'executed').exists()  # it would have been

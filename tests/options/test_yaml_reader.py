@@ -1,5 +1,8 @@
 """Option files are read without running what they say, and every key keeps its line."""
 
+import os
+import time
+
 import pytest
 
 from dlvr_plugin.options.problems import OptionsError
@@ -84,14 +87,52 @@ def test_tags_are_refused(tmp_path, value):
         ('a: {<<: 1}\n', r'x\.yml:1: << takes a section'),
         ('a: \x07\n', r'x\.yml: no YAML: .*special characters'),
         ('&a [*a]', r'x\.yml:1: aliases make'),
-        ('a: &a {<<: *a}', r'x\.yml'),
-        ('[' * 5000, r'x\.yml: sections and lists are nested too deeply'),
+        ('a: &a {<<: *a}', r'x\.yml:1: << takes another section'),
+        ('a: 1\nb: ' + '[' * 5000, r'x\.yml:2: sections and lists are nested more than 50 deep'),
+        ('a: 1\nb: ' + '{a: ' * 5000, r'x\.yml:2: sections and lists are nested more than 50 deep'),
+        ('- ' * 120_000, r'x\.yml:1: sections and lists are nested more than 50 deep'),
+        ('? ' * 120_000, r'x\.yml:1: sections and lists are nested more than 50 deep'),
+        ('a: 1\nb: ' + '9' * 20_000, r"x\.yml:2: '999.* has 20000 characters, too many for a number"),
+        ('a: 1\nb: 0x' + 'f' * 20_000, r"x\.yml:2: '0xff.* has 20002 characters, too many for a number"),
+        ('a: 1\nb: -0b' + '1' * 40_000, r"x\.yml:2: '-0b11.* too many for a number"),
+        ('a: 1\n' + '9' * 900 + ': 2', r"x\.yml:2: '999.* has 900 characters, too many for a number"),
+        ('a: 1\nb: 1' + ':59' * 80_000, r"x\.yml:2: '1:59:59.* has 240001 characters, too many for a number"),
+        ('a: 1\nb: 1' + ':59' * 80_000 + '.5', r"x\.yml:2: '1:59:59.* too many for a number"),
+        ('a: 1\nb: 1.0e+99999', r"x\.yml:2: '1.0e\+99999' is larger than any number"),
+        ('a: 1\nb: !!float 1e99999', r"x\.yml:2: '1e99999' is larger than any number"),
+        ('a: 1\nb: !!int ' + 'x' * 90, r"x\.yml:2: 'xxx.* cannot be read as !!int"),
+        ('a: [' + '1, ' * 80_000 + '1]', r'x\.yml:1: no option file says so much: more than 5000 keys and values'),
+        ('\n'.join(f'k{i}: 1' for i in range(20_000)), r'x\.yml:2500: no option file says so much'),
     ],
 )
 def test_what_is_no_option_file(text, message):
+    start = time.process_time()
     with pytest.raises(OptionsError, match=message) as caught:
         read(text)
+    assert time.process_time() - start < 1
     assert len(str(caught.value)) < 500
+
+
+def test_infinity_is_written_as_such():
+    assert read('a: .inf\nb: -.INF\n').value == {'a': float('inf'), 'b': -float('inf')}
+
+
+@pytest.mark.parametrize('num_keys', [1000, 2400])
+def test_wide_merges_take_a_moment(num_keys):
+    sections = ['{' + ', '.join(f'{name}{index}: 1' for index in range(num_keys // 2)) + '}' for name in 'ab']
+    text = f'a: &a {sections[0]}\nb: &b {sections[1]}\n' + ''.join(f'c{i}: {{<<: [*a, *b]}}\n' for i in range(40))
+    start = time.process_time()
+    with pytest.raises(OptionsError, match=r'x\.yml:\d+: (aliases make more|no option file says so much)'):
+        read(text)
+    assert time.process_time() - start < 1
+
+
+def test_many_narrow_merges_take_a_moment():
+    lines = [f'a{index}: &a{index} {{k{index}: 1}}' for index in range(900)]
+    text = '\n'.join([*lines, 'c: {<<: [' + ', '.join(f'*a{index}' for index in range(900)) + ']}'])
+    start = time.process_time()
+    assert len(read(text).value['c']) == 900
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize('kind', ['lists', 'merges'])
@@ -112,7 +153,7 @@ def test_aliases_that_multiply_are_refused(kind):
         (b'- a\n- b\n', 'expected lines "key: value"'),
         (b'text', "expected lines .* got 'text'"),
         (b'a: \xff\n', 'byte 3 is not UTF-8'),
-        (b'# ' + b'x' * 2**20, 'more than 1048576'),
+        (b'# ' + b'x' * 2**18, r'more than .* \(262144\)'),
     ],
 )
 def test_what_is_no_file_of_options(tmp_path, content, message):
@@ -127,6 +168,14 @@ def test_what_is_no_file_is_named(tmp_path):
         read_file(tmp_path / 'nowhere.yml')
     with pytest.raises(OptionsError, match='is a folder. Give an option file'):
         read_file(tmp_path)
+
+
+def test_a_fifo_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / 'x.yml')
+    with pytest.raises(OptionsError, match='x.yml is a FIFO, not a file'):
+        read_file(tmp_path / 'x.yml')
+    with pytest.raises(OptionsError, match='/dev/zero is a device, not a file'):
+        read_file('/dev/zero')
 
 
 def test_a_byte_order_mark_is_fine(tmp_path):

@@ -12,7 +12,9 @@ import pytest
 
 from dlvr_plugin.cli import report as report_command
 from dlvr_plugin.cli.main import main, parse
-from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.errors import DataError, InUseError
+from dlvr_plugin.core.folder_lock import FolderLock, lock_inside
+from dlvr_plugin.report import report_page
 from dlvr_plugin.report.report_page import ReportOptions, write_report
 from tests.report.conftest import CLIPS, METHODS, NUM_FRAMES, colour_of
 
@@ -100,8 +102,62 @@ def test_a_report_is_replaced_and_nothing_else(evaluation_folder, tmp_path):
     assert (tmp_path / 'out' / 'notes.txt').exists()
     with pytest.raises(FileExistsError, match='something else than a report'):
         write_report(evaluation_folder, evaluation_folder)
-    with pytest.raises(FileExistsError, match='something else than a report'):
+    with pytest.raises(FileExistsError, match=r'metrics.json cannot be a folder'):
         write_report(evaluation_folder, evaluation_folder / 'metrics.json')
+
+
+def test_a_folder_that_another_process_writes_into_is_left_to_it(evaluation_folder, tmp_path):
+    out = tmp_path / 'out'
+    with FolderLock(lock_inside(out), out):
+        with pytest.raises(InUseError, match=rf'out is in use: process {os.getpid()} on .* --out'):
+            write_report(evaluation_folder, out)
+        assert [path.name for path in out.iterdir()] == ['.lock']
+    write_report(evaluation_folder, out)
+    assert sorted(path.name for path in out.iterdir()) == ['frames', 'index.html']
+
+
+def test_links_in_place_of_frames_are_not_followed(evaluation_folder, tmp_path):
+    precious = tmp_path / 'precious'
+    precious.mkdir()
+    (precious / 'file').touch()
+    out = tmp_path / 'out'
+    write_report(evaluation_folder, out)
+    shutil.rmtree(out / 'frames')
+    for name in ('frames', '.frames.partial'):
+        (out / name).symlink_to(precious)
+    num_frames = write_report(evaluation_folder, out).num_frames
+    assert [path.name for path in precious.iterdir()] == ['file']
+    assert len(list((out / 'frames').rglob('*.png'))) == num_frames > 0
+
+
+def test_two_reports_at_once_leave_one_that_is_whole(evaluation_folder, tmp_path):
+    """Each is written, or refused; none takes the pictures of the other away."""
+    out, codes = tmp_path / 'out', set()
+    for _ in range(5):
+        processes = []
+        for _ in range(2):
+            process = os.fork()
+            if process == 0:
+                try:
+                    write_report(evaluation_folder, out)
+                    os._exit(0)
+                except InUseError:
+                    os._exit(3)
+                finally:
+                    os._exit(1)
+            processes.append(process)
+        codes |= {os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes}
+        pictures = set(re.findall(r'frames/[^"]+\.png', (out / 'index.html').read_text()))
+        assert pictures
+        assert all((out / picture).is_file() for picture in pictures)
+        assert sorted(path.name for path in out.iterdir()) == ['frames', 'index.html']
+    assert codes <= {0, 3}
+
+
+def test_long_names_of_clips_fit_into_names_of_files():
+    slugs = report_page._slug_all(['a' * 250, 'a' * 251])
+    assert len(set(slugs)) == 2
+    assert all(len(slug) < 120 for slug in slugs)
 
 
 def test_a_report_that_was_interrupted_is_made_anew(evaluation_folder, tmp_path):

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import sys
@@ -20,19 +21,20 @@ _CONTEXT.set_forkserver_preload(['tests.training.runs', 'dlvr_plugin.train'])
 TIMEOUT = 120  # seconds; no run of a test takes longer, unless it hangs
 
 
-def start(opt: dict[str, Any], root: Path, *flags: str, **faults: int) -> BaseProcess:
-    """Start a run; its log goes to ``run.log`` in the root of the experiments.
+def start(opt: dict[str, Any], root: Path, *flags: str, label: str = 'run', **faults: int) -> BaseProcess:
+    """Start a run; its log goes to ``LABEL.log`` in the root of the experiments.
 
     Args:
         opt: Options.
         root: Root of the experiments.
         *flags: Of the train command.
+        label: Tells runs apart that share a root.
         **faults: ``kill_at_sync``: number of the file whose writing is cut off by SIGKILL, from 1; ``largest_file``:
             bytes that a file may have.
     """
     root.mkdir(exist_ok=True)
-    path = write_options(opt, root / 'options.yml')
-    process = _CONTEXT.Process(target=_run, args=(root, ['-opt', str(path), *flags], faults))
+    path = write_options(opt, root / f'{label}.yml')
+    process = _CONTEXT.Process(target=_run, args=(root, root / f'{label}.log', ['-opt', str(path), *flags], faults))
     process.start()
     return process
 
@@ -45,14 +47,14 @@ def finish(process: BaseProcess) -> int:
     return process.exitcode
 
 
-def _run(root: Path, argv: list[str], faults: dict[str, int]) -> None:
+def _run(root: Path, log_file: Path, argv: list[str], faults: dict[str, int]) -> None:
     from dlvr_plugin import train
 
     # As in a process that was not forked by the server: workers are children of the run, and end with it.
     multiprocessing.set_start_method('fork', force=True)
     os.environ['DLVR_ROOT'] = str(root)
     torch.set_num_threads(1)
-    log = os.open(root / 'run.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
     if 'largest_file' in faults:
@@ -83,12 +85,22 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
+def wait_for_text(root: Path, pattern: str) -> None:
+    """Wait until a run has logged something."""
+    wait_for(root / 'run.log')
+    deadline = time.monotonic() + TIMEOUT
+    while not re.search(pattern, (root / 'run.log').read_text()):
+        assert time.monotonic() < deadline, (root / 'run.log').read_text()[-2000:]
+        time.sleep(0.01)
+
+
 def everything(root: Path, name: str, iteration: int) -> dict[str, Any]:
-    """Return all networks and the training state of an iteration."""
+    """Return all networks and the training state of an iteration, without what differs from run to run."""
     folder = root / 'experiments' / name
     files = [*folder.glob(f'models/net_*_{iteration}.pth'), folder / f'training_states/{iteration}.state']
     content = {path.name: torch.load(path, weights_only=True) for path in sorted(files)}
-    content[f'{iteration}.state'].pop('networks')  # hashes of files
+    state = content[f'{iteration}.state']
+    del state['networks'], state['options']  # hashes of files; the name, and how often is saved
     for each in content.values():
         each.pop('description', None)  # it has the name of the run
     return content

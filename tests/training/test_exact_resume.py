@@ -90,7 +90,7 @@ def compare(opt, stops, tmp_path, monkeypatch, processes=1):
         part = changed({**opt, 'name': 'parts'}, train={'total_iter': stop}, logger={'save_checkpoint_freq': stop})
         run(part, tmp_path, '--auto_resume', processes=processes)
     whole, parts = (everything(root, name, TOTAL) for name in ('whole', 'parts'))
-    assert len(whole) == (2 if opt['model_type'] == 'EDVRModel' else 3)
+    assert len(whole) == 1 + sum(key.startswith('network_') for key in opt)
     assert_equal(whole, parts)
     first = everything(root, 'parts', stops[0])
     with pytest.raises(AssertionError):  # it did train in between
@@ -106,13 +106,24 @@ def test_every_kind_of_run(clip_root, tmp_path, monkeypatch, host_log, case):
     compare(opt, (1, 4, 7), tmp_path, monkeypatch)
 
 
-def test_recurrent_with_frozen_flow(tmp_path, monkeypatch, host_log):
+@pytest.mark.parametrize('host_model', ['VideoRecurrentModel', 'VideoRecurrentGANModel'])
+def test_recurrent_with_frozen_flow(tmp_path, monkeypatch, host_log, host_model):
     for index in range(2):
         make_clip(tmp_path / 'GT' / f'{index:03d}', 4, (144, 160), seed=index)
     opt = tiny_options(tmp_path, init_t_iters=2)
-    opt['host_model'] = 'VideoRecurrentModel'
+    opt['host_model'] = host_model
     opt['network_g'] = {'type': 'BasicVSR', 'num_feat': 4, 'num_block': 1, 'spynet_path': None}
-    opt['train'].update(fix_flow=4, flow_lr_mul=0.5)
+    if host_model == 'VideoRecurrentGANModel':
+        opt['network_d'] = {'type': 'UNetDiscriminatorSN_basicsr', 'num_in_ch': 3, 'num_feat': 4}
+        opt['train'].update(
+            fix_flow=4,
+            lr_flow=1e-4,
+            net_d_iters=2,
+            optim_d={'type': 'Adam', 'lr': 1e-4},
+            gan_opt={'type': 'GANLoss', 'gan_type': 'vanilla', 'loss_weight': 1e-2},
+        )
+    else:
+        opt['train'].update(fix_flow=4, flow_lr_mul=0.5)
     opt['datasets']['train'].update(dataroot_lq=None, gt_size=144)
     compare(opt, (4,), tmp_path, monkeypatch)
 

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import REPOSITORY, tiny_options, write_options
-from tests.training.runs import TIMEOUT, assert_equal, everything, finish, start, wait_for
+from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
+from tests.training.runs import TIMEOUT, assert_equal, everything, finish, start, wait_for_text
 
 pytestmark = pytest.mark.slow
 
@@ -35,36 +36,69 @@ def opt(clip_root):
 def undisturbed(opt, tmp_path):
     """What the run gives when nothing happens to it, and how long it takes."""
     began = time.monotonic()
-    assert finish(start(opt, tmp_path / 'undisturbed')) == 0
-    return everything(tmp_path / 'undisturbed', 'tiny', TOTAL), time.monotonic() - began
+    return finished(opt, tmp_path / 'undisturbed'), time.monotonic() - began
+
+
+def finished(opt, root, *flags):
+    """Train to the end, and return what the run gives."""
+    assert finish(start(opt, root, *flags)) == 0, (root / 'run.log').read_text()[-3000:]
+    return everything(root, 'tiny', opt['train']['total_iter'])
 
 
 def assert_goes_on(opt, root, undisturbed):
-    assert finish(start(opt, root, '--auto_resume')) == 0, (root / 'run.log').read_text()[-3000:]
-    assert_equal(undisturbed[0], everything(root, 'tiny', TOTAL))
+    assert_equal(undisturbed[0], finished(opt, root, '--auto_resume'))
 
 
 def states(root):
     return sorted(int(path.stem) for path in (root / 'experiments/tiny/training_states').glob('*.state'))
 
 
-def test_killed_at_twenty_moments(opt, tmp_path, undisturbed):
-    """Half of the kills fall anywhere, half of them into the writing of a file."""
+def test_killed_at_twenty_moments(opt, clip_root, tmp_path):
+    """Half of the kills fall anywhere, half of them into the writing of a file; half of the runs go on at other rates.
+
+    Those end as a run that nobody killed, whose options changed at the same iteration. Equal are weights, average,
+    optimizers, schedules, and the best metrics.
+    """
+    opt['train'].update(warmup_iter=4, scheduler={'type': 'MultiStepLR', 'milestones': [5, 8], 'gamma': 0.5})
+    opt['datasets']['val'] = video_test_set(clip_root, num_frame=3)
+    metrics = {'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 8}, 'tof': {'type': 'calculate_tof'}}
+    opt['val'] = {'val_freq': 2, 'save_img': False, 'metrics': metrics}
+    slower = deepcopy(opt)
+    slower['train']['optim_g']['lr'], slower['train']['optim_t']['lr'] = 1e-5, 3e-5
+    slower['train']['scheduler'] = {'type': 'CosineAnnealingRestartLR', 'periods': [7, 7], 'restart_weights': [1, 0.5]}
+    began = time.monotonic()
+    unkilled = {(False, 0): finished(opt, tmp_path / 'unkilled')}
+    seconds = time.monotonic() - began
+    assert list(unkilled[False, 0][f'{TOTAL}.state']['best_metric_results']['Vid4']) == ['psnr', 'tof']
     rng = random.Random(0)
-    resumed_from = []
+    resumed_from: dict[bool, list[int]] = {False: [], True: []}
     for index in range(NUM_KILLS):
-        root = tmp_path / str(index)
+        root, changes = tmp_path / str(index), index % 4 > 1
         if index % 2:
-            process = start(opt, root, '--auto_resume', kill_at_sync=rng.randint(1, 18))
+            process = start(opt, root, '--auto_resume', kill_at_sync=rng.randint(1, 19))
         else:
             process = start(opt, root, '--auto_resume')
-            time.sleep(rng.uniform(0.3, 1) * undisturbed[1])
+            time.sleep(rng.uniform(0.3, 1) * seconds)
             process.kill()
         assert finish(process) in (-signal.SIGKILL, 0)
-        resumed_from.append(max(states(root), default=0))
-        assert_goes_on(opt, root, undisturbed)
-    sys.stdout.write(f'{NUM_KILLS} of {NUM_KILLS} bit-equal; resumed from iterations {resumed_from}\n')
-    assert len(set(resumed_from)) > 3
+        iteration = max(states(root), default=0)
+        resumed_from[changes].append(iteration)
+        key = (changes, iteration if changes else 0)
+        if key not in unkilled:
+            stopped = tmp_path / f'stopped at {iteration}'
+            if iteration:
+                finished({**opt, 'train': {**opt['train'], 'total_iter': iteration}}, stopped)
+            unkilled[key] = finished(slower, stopped, '--auto_resume')
+        assert_equal(unkilled[key], finished(slower if changes else opt, root, '--auto_resume'))
+    for key, content in unkilled.items():
+        if key[1] < TOTAL and key != (False, 0):  # it did change
+            with pytest.raises(AssertionError):
+                assert_equal(unkilled[False, 0][f'net_g_{TOTAL}.pth'], content[f'net_g_{TOTAL}.pth'])
+    sys.stdout.write(
+        f'{NUM_KILLS} of {NUM_KILLS} bit-equal; resumed from iterations {resumed_from[False]}, and at other rates from '
+        f'{resumed_from[True]}\n'
+    )
+    assert all(len(set(iterations)) > 2 for iterations in resumed_from.values())
 
 
 def test_killed_run_leaves_no_process(opt, tmp_path):
@@ -112,15 +146,6 @@ def test_second_interrupt_leaves_at_once(opt, tmp_path):
 
 def wait_for_iteration(root: Path, iteration: int) -> None:
     wait_for_text(root, rf'iter: +{iteration}, lr')
-
-
-def wait_for_text(root: Path, pattern: str) -> None:
-    """Wait until a run has logged something."""
-    wait_for(root / 'run.log')
-    deadline = time.monotonic() + TIMEOUT
-    while not re.search(pattern, (root / 'run.log').read_text()):
-        assert time.monotonic() < deadline, (root / 'run.log').read_text()[-2000:]
-        time.sleep(0.01)
 
 
 def children(pid: int) -> list[int]:

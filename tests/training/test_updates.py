@@ -10,6 +10,8 @@ from dlvr_plugin.core.errors import DivergenceError
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.updates import GuardedUpdates
 from tests.models.conftest import model_options, sample
+from tests.models.host_classes import options_over, registered
+from tests.training.two_processes import train_in_two
 
 
 def build(host_model='EDVRModel', precision=None, **guards):
@@ -125,3 +127,13 @@ def test_compiled_networks_compute_the_same():
     assert [*plain[0].net_g.state_dict()] == [*compiled[0].net_g.state_dict()]
     for letter in ('g', 't'):
         torch.testing.assert_close(plain[1].grad_norms[letter], compiled[1].grad_norms[letter], rtol=1e-3, atol=0)
+
+
+@pytest.mark.slow
+def test_processes_agree_on_a_step_that_the_last_batch_did_not_ask_for(tmp_path):
+    torch.multiprocessing.spawn(train_in_two, (str(tmp_path),), nprocs=2)
+    one, other = (torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
+    assert all(map(torch.equal, one, other))
+    torch.manual_seed(0)
+    with registered():
+        assert not any(map(torch.equal, one, parameters(build_model(options_over('SkippingBatches')))))

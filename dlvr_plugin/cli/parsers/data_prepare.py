@@ -55,6 +55,11 @@ def add_parser(commands: Any) -> None:
     videos.add_argument(
         '--min-frames', type=int, default=15, metavar='N', help='leave out shorter scenes (default: 15)'
     )
+    videos.add_argument(
+        '--allow-cut-videos',
+        action='store_true',
+        help='take what can be read of a video that is cut off; the store keeps a warning',
+    )
     lq = parser.add_argument_group('low-quality frames, given or made; else they are made while training')
     lq.add_argument('--lq-source', type=Path, help='as SOURCE, with the same clips and frames')
     lq.add_argument('--lq-subfolder', metavar='NAME', help='default: that of --subfolder')

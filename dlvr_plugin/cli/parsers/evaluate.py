@@ -39,6 +39,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder for metrics.json, .csv, table.md and table.tex')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')
+    parser.add_argument(
+        '--allow-cut-videos', action='store_true', help='compare what can be read of a video that is cut off'
+    )
     parser.add_argument('--device', help='cpu or cuda (default: cuda where there is one)')
     parser.set_defaults(module='dlvr_plugin.cli.evaluate')
     parser.format_help = partial(_with_metrics, parser.format_help)

@@ -32,7 +32,7 @@ from dlvr_plugin.core.errors import UserError
 
 _FAKE = FakeTensorMode(allow_non_fake_inputs=True)  # one for all: tensors of several cannot be used together
 _NEEDS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
-_MOST_CALLS = 50_000  # of torch; the largest of the framework's networks make a fifth of that
+MOST_CALLS = 50_000  # of torch; the largest of the framework's networks make a fifth of that
 _MOST_BYTES = 2**30  # of what is built with real tensors
 _LONGEST_MESSAGE = 300
 
@@ -44,14 +44,20 @@ class Outcome:
     Attributes:
         value: What the action returned; None where it failed.
         error: Why it failed; None where it did not, or where that cannot be told without a run.
+        is_endless: Whether it was ended because it went on and on.
     """
 
     value: Any = None
     error: Exception | None = None
+    is_endless: bool = False
 
 
 class _CannotTellError(Exception):
     """The attempt would take too much, or would download something."""
+
+
+class _EndlessError(_CannotTellError):
+    """The attempt goes on and on."""
 
 
 def attempt(action: Callable[[], Any], *, is_known: bool = False) -> Outcome:
@@ -70,8 +76,8 @@ def attempt(action: Callable[[], Any], *, is_known: bool = False) -> Outcome:
             try:
                 with torch.no_grad(), _Calls(), mode:
                     return Outcome(action())
-            except _CannotTellError:
-                return Outcome()
+            except _CannotTellError as end:
+                return Outcome(is_endless=isinstance(end, _EndlessError))
             except Exception as error:  # of any class that a user may have written
                 last = error
             if tried:
@@ -136,12 +142,12 @@ class _Calls(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.left = _MOST_CALLS
+        self.left = MOST_CALLS
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.left -= 1
         if self.left < 0:
-            raise _CannotTellError
+            raise _EndlessError
         return func(*args, **(kwargs or {}))
 
 

@@ -160,11 +160,6 @@ def _check_losses(findings: Findings) -> None:
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name) if name else None
     needs_loss = isinstance(model, type) and issubclass(model, SRModel) and model is not DiscriminativeSpaceModel
-    if model is DiscriminativeSpaceModel and train.get('pixel_opt', 'the default') is None:
-        findings.add(
-            ('train', 'pixel_opt'),
-            'must be a loss, and is ~. Leave the key out for HuberLoss, the default, or set loss_weight: 0 for none.',
-        )
     if needs_loss and not any(train.get(each) for each in ('pixel_opt', 'perceptual_opt', 'gan_opt')):
         findings.add(
             ('train', 'pixel_opt'), 'is missing: there is no loss, pixel_opt or perceptual_opt.', is_missing=True

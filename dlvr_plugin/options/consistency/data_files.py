@@ -7,6 +7,7 @@ from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.clips.clip_store import ClipStore, check_pair, read_meta_info
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.lmdb_file import find_lmdb_problem
+from dlvr_plugin.core.regular_files import check_regular
 from dlvr_plugin.data import ClipDataset, ClipTestDataset
 from dlvr_plugin.evaluation.validation_metrics import check_clip_lengths, check_metric
 from dlvr_plugin.options.consistency.combinations import REDS_LENGTH, TEST_SETS_OF_CLIPS
@@ -75,6 +76,9 @@ def _check_paths(findings: Findings, phase: str, dataset: dict[str, Any]) -> boo
             findings.add(('datasets', phase, name), f'{value} does not exist.')
             found = False
             continue
+        if name.startswith('meta_info') and not Path(value).is_dir():
+            with findings.collect('datasets', phase, name):
+                check_regular(value)
         if name.startswith('dataroot') and (problem := _find_kind_problem(findings, phase, dataset, Path(value))):
             findings.add(('datasets', phase, name), problem)
             found = False
@@ -105,6 +109,9 @@ def _check_test_set(findings: Findings, phase: str, dataset: dict[str, Any]) -> 
         numbers = {len(store.clips[name].frames) if name in store.clips else 0 for store in (gt_store, lq_store)}
         if len(numbers) > 1 or 0 in numbers:  # frames of one number may have other names, say with a suffix
             check_pair(gt_store, lq_store, name)
+        for store in (gt_store, lq_store):
+            for frame in store.clips[name].frames:
+                check_regular(store.root / frame)  # the host leaves out what is none, without a word
     lengths = {name: len(gt_store.clips[name].frames) for name in names}
     check_clip_lengths(lengths, dataset['name'], findings.get('val') or {})
     if dataset['type'] != 'VideoRecurrentTestDataset':

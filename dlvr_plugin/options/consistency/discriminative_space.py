@@ -1,9 +1,11 @@
-"""Options of ``DiscriminativeSpaceModel``, and of sliding windows of any model, that must fit together."""
+"""Options of ``DiscriminativeSpaceModel``, and of generator and discriminator of any model, that must fit together."""
 
 import inspect
 
 import torch
+from basicsr.archs.discriminator_arch import UNetDiscriminatorSN, VGGStyleDiscriminator
 from basicsr.models.sr_model import SRModel
+from basicsr.models.srgan_model import SRGANModel
 from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 
 from dlvr_plugin.archs import LossNetT
@@ -42,6 +44,8 @@ def check_windows(findings: Findings) -> None:
         _check_over_host_model(findings, generator_type)
     else:
         _check_generator(findings, generator_type, extra=0)
+    if findings.is_train:
+        _check_discriminator(findings, model, generator_type)
 
 
 def _read_generator_type(findings: Findings, model: type[SRModel], given: str | None) -> GeneratorType | None:
@@ -93,6 +97,26 @@ def _check_generator(findings: Findings, generator_type: GeneratorType, *, extra
                 + (f' and {more} more for fake: generated' if more else '')
                 + f', got {num_frame}.',
             )
+
+
+def _check_discriminator(findings: Findings, model: type[SRModel], generator_type: GeneratorType) -> None:
+    """Check that a discriminator of BasicSR, which takes frames of one size or of any, gets such frames."""
+    section = findings.get('network_d')
+    network = ARCH_REGISTRY.get(section['type']) if section else None
+    if network not in (UNetDiscriminatorSN, VGGStyleDiscriminator):
+        return
+    if issubclass(model, SRGANModel) and generator_type == 'recurrent':
+        findings.add(
+            ('network_d', 'type'),
+            f'{section["type"]} takes frames, but {model.__name__} hands it the clips of a recurrent generator. Use '
+            'VideoRecurrentGANModel.',
+        )
+    gt_size, size = findings.get('datasets', 'train', 'gt_size'), section.get('input_size', 128)
+    if network is VGGStyleDiscriminator and isinstance(gt_size, int) and gt_size != size:
+        findings.add(
+            ('datasets', 'train', 'gt_size'),
+            f'must be {size}, the input_size of network_d ({section["type"]}), which is 128 or 256; got {gt_size}.',
+        )
 
 
 def _check_window_of_t(

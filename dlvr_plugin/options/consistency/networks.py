@@ -14,6 +14,7 @@ from dlvr_plugin.archs import LossNetT, NetworkSpec, spec_of
 from dlvr_plugin.archs.spec import find_arch
 from dlvr_plugin.core.errors import InvalidValueError, UserError
 from dlvr_plugin.options.consistency.building import (
+    MOST_CALLS,
     Outcome,
     are_fake,
     attempt,
@@ -78,6 +79,12 @@ def _can_be_built(findings: Findings, key: str, made: Any, section: Mapping[str,
     loads = any(name.endswith('_path') and value is not None for name, value in section.items())
     if outcome.error is not None and not loads:  # one that loads files may not be made to be built without
         _add(findings, key, made, section, outcome.error, 'cannot be built')
+    if outcome.is_endless and is_class_of_host(made):
+        findings.add(
+            (key,),
+            f'is too large: after {MOST_CALLS} calls of PyTorch, five times those of the largest network of BasicSR, '
+            'it was not built yet. Lower the numbers of its blocks and layers.',
+        )
     if outcome.value is None:
         return False
     needed = outcome.value.num_bytes * (_COPIES_IN_TRAINING if findings.is_train else 1)

@@ -5,26 +5,33 @@ classes read is described here.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from basicsr.utils.registry import DATASET_REGISTRY
 
+from dlvr_plugin.core.declarations import FREE
 from dlvr_plugin.data.clip_dataset import ClipDataset, ClipDatasetOptions
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import declared_by, section_of
-from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, Number, Text, ValueType, nullable
+from dlvr_plugin.options.value_types import Bool, Choice, FolderName, Integer, ListOf, Number, Text, ValueType, nullable
+from dlvr_plugin.training.data_order import ANOTHER_ORDER
 
 _POSITIVE = Integer(minimum=1)
 
 _LOADER = {
-    'num_worker_per_gpu': Option(Integer(minimum=0), 'processes that read, for each GPU or process'),
-    'batch_size_per_gpu': Option(_POSITIVE, 'samples of a batch, for each GPU or process'),
-    'dataset_enlarge_ratio': Option(_POSITIVE, 'how often an epoch goes through the set'),
-    'pin_memory': Option(Bool(), 'whether batches lie in page-locked memory, as prefetch_mode: cuda needs'),
-    'persistent_workers': Option(Bool(), 'whether the reading processes live on from epoch to epoch'),
-    'prefetch_mode': Option(nullable(Choice(('cpu', 'cuda'))), 'how batches are fetched ahead'),
-    'num_prefetch_queue': Option(_POSITIVE, 'batches fetched ahead with prefetch_mode: cpu'),
+    'num_worker_per_gpu': Option(Integer(minimum=0), 'processes that read, for each GPU or process', on_resume=FREE),
+    'batch_size_per_gpu': Option(_POSITIVE, 'samples of a batch, for each GPU or process', on_resume=ANOTHER_ORDER),
+    'dataset_enlarge_ratio': Option(
+        _POSITIVE, 'how often an epoch goes through the set', default=1, on_resume=ANOTHER_ORDER
+    ),
+    'pin_memory': Option(
+        Bool(), 'whether batches lie in page-locked memory, as prefetch_mode: cuda needs', on_resume=FREE
+    ),
+    'persistent_workers': Option(Bool(), 'whether the reading processes live on from epoch to epoch', on_resume=FREE),
+    'prefetch_mode': Option(nullable(Choice(('cpu', 'cuda'))), 'how batches are fetched ahead', on_resume=FREE),
+    'num_prefetch_queue': Option(_POSITIVE, 'batches fetched ahead with prefetch_mode: cpu', on_resume=FREE),
 }
 
 _LMDB = Section(
@@ -70,7 +77,7 @@ _COLOR = {'color': Option(Choice(('y', 'rgb')), 'y for the luma alone')}
 
 
 def _required(options: dict[str, Option], without: Iterable[str] = ()) -> dict[str, Option]:
-    return {name: Option(each.type, each.doc, is_required=name not in without) for name, each in options.items()}
+    return {name: replace(each, is_required=name not in without) for name, each in options.items()}
 
 
 _REDS = _required(
@@ -175,7 +182,7 @@ def datasets(phase: str) -> Variants:
     Of a dataset class that is not known here and declares no options, only what its loader reads is checked.
     """
     common = {
-        'name': Option(Text(), 'name of the set, in logs and folders', is_required=True),
+        'name': Option(FolderName(), 'name of the set, in logs and folders', is_required=True, on_resume=FREE),
         **_required(_LOADER, without=set(_LOADER) - {'num_worker_per_gpu', 'batch_size_per_gpu'}),
     }
     if phase != 'train':

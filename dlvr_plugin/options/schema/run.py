@@ -1,9 +1,11 @@
 """The whole of an option file: the top level, and the sections that do not depend on classes."""
 
+from dataclasses import replace
 from typing import get_args
 
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from dlvr_plugin.core.declarations import FREE, OnResume
 from dlvr_plugin.evaluation.validation_options import ValidationOptions
 from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.models.discriminative_space_options import GeneratorType, host_models
@@ -13,11 +15,14 @@ from dlvr_plugin.options.schema.models import ModelOptions, discriminative_space
 from dlvr_plugin.options.schema.registered import metrics, networks, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
-from dlvr_plugin.options.value_types import Bool, Choice, Integer, ListOf, OneOf, Text, nullable
+from dlvr_plugin.options.value_types import Bool, Choice, FolderName, Integer, ListOf, OneOf, Text, nullable
+from dlvr_plugin.training.data_order import ANOTHER_ORDER
 from dlvr_plugin.training.run_options import RunOptions
 
 _NETWORKS = {'g': 'generator G', 'd': 'discriminator', 't': 'loss network T'}
 _POSITIVE = Integer(minimum=1)
+_OTHER_MODEL = OnResume('refused', 'the state is that of another model')
+_OTHER_NETWORK = OnResume('refused', 'the saved weights are those of another network')
 # NumPy takes seeds of 32 bits, and ranks and workers count up from this one.
 _SEED = Integer(minimum=0, maximum=2**32 - 2**20)
 
@@ -32,7 +37,7 @@ def run_options(is_train: bool) -> Variants:
             sections[name] = _discriminative_space(f'{phase}.{name}.over', is_train)
         else:
             sections[name] = _top_level(name, options_of(name), is_train)
-    return Variants(phase, sections, 'class of the model', key='model_type')
+    return Variants(phase, sections, 'class of the model', key='model_type', on_resume=_OTHER_MODEL)
 
 
 def _discriminative_space(name: str, is_train: bool) -> Variants:
@@ -40,46 +45,73 @@ def _discriminative_space(name: str, is_train: bool) -> Variants:
     over = {host: _top_level(host, discriminative_space_over(options_of(host)), is_train) for host in hosts}
     doc = "the framework's model class that trains G"
     generator_type = nullable(Choice(get_args(GeneratorType)))
-    return Variants(name, over, doc, key='host_model', refused=refused).with_options(
-        {'generator_type': Option(generator_type, 'what G takes and gives; ~ for what its host model says')}
+    type_doc = 'what G takes and gives; ~ for what its host model says'
+    return Variants(name, over, doc, key='host_model', refused=refused, on_resume=_OTHER_MODEL).with_options(
+        {'generator_type': Option(generator_type, type_doc, on_resume=_OTHER_MODEL)}
     )
 
 
 def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
     """Return the options of a run of one model."""
     options = {
-        'name': Option(Text(), 'name of the run and of its folder', is_required=True),
-        'imports': Option(nullable(ListOf(Text())), 'modules, or paths of files, that register classes of your own'),
-        'num_gpu': Option(
-            OneOf((Integer(minimum=0), Choice(('auto',)))), 'GPUs to use; 0 for the CPU, auto for all', is_required=True
+        'name': Option(FolderName(), 'name of the run and of its folder', is_required=True, on_resume=FREE),
+        'imports': Option(
+            nullable(ListOf(Text())), 'modules, or paths of files, that register classes of your own', on_resume=FREE
         ),
-        'scale': Option(_POSITIVE, 'factor between the sizes of ground truth and low quality'),
-        'manual_seed': Option(nullable(_SEED), 'seed of all random numbers; ~ draws one'),
-        'find_unused_parameters': Option(Bool(), 'whether processes look for weights without gradient'),
-        'dist_params': Option(nullable(_dist_params()), 'how processes find one another'),
+        'num_gpu': Option(
+            OneOf((Integer(minimum=0), Choice(('auto',)))),
+            'GPUs to use; 0 for the CPU, auto for all',
+            is_required=True,
+            on_resume=ANOTHER_ORDER,
+        ),
+        'scale': Option(
+            _POSITIVE,
+            'factor between the sizes of ground truth and low quality',
+            default=1,
+            on_resume=OnResume('refused', 'the networks have learned another factor'),
+        ),
+        'manual_seed': Option(
+            nullable(_SEED),
+            'seed of all random numbers; ~ draws one',
+            on_resume=OnResume(note='without one, a run keeps that of its state'),
+        ),
+        'find_unused_parameters': Option(Bool(), 'whether processes look for weights without gradient', on_resume=FREE),
+        'dist_params': Option(nullable(_dist_params()), 'how processes find one another', on_resume=FREE),
         'datasets': Option(_datasets(is_train), 'training, validation and test sets', is_required=True),
-        'path': Option(_path(model), 'files to load', is_required=True),
+        'path': Option(_path(model), 'files to load', is_required=True, on_resume=FREE),
         'train': Option(_train(name, model), 'the training', is_required=is_train),
         'val': Option(
             nullable(_val(model, True)) if is_train else _val(model, False),
             'validation and tests',
             is_required=not is_train,
+            on_resume=FREE,
         ),
-        'logger': Option(_logger(), 'what is logged and saved', is_required=is_train),
+        'logger': Option(_logger(), 'what is logged and saved', is_required=is_train, on_resume=FREE),
     }
     for letter in model.networks:
         is_required = is_train or letter == 'g'
-        options[f'network_{letter}'] = Option(networks(), _NETWORKS.get(letter, 'a network'), is_required=is_required)
+        doc = _NETWORKS.get(letter, 'a network')
+        options[f'network_{letter}'] = Option(_trained_networks(), doc, is_required, on_resume=_OTHER_NETWORK)
     others = {f'network_{letter}': Option(networks(), doc) for letter, doc in _NETWORKS.items()}
     others.update({'host_model': Option(Text()), 'generator_type': Option(Text())})
     return Section(
         options,
-        {} if model.is_known else {r'network_\w+': Option(networks(), 'a network')},
+        {} if model.is_known else {r'network_\w+': Option(_trained_networks(), 'a network', on_resume=_OTHER_NETWORK)},
         is_open=not model.is_known,
         elsewhere={
             other: f'{name} does not read it. Remove it, or choose the model_type that does.' for other in others
         },
     )
+
+
+@once_a_registry
+def _trained_networks() -> Variants:
+    """Return the sections of networks whose weights a resumed run has, whatever files they began with."""
+    sections = {}
+    for name, section in networks().sections.items():
+        files = {key: replace(each, on_resume=FREE) for key, each in section.options.items() if key.endswith('_path')}
+        sections[name] = section.with_options(files)
+    return replace(networks(), sections=sections)
 
 
 def _dist_params() -> Section:
@@ -92,13 +124,13 @@ def _dist_params() -> Section:
 
 
 def _datasets(is_train: bool) -> Section:
-    evaluation = Option(datasets('val'), 'a validation or test set')
+    evaluation = Option(datasets('val'), 'a validation or test set', on_resume=FREE)
     if not is_train:
         sets = {'test': evaluation, 'val': evaluation}
         return Section(sets, {r'(test|val)_\w+': evaluation}, name='datasets.test')
     training_set = Option(datasets('train'), 'the training set', is_required=True)
-    validation_sets = {'val': Option(datasets('val'), 'a validation set')}
-    return Section({'train': training_set, **validation_sets}, {r'val_\w+': evaluation}, name='datasets.training')
+    validation_set = replace(evaluation, doc='a validation set')
+    return Section({'train': training_set, 'val': validation_set}, {r'val_\w+': evaluation}, name='datasets.training')
 
 
 def _path(model: ModelOptions) -> Section:
@@ -141,7 +173,7 @@ def _val(model: ModelOptions, is_train: bool) -> Section:
         {
             'val_freq': Option(_POSITIVE, 'iterations between two validations', is_required=is_train),
             'save_img': Option(Bool(), 'whether to save restored frames', is_required=True),
-            'suffix': Option(nullable(Text()), 'of the names of saved frames; ~ for the name of the run'),
+            'suffix': Option(nullable(FolderName()), 'of the names of saved frames; ~ for the name of the run'),
             'metrics': Option(
                 nullable(Section({}, {r'.+': Option(metrics(), 'a metric, by the name it has in logs')})),
                 'what to measure',

@@ -1,7 +1,10 @@
 """The sections of ``train``: schedule, optimizers, losses, and what each of the models reads there."""
 
+from dataclasses import replace
+
 from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepRestartLR
 
+from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.losses import FeatureMatching
 from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceOptions
 from dlvr_plugin.options.schema.registered import losses, once_a_registry
@@ -9,10 +12,12 @@ from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
 from dlvr_plugin.options.value_types import Bool, Float, Integer, ListOf, Number, ValueType, nullable
 from dlvr_plugin.training.run_options import RunOptions
+from dlvr_plugin.training.step_features import OPTIMIZERS
 
 _POSITIVE = Integer(minimum=1)
 _RATE = Float(minimum=0)
 _BETA = Float(minimum=0, below=1)
+_OTHER_STATE = OnResume('refused', 'the state holds what another optimizer keeps of each weight')
 
 
 @once_a_registry
@@ -24,7 +29,7 @@ def optimizer() -> Variants:
             'betas': Option(ListOf(_BETA, length=2), 'decay of the means of gradient and squared gradient'),
             'eps': Option(_RATE, 'added to the denominator'),
             'weight_decay': Option(_RATE, 'of AdamW decoupled from the gradient'),
-            'amsgrad': Option(Bool(), 'whether to use the largest squared gradient so far'),
+            'amsgrad': Option(Bool(), 'whether to use the largest squared gradient so far', on_resume=_OTHER_STATE),
             'maximize': Option(Bool(), 'whether to climb'),
             'foreach': Option(nullable(Bool()), 'whether to update all tensors at once'),
             'fused': Option(nullable(Bool()), 'whether one kernel makes the update'),
@@ -32,7 +37,16 @@ def optimizer() -> Variants:
             'differentiable': Option(Bool(), 'whether gradients flow through the update'),
         }
     )
-    return Variants('optimizer', {'Adam': section, 'AdamW': section}, 'class of the optimizer')
+    sections = {}
+    for name, built in OPTIMIZERS.items():
+        defaults = section_of(built, skip=('params', 'lr')).options
+        declared = {
+            key: replace(each, default=defaults[key].default)
+            for key, each in section.options.items()
+            if key in defaults
+        }
+        sections[name] = section.with_options(declared)
+    return Variants('optimizer', sections, 'class of the optimizer', on_resume=_OTHER_STATE)
 
 
 @once_a_registry
@@ -63,7 +77,7 @@ def generator() -> dict[str, Option]:
     """Return what a model of one generator reads."""
     loss = losses()
     return {
-        'ema_decay': Option(Number(minimum=0, below=1), 'decay of the moving average of G; 0 for none'),
+        'ema_decay': Option(Number(minimum=0, below=1), 'decay of the moving average of G; 0 for none', default=0),
         'optim_g': Option(optimizer(), 'optimizer of G', is_required=True),
         'scheduler': Option(scheduler(), 'schedule of the learning rate', is_required=True),
         'pixel_opt': Option(nullable(loss), 'pixel loss'),
@@ -75,7 +89,7 @@ def edvr() -> dict[str, Option]:
     """Return what ``EDVRModel`` reads beside that."""
     return {
         'tsa_iter': Option(nullable(_POSITIVE), 'iterations that train the TSA module alone'),
-        'dcn_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of deformable convolutions'),
+        'dcn_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of deformable convolutions', default=1),
     }
 
 
@@ -83,7 +97,7 @@ def recurrent() -> dict[str, Option]:
     """Return what ``VideoRecurrentModel`` reads beside that of a generator."""
     return {
         'fix_flow': Option(nullable(_POSITIVE), 'iterations that keep the flow network as it is'),
-        'flow_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of the flow network'),
+        'flow_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of the flow network', default=1),
     }
 
 
@@ -94,8 +108,8 @@ def discriminator(*, with_ldl: bool) -> dict[str, Option]:
         'optim_d': Option(optimizer(), 'optimizer of the discriminator', is_required=True),
         'gan_opt': Option(loss, 'adversarial loss', is_required=True),
         **({'ldl_opt': Option(nullable(loss), 'loss on artifacts')} if with_ldl else {}),
-        'net_d_iters': Option(_POSITIVE, 'iterations of the discriminator for one of G'),
-        'net_d_init_iters': Option(Integer(minimum=0), 'iterations that train the discriminator alone'),
+        'net_d_iters': Option(_POSITIVE, 'iterations of the discriminator for one of G', default=1),
+        'net_d_init_iters': Option(Integer(minimum=0), 'iterations that train the discriminator alone', default=0),
     }
 
 
