@@ -18,13 +18,20 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+    UnsupportedOperatorException,
+)
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dlvr_plugin.core.errors import UserError
 
 _FAKE = FakeTensorMode(allow_non_fake_inputs=True)  # one for all: tensors of several cannot be used together
+_NEEDS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 MOST_CALLS = 50_000  # of torch; the largest of the framework's networks make a fifth of that
 _MOST_BYTES = 2**30  # of what is built with real tensors
 _LONGEST_MESSAGE = 300
@@ -53,11 +60,12 @@ class _EndlessError(_CannotTellError):
     """The attempt goes on and on."""
 
 
-def attempt(action: Callable[[], Any]) -> Outcome:
+def attempt(action: Callable[[], Any], *, is_known: bool = False) -> Outcome:
     """Call something that builds networks or runs them, with fake tensors; where it fails, with real ones.
 
     Args:
         action: The call. It may be made twice.
+        is_known: Whether what is called is known to need no values, so that what it says of fake tensors counts.
 
     Returns:
         What it returned, with fake tensors in it if it can be done with these; or the error that a run would meet.
@@ -74,6 +82,8 @@ def attempt(action: Callable[[], Any]) -> Outcome:
                 last = error
             if tried:
                 return Outcome()
+            if is_known and not isinstance(last, _NEEDS_VALUES):
+                break
         return Outcome(error=last)
 
 

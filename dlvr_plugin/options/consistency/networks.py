@@ -155,7 +155,7 @@ def _build(made: Any, section: str) -> Outcome:
         is_light = are_fake()  # a real one is built again where it is needed
         return Built(network if is_light else None, network.state_dict(), num_bytes(network))
 
-    return attempt(build)
+    return attempt(build, is_known=is_class_of_host(made))
 
 
 @functools.lru_cache(maxsize=64)
@@ -168,7 +168,7 @@ def _run(made: Any, section: str, shape: Shape, *, is_t: bool = False) -> Outcom
         result = _run_as_t(network, torch.zeros(shape)) if is_t else network(torch.zeros(shape))
         return tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
 
-    return attempt(run)
+    return attempt(run, is_known=is_class_of_host(made))
 
 
 def _run_as_t(net_t: Any, clip: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from dlvr_plugin.options.schema.models import models
 Shape = tuple[int, ...]
 
 _CHANNELS = 3
+_FEW_SAMPLES = 2  # of a batch, whose number matters where it is one
 _FEW_FRAMES = 2  # of a clip for a recurrent network, whose shapes do not depend on their number
 _READS = ('type', 'num_frame', 'gt_size', 'batch_size_per_gpu', 'gt_frames', 'flip_sequence', 'color')
 # Classes whose samples are known: whether lq has frames, and whether gt is that of all of them.
@@ -70,7 +71,7 @@ def step_shapes(findings: Findings) -> StepShapes | None:
     scale = findings.get('scale') or (spec.scale if spec else None) or 1
     has_frames, of_all = kind
     channels = 1 if options.get('color') == 'y' else _CHANNELS
-    batch, side = options['batch_size_per_gpu'], options['gt_size']
+    batch, side = min(options['batch_size_per_gpu'], _FEW_SAMPLES), options['gt_size']
     num_frame = options['num_frame'] if has_frames else 0
     num_frame *= 2 if options.get('flip_sequence') else 1
     low, high = (channels, side // scale, side // scale), (channels, side, side)
