@@ -27,6 +27,7 @@ GAN = {
     'train.gan_opt': {'type': 'GANLoss', 'gan_type': 'vanilla'},
     'network_d': {'type': 'VGGStyleDiscriminator', 'num_in_ch': 3, 'num_feat': 8, 'input_size': 256},
 }
+DUF = {'datasets.val.type': 'VideoTestDUFDataset', 'datasets.val.use_duf_downsampling': True}
 
 
 def changed(file, changes):
@@ -81,6 +82,7 @@ def changed(file, changes):
         (PRETRAIN, {'val.metrics.psnr': {'type': 'calculate_psnr_pt'}}, '.*It takes batches of tensors'),
         (PRETRAIN, {'val.metrics.niqe': {'type': 'calculate_niqe', 'crop_border': -1}}, 'val.metrics.niqe.crop_border'),
         (PRETRAIN, {'model_type': 'SwinIRModel'}, 'network_g.window_size: is missing: SwinIRModel pads images'),
+        (PRETRAIN, {**DUF, 'scale': 1}, 'datasets.val.use_duf_downsampling: needs a scale of 2, 3, 4, got 1'),
         (BASICVSR, {'datasets.val.type': 'VideoTestDataset'}, 'datasets.val.type: gives windows of frames, and networ'),
     ],
 )  # fmt: skip

@@ -23,6 +23,7 @@ _NEEDS_SCALE = (
     'PairedImageDataset',
     'VideoTestDUFDataset',
 )
+_DUF_SCALES = (2, 3, 4)  # by which the host's DUF downsampling divides
 REDS_LENGTH = 100  # frames of every clip, which the host's REDS datasets take for granted
 
 
@@ -54,6 +55,9 @@ def _check_scale(findings: Findings) -> None:
             doc = f'datasets.{phase}, a {kind}, reads it'
             findings.add(('scale',), f'is missing ({doc}). Expected a whole number of at least 1.', is_missing=True)
             return
+        if scale not in (None, *_DUF_SCALES) and findings.get('datasets', phase, 'use_duf_downsampling') is True:
+            known = ', '.join(map(str, _DUF_SCALES))
+            findings.add(('datasets', phase, 'use_duf_downsampling'), f'needs a scale of {known}, got {scale}.')
         size = findings.get('datasets', phase, 'gt_size')
         if isinstance(size, int) and isinstance(scale, int) and size % scale:
             below = size // scale * scale
