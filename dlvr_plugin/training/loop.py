@@ -216,6 +216,7 @@ class Training:
             self.opt, self.current_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
         )
         batches = prefetch(self.train_loader, self.opt)
+        del self.train_loader  # so that its files are closed with the training
         with self.progress:
             while self.current_iter < self.total_iter:
                 self._iterate(batches)
