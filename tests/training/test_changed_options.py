@@ -163,7 +163,7 @@ def test_state_without_options(opt, run, tmp_path):
 def snapshot(folder):
     """Return all that is in a folder, but for the log, which takes the error, because this process began it."""
     paths = [path for path in folder.rglob('*') if path.suffix != '.log']
-    return {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in paths}
+    return {path: path.is_file() and (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
 
 
 def other_model(opt):
@@ -186,7 +186,7 @@ REFUSED = {
     [pytest.param(each, marks=() if each.startswith('model_type') else pytest.mark.slow) for each in REFUSED],
 )
 def test_what_cannot_be_applied_is_refused_before_anything_is_touched(opt, run, tmp_path, capsys, difference):
-    opt['train']['total_iter'] = 1
+    opt['train'].update(total_iter=1, init_t_iters=0)
     after = deepcopy(opt)
     if REFUSED[difference] is None:
         other_model(opt)
@@ -195,7 +195,7 @@ def test_what_cannot_be_applied_is_refused_before_anything_is_touched(opt, run, 
     run(opt)
     before = snapshot(tmp_path / 'root')
     capsys.readouterr()
-    (message,) = run(after, '--auto_resume', code=1)
+    *_, message = run(after, '--auto_resume', code=1)
     assert f': {difference}: the ' in message
     assert 'experiments/tiny/training_states/1.state cannot be resumed' in message
     assert f'path.pretrain_network_g: {tmp_path}/root/experiments/tiny/models/net_g_1.pth' in message
@@ -219,7 +219,7 @@ def test_state_of_another_experiment(opt, run, tmp_path):
     assert f'Resuming training from iteration {TOTAL}.' in log
     opt['train']['optim_t']['type'] = 'AdamW'
     opt['name'] = 'third'
-    (message,) = run(opt, code=1)
+    *_, message = run(opt, code=1)
     assert 'train.optim_t.type: Adam -> AdamW' in message
     assert str(state) in message
     assert not (tmp_path / 'root/experiments/third').exists()
@@ -254,10 +254,10 @@ def test_lower_learning_rate_after_divergence(opt, run):
     """What the program says, done: the run that fails goes on from its checkpoint, and ends."""
     opt['logger']['save_checkpoint_freq'] = 2
     opt['train']['optim_g']['lr'] = 1e20
-    (*_, message) = run(changed(opt, init_t_iters=2), code=1)
+    *_, message = run(changed(opt, init_t_iters=2), code=1)
     assert 'Lower the learning rates' in message
     assert '--auto_resume goes on with what you change' in message
-    (*_, same) = run(changed(opt, init_t_iters=2), '--auto_resume', code=1)
+    *_, same = run(changed(opt, init_t_iters=2), '--auto_resume', code=1)
     assert same == message
     opt['train']['optim_g']['lr'] = 1e-5
     log = run(changed(opt, init_t_iters=2), '--auto_resume')
@@ -271,11 +271,11 @@ def test_roll_back_to_a_checkpoint_with_the_old_options(opt, run, groups, monkey
     run(opt)
     prepare, left = GuardedUpdates._prepare, [1]
 
-    def spoil(self, optimizer, letter, *others):
+    def spoil(self, parameters, letter, *others):
         if letter == 't' and left[0]:
             left[0] -= 1
-            optimizer.param_groups[0]['params'][0].grad.fill_(float('nan'))
-        prepare(self, optimizer, letter, *others)
+            parameters[0].grad.fill_(float('nan'))
+        prepare(self, parameters, letter, *others)
 
     monkeypatch.setattr(GuardedUpdates, '_prepare', spoil)
     slow = {**opt['train']['optim_g'], 'lr': 1e-6}

@@ -72,12 +72,12 @@ def spoil_gradient(monkeypatch, letter, times, at_step=4):
 
     prepare, state = GuardedUpdates._prepare, {'steps': 0, 'left': times}
 
-    def spoilt(self, optimizer, of, max_norm, scaler):
+    def spoilt(self, parameters, of, max_norm, scaler):
         state['steps'] += of == letter
         if of == letter and state['steps'] >= at_step and state['left']:
             state['left'] -= 1
-            optimizer.param_groups[0]['params'][0].grad.fill_(math.nan)
-        prepare(self, optimizer, of, max_norm, scaler)
+            parameters[0].grad.fill_(math.nan)
+        prepare(self, parameters, of, max_norm, scaler)
 
     monkeypatch.setattr(GuardedUpdates, '_prepare', spoilt)
 

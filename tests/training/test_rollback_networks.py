@@ -34,11 +34,11 @@ def test_networks_that_resuming_ignored_come_from_the_checkpoint(clip_root, tmp_
         build(self)
         started.append({name: value.clone() for name, value in self.net_t.state_dict().items()})
 
-    def spoil(self, optimizer, letter, *others):
-        steps = optimizer.state_dict()['state'].get(0, {}).get('step', 0)
+    def spoil(self, parameters, letter, *others):
+        steps = self.model.optimizer_t.state_dict()['state'].get(0, {}).get('step', 0)
         if letter == 't' and len(started) == 1 and steps == 4:
-            optimizer.param_groups[0]['params'][0].grad.fill_(math.nan)
-        prepare(self, optimizer, letter, *others)
+            parameters[0].grad.fill_(math.nan)
+        prepare(self, parameters, letter, *others)
 
     monkeypatch.setattr(DiscriminativeSpaceModel, '_build_net_t', remember)
     monkeypatch.setattr(GuardedUpdates, '_prepare', spoil)
