@@ -106,6 +106,15 @@ def everything(root: Path, name: str, iteration: int) -> dict[str, Any]:
     return content
 
 
+def go_back_to(root: Path, name: str, iteration: int) -> None:
+    """Remove the checkpoints after an iteration, as if the run had been stopped there."""
+    folder = root / 'experiments' / name
+    for path in [*folder.glob('models/net_*_*.pth'), *folder.glob('training_states/*.state')]:
+        number = path.stem.rpartition('_')[-1]
+        if number.isdigit() and int(number) > iteration:
+            path.unlink()
+
+
 def assert_equal(one: Any, other: Any, where: str = '') -> None:
     """Compare nested containers bit for bit."""
     if torch.is_tensor(one):

@@ -11,7 +11,7 @@ import pytest
 from dlvr_plugin import train as train_command
 from tests.conftest import make_clip
 from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
-from tests.training.runs import assert_equal, everything
+from tests.training.runs import assert_equal, everything, go_back_to
 
 pytestmark = pytest.mark.slow
 
@@ -86,9 +86,11 @@ def compare(opt, stops, tmp_path, monkeypatch, processes=1):
     opt['train']['total_iter'] = TOTAL
     opt['logger']['save_checkpoint_freq'] = TOTAL
     run(changed({**opt, 'name': 'whole'}), tmp_path, processes=processes)
-    for stop in (*stops, TOTAL):
-        part = changed({**opt, 'name': 'parts'}, train={'total_iter': stop}, logger={'save_checkpoint_freq': stop})
-        run(part, tmp_path, '--auto_resume', processes=processes)
+    parted = changed({**opt, 'name': 'parts'}, logger={'save_checkpoint_freq': 1})
+    run(parted, tmp_path, processes=processes)
+    for stop in stops:
+        go_back_to(root, 'parts', stop)
+        run(parted, tmp_path, '--auto_resume', processes=processes)
     whole, parts = (everything(root, name, TOTAL) for name in ('whole', 'parts'))
     assert len(whole) == 1 + sum(key.startswith('network_') for key in opt)
     assert_equal(whole, parts)

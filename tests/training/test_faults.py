@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
-from tests.training.runs import TIMEOUT, assert_equal, everything, finish, start, wait_for_text
+from tests.training.runs import TIMEOUT, assert_equal, everything, finish, go_back_to, start, wait_for_text
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +88,8 @@ def test_killed_at_twenty_moments(opt, clip_root, tmp_path):
         if key not in unkilled:
             stopped = tmp_path / f'stopped at {iteration}'
             if iteration:
-                finished({**opt, 'train': {**opt['train'], 'total_iter': iteration}}, stopped)
+                shutil.copytree(tmp_path / 'unkilled', stopped)
+                go_back_to(stopped, 'tiny', iteration)
             unkilled[key] = finished(slower, stopped, '--auto_resume')
         assert_equal(unkilled[key], finished(slower if changes else opt, root, '--auto_resume'))
     for key, content in unkilled.items():
@@ -163,8 +165,8 @@ def is_running(pid: int) -> bool:
 def test_full_disk(opt, tmp_path, undisturbed):
     """The limit stands for a disk that has room for one network, but not for the next."""
     root = tmp_path / 'root'
-    first = {**opt, 'train': {**opt['train'], 'total_iter': 2}}
-    assert finish(start(first, root)) == 0
+    finished(opt, root)
+    go_back_to(root, 'tiny', 2)
     kept = {path: path.read_bytes() for path in (root / 'experiments/tiny').rglob('*_2.*')}
     sizes = [path.stat().st_size for path in (root / 'experiments/tiny/models').glob('*_2.pth')]
     assert finish(start(opt, root, '--auto_resume', largest_file=max(sizes) - 1)) == 1
