@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from basicsr.losses.basic_loss import PerceptualLoss
+from basicsr.losses.basic_loss import CharbonnierLoss, L1Loss, MSELoss
 from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.utils.registry import LOSS_REGISTRY
@@ -110,4 +111,6 @@ def _use_perceptual_loss(loss: Callable[..., Any], output: Tensor, gt: Tensor) -
 
 
 def _use_gan_loss(loss: Callable[..., Any], output: Tensor, gt: Tensor) -> None:
+    if isinstance(loss, (L1Loss, MSELoss, CharbonnierLoss)):
+        raise TypeError('a pixel loss compares images, and gets a truth value here')
     _demand_number(loss(torch.zeros(2, 1), True, is_disc=False), 'of logits')
