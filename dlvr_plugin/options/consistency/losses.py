@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from basicsr.losses.basic_loss import PerceptualLoss
-from basicsr.losses.basic_loss import CharbonnierLoss, L1Loss, MSELoss
+from basicsr.losses.basic_loss import CharbonnierLoss, L1Loss, MSELoss, PerceptualLoss
 from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.utils.registry import LOSS_REGISTRY
