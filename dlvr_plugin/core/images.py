@@ -7,9 +7,12 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.core.regular_files import open_regular
 
 DecodeFlag = Literal['color', 'grayscale', 'unchanged']
 
@@ -17,6 +20,8 @@ _FLAGS = {'color': cv2.IMREAD_COLOR, 'grayscale': cv2.IMREAD_GRAYSCALE, 'unchang
 _JPEG_START, _JPEG_END, _PNG_START = b'\xff\xd8', b'\xff\xd9', b'\x89PNG\r\n\x1a\n'
 _EXIF_MARKS = (b'Exif', b'eXIf', b'EXIF')  # of JPEG, PNG and WebP; OpenCV turns 'unchanged' images by none of them
 _MOST_PIXELS = 2**28  # 16384x16384, eight times a frame of 8K
+_TIFF_SIZE = 256, 257  # the tags of width and height
+_ORIENTATION, _TURNED = 0x0112, range(5, 9)  # the EXIF tag, and its values that swap height and width
 _GAP, _PAPER = 6, 255
 
 
@@ -76,6 +81,24 @@ def _has_its_chunks(content: bytes) -> bool:
         if kind == b'IEND':
             break
     return position <= len(content)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Return height and width of an image file, upright as ``decode_image`` gives it, by its header alone.
+
+    Raises:
+        DataError: It is no file, or its header cannot be read.
+    """
+    try:
+        with open_regular(path) as file, Image.open(file) as image:
+            width, height = image.size
+            if isinstance(image, TiffImageFile):  # whose size some versions of Pillow turn, and some do not
+                width, height = (image.tag_v2[tag] for tag in _TIFF_SIZE)
+            return (width, height) if image.getexif().get(_ORIENTATION) in _TURNED else (height, width)
+    except DataError:  # a ValueError, too
+        raise
+    except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f'{path} cannot be read as an image: {error}.') from error
 
 
 def write_image(path: Path, image: np.ndarray) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from dlvr_plugin.clips.clip_store import Clip, ClipStore, missing_frames
@@ -14,7 +13,8 @@ from dlvr_plugin.clips.store_writer import EncodedFrame, encode_frame
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_frames, read_video, split_scenes
 from dlvr_plugin.core.choices import Codec
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.core.regular_files import check_name, open_regular
+from dlvr_plugin.core.images import read_size
+from dlvr_plugin.core.regular_files import check_name
 from dlvr_plugin.data.degradations import Degradation, degrade_images
 
 _SAMPLED_FRAMES = 5  # that tell how much PNG compresses
@@ -117,14 +117,7 @@ class ClipFrames(Dataset[list[Item]]):
         return _file_stamp(path)
 
     def _size(self, clip: Clip) -> tuple[int, int]:
-        if clip.size is not None:
-            return clip.size
-        path = self.store.root / clip.frames[0]
-        try:
-            with open_regular(path) as file, Image.open(file) as image:  # reads the header alone
-                return image.height, image.width
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f'{path} cannot be read as an image: {error}.') from error
+        return clip.size or read_size(self.store.root / clip.frames[0])
 
     def _sample(self) -> Iterator[np.ndarray]:
         frames = list(self._frames.values())

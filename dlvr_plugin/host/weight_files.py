@@ -10,12 +10,13 @@ from typing import Any
 import torchvision
 from basicsr.archs import vgg_arch
 from basicsr.archs.basicvsr_arch import EDVRFeatureExtractor
+from basicsr.archs.dfdnet_arch import DFDNet
 from basicsr.archs.spynet_arch import SpyNet
 from basicsr.archs.tof_arch import SPyNetTOF
 from basicsr.archs.vgg_arch import VGGFeatureExtractor
 from torch import nn
 
-from dlvr_plugin.core.checkpoints import check_weights, load_weights, read_weights
+from dlvr_plugin.core.checkpoints import check_weights, load_weights, read_checkpoint, read_weights
 from dlvr_plugin.core.published_weights import read_published
 from dlvr_plugin.host.repair import Repair
 
@@ -34,6 +35,16 @@ def _load_by_reader(host_init: Callable[..., None]) -> Callable[..., None]:
             wanted = {name: value for name, value in self.state_dict().items() if name not in _SET_AFTER_LOADING}
             check_weights(weights, wanted, where=str(path), network=type(self).__name__)
             self.load_state_dict(weights, strict=False)
+
+    return init
+
+
+def _look_at_dictionary(host_init: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(host_init)
+
+    def init(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        read_checkpoint(signature.bind(self, *args, **kwargs).arguments['dict_path'])
+        host_init(self, *args, **kwargs)
 
     return init
 
@@ -72,6 +83,13 @@ def _vgg_from_reader(name: str) -> Iterator[None]:
 
 
 REPAIRS = (
+    Repair(
+        defect='the dictionary of faces is a file that nobody has looked at',
+        owner=DFDNet,
+        name='__init__',
+        source='b8e628efffe21925',
+        build=_look_at_dictionary,
+    ),
     Repair(
         defect='the VGG of the perceptual loss loads whatever lies in the cache, and runs it',
         owner=VGGFeatureExtractor,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.core.images import decode_image, line_up, write_image
+from dlvr_plugin.core.images import decode_image, line_up, read_size, write_image
 
 
 def image(height=6, width=10):
@@ -78,6 +78,22 @@ def test_pictures_are_turned_as_their_exif_says_whatever_is_asked_for(kind, orie
     for flag in ('color', 'unchanged'):
         np.testing.assert_array_equal(decode_image(content.getvalue(), 'a picture', flag=flag), expected)
     assert decode_image(content.getvalue(), 'a picture', flag='grayscale').shape == expected.shape[:2]
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP', 'TIFF'])
+def test_the_size_in_the_header_is_that_of_the_decoded_image(tmp_path, kind, orientation):
+    exif, path = Image.Exif(), tmp_path / f'x.{kind.lower()}'
+    exif[0x0112] = orientation
+    Image.fromarray(coarse_image()).save(path, kind, exif=exif)
+    assert read_size(path) == decode_image(path.read_bytes(), 'x').shape[:2]
+
+
+def test_headers_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / 'x.png').write_bytes(b'none')
+    for name, message in (('x.png', 'x.png cannot be read as an image'), ('y.png', 'y.png does not exist')):
+        with pytest.raises(DataError, match=message):
+            read_size(tmp_path / name)
 
 
 def test_unchanged_pictures_keep_their_bits_and_channels():

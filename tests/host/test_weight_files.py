@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 from basicsr.archs import vgg_arch
+from basicsr.archs.dfdnet_arch import DFDNet
 from basicsr.archs.spynet_arch import SpyNet
 from basicsr.losses.basic_loss import PerceptualLoss
 from torchvision.models import vgg16
@@ -55,6 +56,13 @@ def test_spynet_names_a_file_that_it_cannot_take(tmp_path):
         torch.save(content, path)
         with pytest.raises(CheckpointError, match=message):
             SpyNet(str(path))
+
+
+def test_a_dictionary_of_faces_that_is_none_is_named(tmp_path):
+    path = tmp_path / 'dictionary.pth'
+    path.write_text('000 7 (720,1280,3)\n')
+    with pytest.raises(CheckpointError, match='dictionary.pth cannot be read as a checkpoint'):
+        DFDNet(8, str(path))
 
 
 def test_vgg_in_the_cache_is_never_executed(tmp_path, monkeypatch):

@@ -58,6 +58,7 @@ def changed(file, changes):
         (PRETRAIN, {**GAN, 'network_d.num_in_ch': 1}, 'network_d: cannot be the discriminator for frames of 256x256'),
         (PRETRAIN, {**GAN, 'network_d': {'type': 'LossNetT'}}, 'network_d: cannot be the discriminator .*TypeError'),
         (PRETRAIN, {**GAN, 'train.gan_opt': {'type': 'HuberLoss'}}, 'train.gan_opt: cannot be used: .*of HuberLoss'),
+        (PRETRAIN, {**GAN, 'train.gan_opt': {'type': 'CharbonnierLoss'}}, 'train.gan_opt: cannot be used: .*bool'),
         (PRETRAIN, {**GAN, 'train.gan_opt': {'type': 'L1Loss'}}, r'train.gan_opt: cannot be used: .*\(AttributeError '),
         (PRETRAIN, {'train.pixel_opt.reduction': 'none'}, 'train.pixel_opt: must give one number of output and ground'),
         (PRETRAIN, {'train.pixel_opt': {'type': 'GANLoss', 'gan_type': 'lsgan'}}, 'train.pixel_opt: cannot be used: B'),

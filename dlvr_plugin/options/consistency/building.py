@@ -29,6 +29,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dlvr_plugin.core.errors import UserError
+from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.problems import KeyPath
 
 _FAKE = FakeTensorMode(allow_non_fake_inputs=True)  # one for all: tensors of several cannot be used together
 _NEEDS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
@@ -60,19 +62,20 @@ class _EndlessError(_CannotTellError):
     """The attempt goes on and on."""
 
 
-def attempt(action: Callable[[], Any], *, is_known: bool = False) -> Outcome:
+def attempt(action: Callable[[], Any], *, is_known: bool = False, is_small: bool = False) -> Outcome:
     """Call something that builds networks or runs them, with fake tensors; where it fails, with real ones.
 
     Args:
         action: The call. It may be made twice.
         is_known: Whether what is called is known to need no values, so that what it says of fake tensors counts.
+        is_small: Whether it takes so little that only real tensors are tried, which refuse more than fake ones.
 
     Returns:
         What it returned, with fake tensors in it if it can be done with these; or the error that a run would meet.
     """
     last: Exception | None = None
     with quiet(), offline() as tried:
-        for mode in (_FAKE, _Budget()):
+        for mode in (_Budget(),) if is_small else (_FAKE, _Budget()):
             try:
                 with torch.no_grad(), _Calls(), mode:
                     return Outcome(action())
@@ -110,6 +113,38 @@ def explain(error: Exception, made: Any, *, may_be_ours: bool = True) -> str:
     text = ' '.join(re.split(r'\n\s*(?:Exception raised from|frame #)', str(error))[0].split())
     text = text if len(text) <= _LONGEST_MESSAGE else f'{text[: _LONGEST_MESSAGE - 3]}...'
     return f'{text.rstrip(".")} ({type(error).__name__} of {getattr(made, "__name__", made)}).'
+
+
+def add_failure(
+    findings: Findings,
+    key: KeyPath,
+    section: Mapping[str, Any],
+    error: Exception,
+    made: Any,
+    *,
+    what: str,
+    may_be_ours: bool = True,
+) -> None:
+    """Add a problem of the argument that the message of an error begins with, or of the whole section.
+
+    Args:
+        findings: Where it goes.
+        key: Of the section.
+        section: What the class or function got.
+        error: What it raised.
+        made: The class or function.
+        what: What it is that failed, in front of a message that is not for people.
+        may_be_ours: As for ``explain``; no class of the plugin that stands in the wrong place is a defect of it.
+
+    Raises:
+        Exception: The error, where it is a defect of the plugin.
+    """
+    message = explain(error, made, may_be_ours=may_be_ours)
+    argument, _, rest = message.partition(' ')
+    if isinstance(error, UserError) and argument in section:
+        findings.add((*key, argument), rest)
+    else:
+        findings.add(key, message if isinstance(error, UserError) else f'{what}: {message}')
 
 
 def is_class_of_host(made: Any) -> bool:

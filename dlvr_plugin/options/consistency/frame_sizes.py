@@ -7,29 +7,20 @@ from typing import Any
 
 from basicsr.data.data_util import generate_frame_indices
 from basicsr.utils.registry import METRIC_REGISTRY
-from PIL import Image
 
 from dlvr_plugin.clips.clip_store import Clip, ClipStore
+from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.images import read_size
 from dlvr_plugin.options.consistency.findings import Findings
 
 Size = tuple[int, int]  # h, w
 
-_TURNED = range(5, 9)  # values of EXIF's orientation that swap height and width
-_ORIENTATION = 0x0112
-
 
 def size_of(store: ClipStore, clip: Clip) -> Size | None:
     """Return the size of a clip's first frame, by its header; None where that does not tell it."""
-    if clip.size is not None:
-        return clip.size
-    path = store.root / clip.frames[0]
-    if not path.is_file():
-        return None
     try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
-            return None if turned else (image.height, image.width)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what reads the frame says what is wrong
+        return clip.size or read_size(store.root / clip.frames[0])
+    except DataError:  # what reads the frame says what is wrong
         return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from basicsr.losses.basic_loss import CharbonnierLoss, L1Loss, MSELoss, PerceptualLoss
+from basicsr.losses.basic_loss import PerceptualLoss
 from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.utils.registry import LOSS_REGISTRY
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dlvr_plugin.core.errors import UserError
 from dlvr_plugin.losses import DiscriminativeSpaceLoss
-from dlvr_plugin.options.consistency.building import Outcome, attempt, explain
+from dlvr_plugin.options.consistency.building import Outcome, add_failure, attempt
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.samples import Shape, step_model, step_shapes
 
@@ -62,12 +62,9 @@ def _check(
     error = _try(made, json.dumps(section), use, shape).error
     if error is None:
         return
-    message = explain(error, made, may_be_ours=name != 'gan_opt')  # where none of the plugin's belongs
-    first, _, rest = message.partition(' ')
-    if isinstance(error, UserError) and first in section:
-        findings.add(('train', name, first), rest)
-    else:
-        findings.add(('train', name), message if isinstance(error, UserError) else f'cannot be used: {message}')
+    # None of the plugin's losses belongs into the slot of an adversarial one.
+    may_be_ours = name != 'gan_opt'
+    add_failure(findings, ('train', name), section, error, made, what='cannot be used', may_be_ours=may_be_ours)
 
 
 @functools.lru_cache(maxsize=64)
@@ -77,7 +74,7 @@ def _try(made: Any, section: str, use: Callable[..., None] | None, shape: Shape)
         if use is not None:
             use(loss, torch.zeros(shape), torch.zeros(shape))
 
-    return attempt(build_and_use)
+    return attempt(build_and_use, is_small=use is _use_gan_loss)
 
 
 def _check_frames_of_vgg(findings: Findings, name: str, made: type[Any], shape: Shape) -> None:
@@ -110,6 +107,4 @@ def _use_perceptual_loss(loss: Callable[..., Any], output: Tensor, gt: Tensor) -
 
 
 def _use_gan_loss(loss: Callable[..., Any], output: Tensor, gt: Tensor) -> None:
-    if isinstance(loss, (L1Loss, MSELoss, CharbonnierLoss)):
-        raise TypeError('a pixel loss compares images, and gets a truth value here')
     _demand_number(loss(torch.zeros(2, 1), True, is_disc=False), 'of logits')

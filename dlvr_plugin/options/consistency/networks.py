@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from dlvr_plugin.archs import LossNetT, NetworkSpec, spec_of
 from dlvr_plugin.archs.spec import find_arch
-from dlvr_plugin.core.errors import InvalidValueError, UserError
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.options.consistency.building import (
     MOST_CALLS,
     Outcome,
+    add_failure,
     are_fake,
     attempt,
     build_network,
-    explain,
     is_class_of_host,
     memory_of_machine,
     num_bytes,
@@ -65,7 +65,7 @@ def check_networks(findings: Findings) -> None:
             error = _run(made, _text(section), _frames_of(key, shapes), is_t=key == 'network_t').error
             if error is not None:
                 what = f'{_OTHERS[key]} for frames of {_size(shapes.gt)}'
-                _add(findings, key, made, section, error, what, is_in_place=key == 'network_t')
+                add_failure(findings, (key,), section, error, made, what=what, may_be_ours=key == 'network_t')
 
 
 def tensors_of(section: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
@@ -79,7 +79,7 @@ def _can_be_built(findings: Findings, key: str, made: Any, section: Mapping[str,
     outcome = _build(made, _text(section))
     loads = any(name.endswith('_path') and value is not None for name, value in section.items())
     if outcome.error is not None and not loads:  # one that loads files may not be made to be built without
-        _add(findings, key, made, section, outcome.error, 'cannot be built')
+        add_failure(findings, (key,), section, outcome.error, made, what='cannot be built')
     if outcome.is_endless and is_class_of_host(made):
         findings.add(
             (key,),
@@ -111,7 +111,7 @@ def _check_generator(findings: Findings, made: Any, section: Mapping[str, Any], 
     outcome = _run(made, _text(section), shapes.lq)
     what = f'does not take {_sample(shapes.lq)}'
     if outcome.error is not None:
-        _add(findings, 'network_g', made, section, outcome.error, what, is_in_place=spec is not None)
+        add_failure(findings, ('network_g',), section, outcome.error, made, what=what, may_be_ours=spec is not None)
     elif shapes.gt and isinstance(outcome.value, tuple) and outcome.value != shapes.gt:
         findings.add(
             ('network_g',),
@@ -189,30 +189,6 @@ def _checked(network: nn.Module) -> nn.Module:
                 f'{module.deformable_groups}.'
             )
     return network
-
-
-def _add(
-    findings: Findings,
-    key: str,
-    made: Any,
-    section: Mapping[str, Any],
-    error: Exception,
-    what: str,
-    *,
-    is_in_place: bool = True,
-) -> None:
-    """Add a problem of the argument that the message begins with, or of the whole section.
-
-    A class of the plugin that does not stand in its place (``is_in_place``) fails by the mistake of who put it there.
-    """
-    message = explain(error, made, may_be_ours=is_in_place)
-    name, _, rest = message.partition(' ')
-    if isinstance(error, UserError) and name in section:
-        findings.add((key, name), rest)
-    elif isinstance(error, UserError):
-        findings.add((key,), message)
-    else:
-        findings.add((key,), f'{what}: {message}')
 
 
 def _text(section: Mapping[str, Any]) -> str:
