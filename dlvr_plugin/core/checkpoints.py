@@ -5,6 +5,7 @@ A checkpoint of networks is a dictionary: weights by name below ``params`` (and 
 its metadata.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -96,9 +97,10 @@ def _telling_damage(path: Path) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
-    except OSError as error:
-        raise CheckpointError(f'{path} cannot be read: {error.strerror or error}.') from error
     except Exception as error:
+        # Invalid is the place in the file that the reader was led to, not the file.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise CheckpointError(f'{path} cannot be read: {error.strerror or error}.') from error
         raise CheckpointError(
             f'{path} cannot be read as a checkpoint ({type(error).__name__}). It is damaged or cut off, of '
             'another kind, or holds code, which is never run.'

@@ -145,6 +145,17 @@ def test_load_weights(tmp_path, host_log):
         load_weights(net, path)
 
 
+@pytest.mark.parametrize('legacy', [False, True])
+def test_wherever_a_checkpoint_is_cut_off_it_is_told_as_damage(tmp_path, legacy):
+    path = tmp_path / 'net_g.pth'
+    torch.save({'params': nn.Linear(200, 200).state_dict()}, path, _use_new_zipfile_serialization=not legacy)
+    whole = path.read_bytes()
+    for length in (*range(0, len(whole), 4001), len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(CheckpointError, match='net_g.pth cannot be read as a checkpoint .* damaged or cut off'):
+            read_checkpoint(path)
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
