@@ -1,5 +1,6 @@
 """Option files for tests: the demo's, brought down to a few iterations on tiny clips."""
 
+import builtins
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -137,3 +138,13 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, rate: float = 25, c
     for frame in frames:
         video.write(frame)
     video.release()
+
+
+class Payload:
+    """Makes a file when it is unpickled the unsafe way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return builtins.open, (str(self.path), 'w')

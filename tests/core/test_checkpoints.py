@@ -1,6 +1,5 @@
 """Checkpoints: whole or absent, executed never, and errors that fit on a screen."""
 
-import builtins
 import os
 import pickle
 import struct
@@ -25,17 +24,7 @@ from dlvr_plugin.core.checkpoints import (
 )
 from dlvr_plugin.core.errors import CheckpointError
 from dlvr_plugin.core.version import __version__
-from tests.helpers import as_nobody
-
-
-class Payload:
-    """Makes a file when it is unpickled the unsafe way."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return builtins.open, (str(self.path), 'w')
+from tests.helpers import Payload, as_nobody
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Networks of the framework load their own files of weights as all others are loaded."""
 
-import builtins
 import pickle
 
 import pytest
@@ -13,16 +12,7 @@ from torchvision.models import vgg16
 
 from dlvr_plugin.core import published_weights
 from dlvr_plugin.core.errors import CheckpointError
-
-
-class Payload:
-    """Makes a file when it is unpickled the unsafe way."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return builtins.open, (str(self.path), 'w')
+from tests.helpers import Payload
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,3 @@
-import builtins
 import hashlib
 import os
 import pickle
@@ -13,6 +12,7 @@ from dlvr_plugin.core.errors import CheckpointError, DataError
 from dlvr_plugin.core.published_weights import cached_path, published_digest
 from dlvr_plugin.metrics import lpips_distance
 from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance, check_lpips_weights, load_lpips
+from tests.helpers import Payload
 
 TRUNKS = {
     'alex': torchvision.models.alexnet,
@@ -112,16 +112,6 @@ def test_the_full_hash_goes_on_where_the_file_name_ends(net):
     digest = published_digest(url)
     assert len(digest) == 64
     assert digest.startswith(cached_path(url).stem.rsplit('-', 1)[1])
-
-
-class Payload:
-    """Makes a file when it is unpickled the unsafe way."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return builtins.open, (str(self.path), 'w')
 
 
 @pytest.fixture

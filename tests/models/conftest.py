@@ -83,3 +83,11 @@ def sample(num_frame: int = 3, batch: int = 2, dtype: torch.dtype = torch.float3
         'gt': torch.rand(batch, num_frame, 3, 32, 32, dtype=dtype),
         'key': ['000/00000000'] * batch,
     }
+
+
+def train_on(model: Any, batches: list[dict[str, Any]], first: int, last: int) -> None:
+    """Take the iterations from the first to the last one, each with its batch; counted from 1."""
+    for iteration in range(first, last + 1):
+        model.update_learning_rate(iteration)
+        model.feed_data(batches[iteration - 1])
+        model.optimize_parameters(iteration)

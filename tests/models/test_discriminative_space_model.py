@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from basicsr.models import build_model
 
 from dlvr_plugin.models.discriminative_space_options import find_generator_type, find_host_model
-from tests.models.conftest import model_options, sample
+from tests.models.conftest import model_options, sample, train_on
 
 T_KEYS = ['l_t_real', 'l_t_fake', 't_acc_real', 't_acc_fake']
 G_KEYS = ['l_g_pix', 'l_g_content', 'l_g_relation']
@@ -309,21 +309,15 @@ def test_saved_and_resumed_in_either_phase(tmp_path, stop):
     opt['path'] = {'models': str(tmp_path), 'training_states': str(tmp_path)}
     batches = [sample() for _ in range(6)]
 
-    def run(model, first, last):
-        for iteration in range(first, last + 1):
-            model.update_learning_rate(iteration)
-            model.feed_data(batches[iteration - 1])
-            model.optimize_parameters(iteration)
-
     model = build_model(opt)
-    run(model, 1, stop)
+    train_on(model, batches, 1, stop)
     model.save(0, stop)
-    run(model, stop + 1, 6)
+    train_on(model, batches, stop + 1, 6)
     for name in ('g', 't'):
         opt['path'][f'pretrain_network_{name}'] = str(tmp_path / f'net_{name}_{stop}.pth')
     resumed = build_model(opt)
     resumed.resume_training(torch.load(tmp_path / f'{stop}.state', weights_only=True))
-    run(resumed, stop + 1, 6)
+    train_on(resumed, batches, stop + 1, 6)
     for net, other in ((model.net_g, resumed.net_g), (model.net_t, resumed.net_t)):
         for name, value in net.state_dict().items():
             assert torch.equal(value, other.state_dict()[name]), name

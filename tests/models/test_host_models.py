@@ -10,7 +10,7 @@ from dlvr_plugin import host
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.updates import GuardedUpdates
-from tests.models.conftest import sample
+from tests.models.conftest import sample, train_on
 from tests.models.host_classes import options_over, own_hosts  # noqa: F401
 
 T_KEYS = {'l_t_real', 'l_t_fake', 't_acc_real', 't_acc_fake'}
@@ -211,25 +211,19 @@ def test_resumed_while_the_flow_network_is_frozen(tmp_path, model_type):
     torch.manual_seed(1)
     batches = [sample() for _ in range(6)]
 
-    def run(model, first, last):
-        for iteration in range(first, last + 1):
-            model.update_learning_rate(iteration)
-            model.feed_data(batches[iteration - 1])
-            model.optimize_parameters(iteration)
-
     whole = build_model(deepcopy(opt))
-    run(whole, 1, 2)
+    train_on(whole, batches, 1, 2)
     whole.save(0, 2)
     flow = whole.net_g.spynet.weight.clone()
-    run(whole, 3, 3)
+    train_on(whole, batches, 3, 3)
     assert torch.equal(flow, whole.net_g.spynet.weight)
-    run(whole, 4, 6)
+    train_on(whole, batches, 4, 6)
     assert not torch.equal(flow, whole.net_g.spynet.weight)
     for name in ('g', 'd', 't'):
         opt['path'][f'pretrain_network_{name}'] = str(tmp_path / f'net_{name}_2.pth')
     resumed = build_model(deepcopy(opt))
     resumed.resume_training(torch.load(tmp_path / '2.state', weights_only=True))
-    run(resumed, 3, 6)
+    train_on(resumed, batches, 3, 6)
     for net in ('net_g', 'net_d', 'net_t'):
         if hasattr(whole, net):
             assert same(getattr(whole, net).state_dict(), getattr(resumed, net).state_dict()), net
