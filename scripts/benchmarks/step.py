@@ -10,6 +10,7 @@ All run in one process, in turn; the memory of each is measured in a process of 
 
 import argparse
 import json
+import math
 import platform
 import statistics
 import subprocess
@@ -33,6 +34,7 @@ from basicsr.models.edvr_model import EDVRModel
 
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.archs.loss_net_arch import fake_windows
+from dlvr_plugin.core.memory import peak_memory
 from dlvr_plugin.losses import FeatureMatching
 from dlvr_plugin.training import step_features
 from dlvr_plugin.training.precision import Precision
@@ -225,7 +227,7 @@ def measure_memory(args: argparse.Namespace) -> dict[str, float]:
     return peaks
 
 
-def peak_memory(args: argparse.Namespace) -> float:
+def peak_of_three_steps(args: argparse.Namespace) -> float:
     """Take three steps, and return the peak memory in MiB."""
     model = build(args.memory_of, NETWORK_G, args.device)
     step = make_step(args.memory_of, model, random_batch(args.batch, args.lq_size))
@@ -233,9 +235,7 @@ def peak_memory(args: argparse.Namespace) -> float:
         step()
     if args.device == 'cuda':
         return torch.cuda.max_memory_allocated() / 2**20
-    # Not ru_maxrss, which a process inherits from the one that started it.
-    (peak,) = (line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith('VmHWM:'))
-    return int(peak.split()[1]) / 1024
+    return peak_memory() or math.nan
 
 
 def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[str, list[float]]:
@@ -296,7 +296,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True  # as both training loops have it
     if args.memory_of:
-        print(peak_memory(args))
+        print(peak_of_three_steps(args))
         return
     data = random_batch(args.batch, args.lq_size)
     difference = largest_difference(NETWORK_G, data, args.device)
