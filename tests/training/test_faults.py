@@ -19,7 +19,7 @@ from tests.training.runs import TIMEOUT, assert_equal, everything, finish, go_ba
 pytestmark = pytest.mark.slow
 
 TOTAL = 12
-NUM_KILLS = 20
+NUM_KILLS = int(os.environ.get('DLVR_TEST_KILLS', '8'))  # more of them take minutes
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def states(root):
     return sorted(int(path.stem) for path in (root / 'experiments/tiny/training_states').glob('*.state'))
 
 
-def test_killed_at_twenty_moments(opt, clip_root, tmp_path):
+def test_killed_at_random_moments(opt, clip_root, tmp_path):
     """Half of the kills fall anywhere, half of them into the writing of a file; half of the runs go on at other rates.
 
     Those end as a run that nobody killed, whose options changed at the same iteration. Equal are weights, average,
@@ -100,7 +100,7 @@ def test_killed_at_twenty_moments(opt, clip_root, tmp_path):
         f'{NUM_KILLS} of {NUM_KILLS} bit-equal; resumed from iterations {resumed_from[False]}, and at other rates from '
         f'{resumed_from[True]}\n'
     )
-    assert all(len(set(iterations)) > 2 for iterations in resumed_from.values())
+    assert all(len(set(iterations)) > 1 for iterations in resumed_from.values())
 
 
 def test_killed_run_leaves_no_process(opt, tmp_path):
@@ -203,12 +203,10 @@ def test_killed_worker(opt, tmp_path, undisturbed):
     assert_goes_on(opt, root, undisturbed)
 
 
-@pytest.mark.parametrize('rank', [0, 1])
-def test_one_of_two_processes_killed(opt, tmp_path, rank, request):
+def test_one_of_two_processes_killed(opt, tmp_path, request):
     root = tmp_path / 'root'
     root.mkdir()
-    opt['datasets']['train']['num_worker_per_gpu'] = 0
-    path = write_options(opt, root / 'options.yml')
+    path = root / 'options.yml'
     command = ['bash', 'scripts/dist_train.sh', '2', str(path)]
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, 'DLVR_ROOT': str(root)}
 
@@ -221,16 +219,17 @@ def test_one_of_two_processes_killed(opt, tmp_path, rank, request):
         return process
 
     assert run(name='whole').wait(TIMEOUT) == 0
-    opt['train']['total_iter'] = 10_000
-    process = run(name='tiny')
-    wait_for_iteration(root, 5)
-    environments = {pid: Path(f'/proc/{pid}/environ').read_text().split('\0') for pid in children(process.pid)}
-    (victim,) = (pid for pid, values in environments.items() if f'RANK={rank}' in values)
-    os.kill(victim, signal.SIGKILL)
-    assert process.wait(TIMEOUT) == 1
-    assert states(root)[-1] >= 4
-    for state in states(root)[2:]:  # the run was told to be longer: go back to iteration 4
-        (root / f'experiments/tiny/training_states/{state}.state').unlink()
-    opt['train']['total_iter'] = TOTAL
-    assert run('--auto_resume', name='tiny').wait(TIMEOUT) == 0
-    assert_equal(everything(root, 'whole', TOTAL), everything(root, 'tiny', TOTAL))
+    for rank in (0, 1):
+        name = f'killed{rank}'
+        opt['train']['total_iter'] = 10_000
+        process = run(name=name)
+        wait_for_iteration(root, 5)
+        environments = {pid: Path(f'/proc/{pid}/environ').read_text().split('\0') for pid in children(process.pid)}
+        (victim,) = (pid for pid, values in environments.items() if f'RANK={rank}' in values)
+        os.kill(victim, signal.SIGKILL)
+        assert process.wait(TIMEOUT) == 1
+        assert (root / f'experiments/{name}/training_states/4.state').exists()
+        go_back_to(root, name, 4)  # the run was told to be longer
+        opt['train']['total_iter'] = TOTAL
+        assert run('--auto_resume', name=name).wait(TIMEOUT) == 0
+        assert_equal(everything(root, 'whole', TOTAL), everything(root, name, TOTAL))
