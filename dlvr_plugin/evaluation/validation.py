@@ -58,7 +58,7 @@ def validate(
     if isinstance(current_iter, int) and model.opt['is_train']:
         last = int(model.opt['train'].get('total_iter', current_iter))
         current_iter = min(current_iter, last)  # the framework numbers the validation after the last one higher
-    if not _has_framework_loop(model):
+    if not has_framework_loop(type(model)):
         model.validation(dataloader, current_iter, tb_logger, save_img)
         return
     with _training_unchanged(model):
@@ -70,10 +70,10 @@ def validate(
                 pictures.log(tb_logger, current_iter)
 
 
-def _has_framework_loop(model: BaseModel) -> bool:
-    """Tell whether a model validates by a loop of the framework that this module stands in for, not by its own."""
+def has_framework_loop(model: type[BaseModel]) -> bool:
+    """Tell whether models of a class validate by a loop of the framework that this module stands in for."""
     known = {getattr(each, loop) for each in _FRAMEWORK_MODELS for loop in _LOOPS}
-    return all(getattr(type(model), loop) in known for loop in _LOOPS)
+    return all(getattr(model, loop, None) in known for loop in _LOOPS)
 
 
 @contextmanager

@@ -3,12 +3,11 @@
 from typing import Annotated, Any
 
 import numpy as np
-from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Crop, Frame, check_images, crop_slices
 from dlvr_plugin.metrics.lpips_distance import Features, LpipsNet, load_lpips
-from dlvr_plugin.metrics.spec import How, MetricSpec, register
+from dlvr_plugin.metrics.spec import How, MetricSpec, for_framework, register
 
 LPIPS_SETTINGS = {'net': 'lpips_net', 'crop': 'lpips_crop', 'crop_border': 'crop_border'}
 LPIPS_PACKAGES = ('lpips', 'numpy', 'torch', 'torchvision')
@@ -47,7 +46,7 @@ def lpips(
     return distance(img[inside], img2[inside])
 
 
-@METRIC_REGISTRY.register()
+@for_framework
 def calculate_lpips(
     img: np.ndarray,
     img2: np.ndarray,

@@ -8,14 +8,13 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 
 from dlvr_plugin.core.choices import ColorSpace
 from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.metrics.frames import Frame, check_images
-from dlvr_plugin.metrics.spec import How, MetricSpec, register
+from dlvr_plugin.metrics.spec import How, MetricSpec, for_framework, register
 
 _Y_FROM_BGR = np.array([[24.966, 128.553, 65.481]]) / 255  # ITU-R BT.601, as MATLAB's rgb2ycbcr
 _Y_OFFSET = 16
@@ -137,7 +136,7 @@ def _gaussian_kernel() -> Tensor:
     return torch.from_numpy(cv2.getGaussianKernel(_WINDOW, _SIGMA)[:, 0])
 
 
-@METRIC_REGISTRY.register()
+@for_framework
 def calculate_psnr_fast(
     img: np.ndarray,
     img2: np.ndarray,
@@ -156,7 +155,7 @@ def calculate_psnr_fast(
     return psnr(img, img2, crop_border=crop_border, color_space='y' if test_y_channel else 'rgb')
 
 
-@METRIC_REGISTRY.register()
+@for_framework
 def calculate_ssim_fast(
     img: np.ndarray,
     img2: np.ndarray,

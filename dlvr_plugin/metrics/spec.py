@@ -4,11 +4,13 @@ A metric is a file of this package: pure functions, a ``MetricSpec``, and ``calc
 scripts of the framework. ``dlvr_plugin.metrics`` imports the file by one line.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import torch
+from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.metrics.lpips_distance import LpipsDistance
@@ -16,6 +18,8 @@ from dlvr_plugin.metrics.lpips_distance import LpipsDistance
 Direction = Literal['higher', 'lower']
 LooksAt = Literal['frame', 'previous', 'clip']
 Aspect = Literal['distortion', 'perception', 'motion']
+
+_Function = TypeVar('_Function', bound=Callable[..., Any])
 
 IMAGE_ARGUMENTS = ('img', 'img2', 'previous_img', 'previous_img2')
 """What a registered function gets from the validation; its other arguments are options."""
@@ -91,6 +95,20 @@ class MetricSpec:
         """Return those of the settings that have an effect: the border counts only where it is cropped."""
         crops_border = settings.get('crop', 'border') == 'border'
         return {name: value for name, value in settings.items() if name != 'crop_border' or crops_border}
+
+
+def for_framework(function: _Function) -> _Function:
+    """Register a function for sections of option files, and return it.
+
+    The framework's own loops hand ``better``, which they read themselves, on to it; it does not get that.
+    """
+
+    @functools.wraps(function)
+    def measure(*images: Any, better: str | None = None, **options: Any) -> Any:
+        return function(*images, **options)
+
+    METRIC_REGISTRY.register()(measure)
+    return cast(_Function, measure)
 
 
 METRICS: dict[str, MetricSpec] = {}

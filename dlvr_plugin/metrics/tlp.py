@@ -3,13 +3,12 @@
 from typing import Annotated, Any
 
 import numpy as np
-from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Crop, Frame, check_images
 from dlvr_plugin.metrics.lpips_distance import LpipsNet
 from dlvr_plugin.metrics.lpips_metric import LPIPS_PACKAGES, LPIPS_SETTINGS, lpips, lpips_features
-from dlvr_plugin.metrics.spec import How, MetricSpec, register
+from dlvr_plugin.metrics.spec import How, MetricSpec, for_framework, register
 
 
 def tlp(
@@ -34,7 +33,7 @@ def tlp(
     return abs(lpips(previous_img, img, **options) - lpips(previous_img2, img2, **options))
 
 
-@METRIC_REGISTRY.register()
+@for_framework
 def calculate_tlp(
     img: np.ndarray,
     img2: np.ndarray,

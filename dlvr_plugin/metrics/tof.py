@@ -3,13 +3,12 @@
 from typing import Annotated
 
 import numpy as np
-from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.choices import Crop, FlowNorm
 from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Frame, check_images, crop_slices, to_grey
 from dlvr_plugin.metrics.optical_flow import Expansion, farneback_flow, flow_of_prepared, prepare_frame
-from dlvr_plugin.metrics.spec import How, MetricSpec, register
+from dlvr_plugin.metrics.spec import How, MetricSpec, for_framework, register
 
 _STRIP_ROWS = 64
 
@@ -80,7 +79,7 @@ def flow_distance(
     return total / (height * width)
 
 
-@METRIC_REGISTRY.register()
+@for_framework
 def calculate_tof(
     img: np.ndarray,
     img2: np.ndarray,

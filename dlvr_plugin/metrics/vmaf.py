@@ -9,10 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.errors import DataError, InvalidValueError
-from dlvr_plugin.metrics.spec import How, MetricSpec, register
+from dlvr_plugin.metrics.spec import How, MetricSpec, for_framework, register
 
 
 def vmaf(restored: Iterable[np.ndarray], ground_truth: Iterable[np.ndarray], *, num_threads: int = 1) -> list[float]:
@@ -95,13 +94,13 @@ def find_ffmpeg() -> str:
     raise DataError('VMAF needs an ffmpeg with libvmaf; none was found. pip install imageio-ffmpeg brings one.')
 
 
-@METRIC_REGISTRY.register()
+@for_framework
 def calculate_vmaf(img: Sequence[np.ndarray], img2: Sequence[np.ndarray]) -> list[float]:
     """Return the VMAF of each frame of two clips of images (h, w, 3), BGR, uint8; higher is better."""
     return vmaf(img, img2)
 
 
-calculate_vmaf.takes_clip = True
+calculate_vmaf.takes_clip = True  # type: ignore[attr-defined]
 
 
 def _measure(restored: Iterable[np.ndarray], truth: Iterable[np.ndarray], how: How) -> list[float]:

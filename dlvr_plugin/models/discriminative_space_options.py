@@ -165,11 +165,11 @@ def find_generator_type(opt: Mapping[str, Any], host_model: type[SRModel]) -> Ge
     return found
 
 
-def check_norm(norm: str, *, on_gpu: bool) -> None:
-    """Refuse synchronised norms on a CPU.
+def check_norm(norm: str | None, *, on_gpu: bool, where: str = 'network_t') -> None:
+    """Refuse synchronised norms of the section ``where`` on a CPU.
 
     Raises:
         InvalidValueError: ``norm`` is 'sync' and there is no GPU.
     """
     if norm == 'sync' and not on_gpu:
-        raise InvalidValueError('network_t.norm: sync works on GPUs only. On a CPU use batch or frozen.')
+        raise InvalidValueError(f'{where}.norm: sync works on GPUs only. On a CPU use batch or frozen.')

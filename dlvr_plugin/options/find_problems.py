@@ -42,6 +42,8 @@ def find_problems(
     """
     checked, problems = check_types(opt, is_train=is_train)
     findings = Findings(checked, is_train, processes or Processes(), problems)
+    if not (findings.is_sound('model_type') and findings.is_sound('host_model')):
+        return checked, problems  # which types the other options must have depends on these
     check_combinations(findings)
     check_clip_sets(findings)
     check_windows(findings)

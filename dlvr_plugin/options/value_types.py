@@ -147,7 +147,12 @@ class Integer(Number):
 
     def accepts(self, value: Any) -> bool:
         """Take whole numbers in range."""
-        return super().accepts(value) and (isinstance(value, int) or value.is_integer())
+        whole = _without_fraction(value)
+        return isinstance(whole, int) and super().accepts(whole)
+
+    def hint(self, value: Any) -> str:
+        """Explain as for any number."""
+        return super().hint(_without_fraction(value))
 
     def convert(self, value: Any) -> int:
         """Return an int for a float without a fraction."""
@@ -156,6 +161,11 @@ class Integer(Number):
     def json_schema(self, define: Define) -> JsonSchema:
         """Describe it."""
         return {**super().json_schema(define), 'type': 'integer'}
+
+
+def _without_fraction(value: Any) -> Any:
+    """Return an int for a float without a fraction, any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @dataclass(frozen=True)

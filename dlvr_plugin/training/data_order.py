@@ -20,6 +20,21 @@ Place = tuple[int, int]  # epoch, place in the enlarged data set
 ANOTHER_ORDER = OnResume(note='samples come in the order of a run that had it from the start')
 """Of options that say how many samples an epoch or an iteration has: a resumed run counts in these from iteration 1."""
 
+_MOST_SAMPLES = 10**8  # of an epoch, whose order takes 8 bytes for each
+
+
+def check_epoch(num_samples: int) -> None:
+    """Demand that the samples of an epoch, each as often as it is drawn, can be put in order in memory.
+
+    Raises:
+        InvalidValueError: They are too many.
+    """
+    if num_samples > _MOST_SAMPLES:
+        raise InvalidValueError(
+            f'datasets.train.dataset_enlarge_ratio must be lower: it makes {num_samples} samples an epoch, at most '
+            f'{_MOST_SAMPLES} are possible. A run goes through as many epochs as it needs.'
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataOrder:
@@ -35,7 +50,7 @@ class DataOrder:
         world_size: Processes that share the samples.
 
     Raises:
-        InvalidValueError: An epoch has fewer samples than an iteration takes.
+        InvalidValueError: An epoch has fewer samples than an iteration takes, or more than can be put in order.
     """
 
     num_samples: int
@@ -47,6 +62,7 @@ class DataOrder:
     world_size: int = 1
 
     def __post_init__(self) -> None:
+        check_epoch(self.num_samples * self.enlarge_ratio)
         if self.iters_per_epoch < 1:
             raise InvalidValueError(
                 f'datasets.train has {self.num_samples * self.enlarge_ratio} samples an epoch, but an iteration takes '

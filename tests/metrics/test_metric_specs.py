@@ -1,7 +1,9 @@
 import doctest
 import inspect
 
+import numpy as np
 import pytest
+from basicsr.metrics import calculate_metric
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin import metrics
@@ -27,6 +29,12 @@ def test_what_a_metric_declares_is_there(name):
         if spec.read_options is None:  # then its options are the settings
             options = set(parameters) - set(IMAGE_ARGUMENTS) - {'weights', 'random_weights'}
             assert options == set(spec.settings)
+
+
+def test_the_framework_s_own_loops_hand_on_which_values_are_better():
+    images = {'img': np.zeros((16, 16, 3), np.uint8), 'img2': np.full((16, 16, 3), 255, np.uint8)}
+    options = {'type': 'calculate_psnr_fast', 'crop_border': 0, 'better': 'higher'}
+    assert calculate_metric(images, options) == 0
 
 
 def test_the_documentation_names_every_metric():

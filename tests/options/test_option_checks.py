@@ -25,6 +25,7 @@ def set_key(opt, key, value):
 
 SPACE = 'train/EDVR/train_EDVR_M_x4_SR_REDS_DiscriminativeSpace.yml'
 PRETRAIN = 'train/EDVR/pretrain_EDVR_M_x4_SR_REDS.yml'
+MIXED = 'train/EDVR/train_EDVR_M_x4_SR_REDS_mixed_losses.yml'
 EDSR = 'train/EDSR/train_EDSR_M_x4_SR_REDS_DiscriminativeSpace.yml'
 BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
 
@@ -88,7 +89,19 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
         (SPACE, {'network_t.num_feat': [8, 8]}, 'train.discriminative_opt.layers: must be some of the layers'),
         (SPACE, {'train.perceptual_opt': {'type': 'L1Loss'}}, 'train.perceptual_opt: is taken'),
         (SPACE, {'network_t.norm': 'sync', 'num_gpu': 0}, 'network_t.norm: sync works on GPUs only'),
+        (
+            MIXED,
+            {'train.perceptual_opt.network_t': {'type': 'LossNetT', 'norm': 'sync'}, 'num_gpu': 0},
+            'train.perceptual_opt.network_t.norm: sync works on GPUs only',
+        ),
         (SPACE, {'host_model': 'StyleGAN2Model'}, 'host_model: expected one of'),
+        (
+            PRETRAIN,
+            {'model_type': 'HiFaceGANModel'},
+            'val.metrics.tof: compares frames of clips, but HiFaceGANModel validates by a loop of its own',
+        ),
+        (SPACE, {'host_model': {}, 'val': 'EDVRModel'}, 'host_model: expected one of'),
+        (PRETRAIN, {'model_type': 'a\x00b', 'path.pretrain_network_g': True}, 'model_type: expected one of'),
     ],
 )
 def test_contradictions(file, changes, line):
@@ -183,6 +196,26 @@ def test_samples_for_a_batch(clip_root, train, dataset, processes, needed):
     assert len(found) == (needed is not None), found
     if needed is not None:
         assert f'fewer than an iteration takes, {needed} (' in found[0]
+
+
+@pytest.mark.parametrize('ratio', [10**7, 10**18])
+def test_an_epoch_that_cannot_be_put_in_order(clip_root, ratio):
+    opt = tiny_options(clip_root)  # 21 samples
+    opt['datasets']['train']['dataset_enlarge_ratio'] = ratio
+    (line,) = lines(opt)
+    assert line.startswith(f'datasets.train.dataset_enlarge_ratio: must be lower: it makes {21 * ratio} samples')
+
+
+def test_vimeo_s_list_of_clips_that_is_none(clip_root):
+    opt = tiny_options(clip_root)
+    (picture, *_) = (clip_root / 'GT/000').iterdir()
+    opt['datasets']['val'] = video_test_set(clip_root, num_frame=3)
+    opt['datasets']['val'].update(type='VideoTestVimeo90KDataset', meta_info_file=str(picture))
+    opt['val'] = {'val_freq': 2, 'save_img': False, 'metrics': None}
+    (line,) = lines(opt)
+    assert line.startswith(
+        "datasets.val: VideoTestVimeo90KDataset cannot be used so: 'utf-8' codec can't decode byte 0x89 in position 0"
+    )
 
 
 def reds_options(clip_root, meta):

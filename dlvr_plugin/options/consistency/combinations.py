@@ -8,7 +8,10 @@ from basicsr.models.swinir_model import SwinIRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import nn
 
+from dlvr_plugin.evaluation import validation_metrics
+from dlvr_plugin.evaluation.validation import has_framework_loop
 from dlvr_plugin.models import DiscriminativeSpaceModel
+from dlvr_plugin.models.discriminative_space_options import find_host_model
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.network_spec import check_network_spec
 from dlvr_plugin.options.problems import Problem
@@ -39,6 +42,7 @@ def check_combinations(findings: Findings) -> None:
             findings.add(('datasets', phase, 'pin_memory'), 'must be true with prefetch_mode: cuda.')
     check_network_spec(findings)
     _check_validation(findings)
+    _check_metrics_of_own_loop(findings)
     _check_swinir(findings)
     if findings.is_train:
         _check_schedules(findings)
@@ -106,6 +110,22 @@ def _check_validation(findings: Findings) -> None:
                 ('val', 'keep_best'),
                 f'must be one of the metrics {", ".join(metrics) or "(none)"}, or SET/METRIC with a set of '
                 f'{", ".join(map(str, sets)) or "(none)"}, got {options["keep_best"]!r}.',
+            )
+
+
+def _check_metrics_of_own_loop(findings: Findings) -> None:
+    """Refuse metrics of several frames to a model that hands pairs of images to them, by a loop of its own."""
+    name = findings.get('model_type')
+    model = MODEL_REGISTRY.get(name)
+    if has_framework_loop(model if model is not DiscriminativeSpaceModel else find_host_model(findings.opt)):
+        return
+    for key in findings.get('val', 'metrics') or {}:
+        metric = findings.get('val', 'metrics', key)
+        if metric and validation_metrics.find_spec(metric).looks_at != 'frame':
+            findings.add(
+                ('val', 'metrics', key),
+                f'compares frames of clips, but {name} validates by a loop of its own, image by image. Remove it, and '
+                'measure it by dlvr evaluate.',
             )
 
 

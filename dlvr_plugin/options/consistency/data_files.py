@@ -15,6 +15,7 @@ from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.frame_sizes import check_crop, check_whole_frames, check_window, open_store
 from dlvr_plugin.options.consistency.framework_classes import check_framework_set
 from dlvr_plugin.restoration.restored_frames import list_frames
+from dlvr_plugin.training.data_order import check_epoch
 
 _PAIR = ('dataroot_gt', 'dataroot_lq')
 _PATHS = ('dataroot_gt', 'dataroot_lq', 'dataroot_flow', 'meta_info_file', 'meta_info')
@@ -152,6 +153,8 @@ def _check_batch(findings: Findings, phase: str, dataset: dict[str, Any], num_sa
     }
     needed = parts['batch_size_per_gpu'] * parts['accum_iter'] * parts['processes or GPUs']
     num_samples *= dataset.get('dataset_enlarge_ratio', 1)
+    with findings.collect('datasets', phase, 'dataset_enlarge_ratio'):
+        check_epoch(num_samples)
     if num_samples < needed:
         product = ' x '.join(f'{name} {value}' for name, value in parts.items() if value > 1)
         findings.add(

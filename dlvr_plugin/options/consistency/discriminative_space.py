@@ -22,6 +22,7 @@ from dlvr_plugin.models.discriminative_space_options import (
 from dlvr_plugin.options.consistency.clip_sets import check_test_frames
 from dlvr_plugin.options.consistency.combinations import construct
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.problems import dotted
 
 # Datasets of clips that give all frames of the ground truth; the others give the middle one, which has no window.
 _WHOLE_CLIPS = ('ClipDataset', 'REDSRecurrentDataset', 'Vimeo90KRecurrentDataset')
@@ -137,6 +138,12 @@ def _check_window_of_t(
         )
 
 
+def check_norm_of(findings: Findings, *section: str) -> None:
+    """Check the norm of a T, whose section is named, against the machine."""
+    with findings.collect(*section, 'norm'):
+        check_norm(findings.get(*section, 'norm'), on_gpu=findings.num_gpu != 0, where=dotted(section))
+
+
 def _check_net_t(findings: Findings) -> None:
     section = findings.get('network_t')
     network = ARCH_REGISTRY.get(section['type']) if section else None
@@ -146,8 +153,7 @@ def _check_net_t(findings: Findings) -> None:
         net_t = construct(findings, network, section, 'network_t')
     if net_t is None:
         return
-    with findings.collect('network_t', 'norm'):
-        check_norm(net_t.norm, on_gpu=findings.num_gpu != 0)
+    check_norm_of(findings, 'network_t')
     gt_size = findings.get('datasets', 'train', 'gt_size')
     if isinstance(gt_size, int) and gt_size <= 2**net_t.num_layers:
         findings.add(

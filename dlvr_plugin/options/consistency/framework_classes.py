@@ -13,7 +13,7 @@ from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.samples import step_model
 from dlvr_plugin.options.schema.models import options_of
 
-# Data sets that other checks look at, and those that read everything when they are built.
+# Data sets that other checks look at.
 _CHECKED_ELSEWHERE = (
     'ClipDataset',
     'ClipTestDataset',
@@ -22,7 +22,6 @@ _CHECKED_ELSEWHERE = (
     'VideoTestDataset',
     'VideoTestDUFDataset',
     'VideoRecurrentTestDataset',
-    'VideoTestVimeo90KDataset',
 )
 _OF_A_RUN = {'dist': False, 'rank': 0, 'world_size': 1, 'num_gpu': 0}
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from dlvr_plugin.core.errors import UserError
 from dlvr_plugin.losses import DiscriminativeSpaceLoss
 from dlvr_plugin.options.consistency.building import Outcome, add_failure, attempt
+from dlvr_plugin.options.consistency.discriminative_space import check_norm_of
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.samples import Shape, step_model, step_shapes
 
@@ -36,6 +37,8 @@ def check_losses(findings: Findings) -> None:
         made = LOSS_REGISTRY.get(section['type']) if section and section.get('type') in LOSS_REGISTRY else None
         if made is None:
             continue
+        if made is DiscriminativeSpaceLoss:
+            check_norm_of(findings, 'train', name, 'network_t')
         if made in _WITH_WEIGHTS:
             _check_frames_of_vgg(findings, name, made, shapes.gt if shapes else ())
             continue

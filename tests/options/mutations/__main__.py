@@ -135,11 +135,14 @@ def summary(records: Sequence[dict[str, Any]]) -> str:
 def _show(mutations: Sequence[Mutation], scratch: Path, timeout: float) -> int:
     """Run some mutations, and show what each writes."""
     kept = Path(tempfile.mkdtemp(prefix='mutations_kept_', dir=scratch.parent))
-    for each, run in _run_all(mutations, scratch, 1, timeout):
+    for each in mutations:
+        own = scratch / str(each.index)
+        own.mkdir()
+        ((_, run),) = _run_all([each], own, 1, timeout)
         sys.stdout.write(f'{each.line}\n{run.log}\n' + ''.join(f'{change}\n' for change in run.changes))
         sys.stdout.write(f'{each.index}: {run.outcome.name} after {run.seconds:.1f} s, exit code {run.exit_code}\n')
-        shutil.copytree(next(scratch.glob('worker-*')), kept / str(each.index), symlinks=True)
-    sys.stdout.write(f'The files of the last of them are in {kept}.\n')
+        shutil.copytree(next(own.glob('worker-*')), kept / str(each.index), symlinks=True)
+    sys.stdout.write(f'Their files are in {kept}.\n')
     return 0
 
 

@@ -78,6 +78,7 @@ class Runner:
         self.data = data
         self.caches = folder / 'caches'
         self.log = folder / 'run.log'
+        self.has_begun = folder / 'has_begun'
         self.option_file = folder / 'options.yml'
         self.watched.mkdir()
         self.caches.mkdir()
@@ -93,22 +94,15 @@ class Runner:
             name: Name of the finished run that the root holds.
             timeout: Seconds after which it hangs.
         """
-        self.log.unlink(missing_ok=True)
         self._write_finished_runs(name)
         filled = fill_in(opt, {DATA: self.watched / 'data', WORK: self.root.parent})
         self.option_file.write_text(yaml.dump(filled, Dumper=_Dumper, sort_keys=False))
         before = listing(self.watched)
-        began = time.monotonic()
-        process = _FORK.Process(target=self._main, args=('train' if 'train' in opt else 'test',))
-        process.start()
-        assert process.pid is not None
-        hangs = not self._wait(process.sentinel, process.pid, began + timeout * _PATIENCE, began + timeout)
-        with contextlib.suppress(ProcessLookupError):  # what it started; none is left after a run that ended well
-            os.killpg(process.pid, signal.SIGKILL)
-        process.join()
-        seconds = time.monotonic() - began
+        for _ in range(3):  # PyTorch's threads may keep a forked process from beginning at all
+            exit_code, seconds = self._start('train' if 'train' in opt else 'test', timeout)
+            if self.has_begun.exists():
+                break
         log = _text(self.log)
-        exit_code = None if hangs or process.exitcode == -signal.SIGTERM else process.exitcode
         outcome, changes = outcome_of(
             exit_code,
             log,
@@ -121,6 +115,21 @@ class Runner:
             shutil.rmtree(self.watched / 'data')
             shutil.copytree(self.data, self.watched / 'data')
         return Run(outcome, exit_code, seconds, log, tuple(changes))
+
+    def _start(self, command: str, timeout: float) -> tuple[int | None, float]:
+        """Start a command and wait for it; returns its exit code, None where it hangs, and how long it took."""
+        for file in (self.log, self.has_begun):
+            file.unlink(missing_ok=True)
+        began = time.monotonic()
+        process = _FORK.Process(target=self._main, args=(command,))
+        process.start()
+        assert process.pid is not None
+        hangs = not self._wait(process.sentinel, process.pid, began + timeout * _PATIENCE, began + timeout)
+        with contextlib.suppress(ProcessLookupError):  # what it started; none is left after a run that ended well
+            os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        seconds = time.monotonic() - began
+        return None if hangs or process.exitcode == -signal.SIGTERM else process.exitcode, seconds
 
     def _wait(self, sentinel: int, pid: int, stop_at: float, end: float) -> bool:
         """Wait for a run, and stop it after its second iteration; returns whether it has ended."""
@@ -157,6 +166,7 @@ class Runner:
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, -1))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _limit_forks()
+        self.has_begun.touch()
         sys.exit({'train': train, 'test': test}[command].main(['-opt', str(self.option_file)]))
 
     def _write_finished_runs(self, name: str) -> None:
