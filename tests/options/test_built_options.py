@@ -8,6 +8,7 @@ from copy import deepcopy
 import pytest
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
+from torch._subclasses.fake_tensor import FakeTensor
 
 from dlvr_plugin.options.consistency import building, machine
 from dlvr_plugin.options.consistency.building import attempt
@@ -48,7 +49,7 @@ def changed(file, changes):
         (SPACE, {'network_g.num_feat': 60}, 'network_g.deformable_groups: must divide the 60 channels'),
         (SPACE, {'network_g.num_feat': 0}, r'network_g: cannot be built: float division by zero \(ZeroDivisionError'),
         (SPACE, {'network_g.num_feat': 10**5}, 'network_g: is too large: its weights with their gradients and'),
-        (SPACE, {'network_g.num_extract_block': 1e19}, 'network_g: is too large: after 50000 calls of PyTorch'),
+        (SPACE, {'network_g.num_extract_block': 10**18}, 'network_g: is too large: after 50000 calls of PyTorch'),
         (SPACE, {'network_g.num_feat': 10**9}, r'network_g: cannot be built: .*\(RuntimeError of EDVR\)'),
         (SPACE, {'network_g.num_in_ch': 1}, 'network_g: does not take 5 frames of 32x32 pixels and 3 channels: .*to h'),
         (SPACE, {'network_g.center_frame_idx': 7}, 'network_g: does not take 5 frames .*index 7 is out of bounds'),
@@ -180,6 +181,21 @@ def test_what_downloads_is_not_refused_and_gets_no_connection(own):
     opt = changed(SPACE, {'network_g': {'type': 'Downloading'}})
     assert lines(opt, with_files=False) == []
     assert socket.socket.connect is connect
+
+
+def test_what_takes_long_with_fake_tensors_is_tried_with_real_ones(monkeypatch):
+    kinds = []
+
+    def build():
+        kinds.append(type(torch.zeros(1)))
+        return len(kinds)
+
+    assert attempt(build) == building.Outcome(1)
+    monkeypatch.setattr(building, '_MOST_SECONDS', 0)
+    assert attempt(build) == building.Outcome(2)
+    assert kinds == [FakeTensor, torch.Tensor]
+    monkeypatch.setattr(building, '_MOST_BYTES', 1000)
+    assert attempt(lambda: torch.zeros(10_000)) == building.Outcome(is_endless=True)
 
 
 def test_an_attempt_ends(monkeypatch):

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import socket
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from dlvr_plugin.options.problems import KeyPath
 _FAKE = FakeTensorMode(allow_non_fake_inputs=True)  # one for all: tensors of several cannot be used together
 _NEEDS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 MOST_CALLS = 50_000  # of torch; the largest of the framework's networks make a fifth of that
+_MOST_SECONDS = 10.0  # of a processor, with fake tensors, some of whose calls take a thousand times those of real ones
 _MOST_BYTES = 2**30  # of what is built with real tensors
 _LONGEST_MESSAGE = 300
 
@@ -46,7 +48,7 @@ class Outcome:
     Attributes:
         value: What the action returned; None where it failed.
         error: Why it failed; None where it did not, or where that cannot be told without a run.
-        is_endless: Whether it was ended because it went on and on.
+        is_endless: Whether it was ended because it went on and on, or was both slow and large.
     """
 
     value: Any = None
@@ -62,6 +64,10 @@ class _EndlessError(_CannotTellError):
     """The attempt goes on and on."""
 
 
+class _SlowError(Exception):
+    """The attempt takes long with fake tensors."""
+
+
 def attempt(action: Callable[[], Any], *, is_known: bool = False, is_small: bool = False) -> Outcome:
     """Call something that builds networks or runs them, with fake tensors; where it fails, with real ones.
 
@@ -74,13 +80,17 @@ def attempt(action: Callable[[], Any], *, is_known: bool = False, is_small: bool
         What it returned, with fake tensors in it if it can be done with these; or the error that a run would meet.
     """
     last: Exception | None = None
+    is_slow = False
     with quiet(), offline() as tried:
         for mode in (_Budget(),) if is_small else (_FAKE, _Budget()):
             try:
                 with torch.no_grad(), _Calls(), mode:
                     return Outcome(action())
+            except _SlowError:
+                is_slow = True
+                continue
             except _CannotTellError as end:
-                return Outcome(is_endless=isinstance(end, _EndlessError))
+                return Outcome(is_endless=is_slow or isinstance(end, _EndlessError))
             except Exception as error:  # of any class that a user may have written
                 last = error
             if tried:
@@ -178,11 +188,14 @@ class _Calls(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.left = MOST_CALLS
+        self.end = time.thread_time() + _MOST_SECONDS
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.left -= 1
         if self.left < 0:
             raise _EndlessError
+        if time.thread_time() > self.end and are_fake():
+            raise _SlowError
         return func(*args, **(kwargs or {}))
 
 
