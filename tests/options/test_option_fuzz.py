@@ -131,6 +131,7 @@ def test_there_are_files_and_they_are_right():
         assert check(opt, 'train' in opt) == [], file
 
 
+@pytest.mark.slow
 def test_misspelt_keys(figures):
     def misspell(opt, key):
         for name in () if is_free(key) else misspellings(key[-1]):
@@ -143,6 +144,7 @@ def test_misspelt_keys(figures):
     assert refused(cases_of(misspell), figures, 'misspelt') == []
 
 
+@pytest.mark.slow
 def test_wrong_types(figures):
     def mistype(opt, key):
         for value in () if is_free(key) else wrong_values(section_of(opt, key)[key[-1]]):
@@ -163,6 +165,7 @@ def test_left_out_keys(figures):
     assert refused(cases_of(leave_out), figures, 'left out') == []
 
 
+@pytest.mark.slow
 def test_other_keys_can_be_left_out():
     def leave_out(opt, key):
         if not is_required(key, opt):
