@@ -29,6 +29,7 @@ _WORDS = {'window': 'windows of frames', 'clip': 'whole clips', 'frame': 'single
 def check_clip_sets(findings: Findings) -> None:
     """Find sets of own clips that are of the wrong class, and metrics that lack their ground truth."""
     check_kinds_of_test_sets(findings)
+    _check_center_frame(findings)
     for phase, dataset in findings.datasets():
         kind = findings.get('datasets', phase, 'type')
         if kind == 'ClipDataset' and phase != 'train':
@@ -45,6 +46,20 @@ def check_clip_sets(findings: Findings) -> None:
             )
         elif kind == ClipTestDataset.__name__ and dataset.get('dataroot_gt') is None:
             _check_metrics(findings, phase)
+
+
+def _check_center_frame(findings: Findings) -> None:
+    """Refuse to leave all but the middle frame out of whole clips."""
+    if not findings.get('val', 'center_frame_only'):
+        return
+    for phase, dataset in findings.datasets():
+        kind = findings.get('datasets', phase, 'type')
+        is_own_clip = kind == ClipTestDataset.__name__ and dataset.get('num_frame', WHOLE_CLIPS) == WHOLE_CLIPS
+        if phase != 'train' and (_GIVES.get(kind) == 'clip' or is_own_clip):
+            findings.add(
+                ('val', 'center_frame_only'),
+                f'restores the middle frame of each sample alone, but datasets.{phase} gives whole clips. Remove it.',
+            )
 
 
 def check_kinds_of_test_sets(findings: Findings) -> None:
