@@ -27,13 +27,22 @@ def niqe(img: np.ndarray, *, crop_border: int = 8, convert_to: Literal['y', 'gra
     Source: Mittal et al., Making a completely blind image quality analyzer; ``calculate_niqe`` of the host.
     """
     check_images(img, img)
-    height, width = (side - 2 * crop_border for side in img.shape[:2])
+    check_blocks(img.shape[:2], crop_border)
+    return float(calculate_niqe(img, crop_border, convert_to=convert_to))
+
+
+def check_blocks(size: tuple[int, ...], crop_border: int) -> None:
+    """Demand two blocks in an image of a size (h, w) without its border.
+
+    Raises:
+        NoValueError: There are less.
+    """
+    height, width = (side - 2 * crop_border for side in size)
     if (height // _BLOCK) * (width // _BLOCK) < 2:
         raise NoValueError(
             f'NIQE compares blocks of {_BLOCK}x{_BLOCK} pixels and needs two; without its border of {crop_border} the '
             f'frame is {height}x{width}.'
         )
-    return float(calculate_niqe(img, crop_border, convert_to=convert_to))
 
 
 def _read_options(options: Mapping[str, Any]) -> dict[str, Any]:

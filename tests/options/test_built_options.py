@@ -266,6 +266,11 @@ def test_borders_and_windows_of_validation(clip_root):
     )
     psnr['crop_border'] = 31
     assert lines(opt) == []
+    opt['val'].update(nan='error', metrics={'niqe': {'type': 'calculate_niqe', 'crop_border': 0}})
+    (line,) = lines(opt)
+    assert line.startswith('val.metrics.niqe: has no value for clip 000 of datasets.val, which val.nan: error refuses')
+    opt['val'].update(nan='leave-out')
+    assert lines(opt) == []
     opt['network_g']['num_frame'] = 15
     opt['datasets']['val']['num_frame'] = 15
     opt['datasets']['val']['padding'] = 'reflection'

@@ -98,7 +98,7 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
         (
             'test/BasicVSR/test_BasicVSR_x4_SR_REDS.yml',
             {'val.center_frame_only': True},
-            'val.center_frame_only: restores the middle frame of each sample alone, but datasets.test gives whole clips',
+            'val.center_frame_only: restores the middle frame of each sample alone, but datasets.test gives',
         ),
         (
             PRETRAIN,

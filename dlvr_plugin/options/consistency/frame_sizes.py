@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from basicsr.data.data_util import generate_frame_indices
+from basicsr.metrics import calculate_niqe
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.clips.clip_store import Clip, ClipStore
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.images import read_size
+from dlvr_plugin.metrics.niqe import check_blocks
+from dlvr_plugin.metrics.spec import NoValueError
 from dlvr_plugin.options.consistency.findings import Findings
 
 Size = tuple[int, int]  # h, w
@@ -83,6 +86,7 @@ def check_whole_frames(findings: Findings, phase: str, gt_store: ClipStore, lq_s
         ):
             _add_scale(findings, phase, name, size, lq_size, scale)
             return
+    needs_values = findings.get('val', 'nan') == 'error'
     for metric, border in _borders(findings):
         for name, size in sizes.items():
             if 2 * border >= min(size):
@@ -92,6 +96,12 @@ def check_whole_frames(findings: Findings, phase: str, gt_store: ClipStore, lq_s
                     f'{_show(size)}; got {border}.',
                 )
                 break
+            if needs_values and findings.get('val', 'metrics', metric, 'type') == calculate_niqe.__name__:
+                try:
+                    check_blocks(size, border)
+                except NoValueError as error:
+                    where = f'clip {name} of datasets.{phase}, which val.nan: error refuses'
+                    findings.add(('val', 'metrics', metric), f'has no value for {where}: {error}')
 
 
 def check_window(findings: Findings, phase: str, lengths: Mapping[str, int]) -> None:
