@@ -1,0 +1,191 @@
+"""Modulated deformable convolution out of PyTorch's own operators: sampling, a product, a matrix product.
+
+B    batch                               C       channels of the input
+G    groups of channels that share       Ho, Wo  size of the output
+     offsets                             N       its positions, Ho * Wo
+K    positions of the kernel, kh * kw
+
+Source: Zhu et al., Deformable ConvNets v2: More Deformable, Better Results; arguments, and sampling with zeros beyond
+    the border, as in ``torchvision.ops.deform_conv2d``.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor
+
+# Types of devices on which sampling is faster than torchvision's operator. Measured on a CPU, and nowhere else.
+SAMPLED_ON = frozenset({'cpu'})
+
+_CHUNK_ELEMENTS = 2**22  # of sampled features that are held at a time, but at least those of one sample of the batch
+_OUTSIDE = 3.0  # a coordinate of ``F.grid_sample`` that is outside images of any size
+
+Pair = tuple[int, int]
+
+
+def modulated_deform_conv(
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Return the convolution (B, Cout, Ho, Wo) of features sampled at positions that offsets move, the faster way.
+
+    Args:
+        x: Features (B, C, H, W).
+        offset: (B, 2 * G * K, Ho, Wo) in pixels; for each group and position of the kernel, the one down, then the
+            one to the right. Where it is no number, zero is sampled.
+        weight: (Cout, C / groups, kh, kw).
+        bias: (Cout,).
+        stride: Pixels between the positions of the output; one number, or one for each axis.
+        padding: Zeros at each border.
+        dilation: Pixels between the positions of the kernel.
+        mask: Factors of the samples (B, G * K, Ho, Wo); None for ones.
+    """
+    if x.device.type in SAMPLED_ON:
+        return sampled_deform_conv(x, offset, weight, bias, stride, padding, dilation, mask)
+    dtype = torch.promote_types(x.dtype, torch.float32)  # it takes no 16 bits
+    offset = offset.to(dtype).nan_to_num(nan=torch.finfo(dtype).max)  # not a number: a segmentation fault
+    bias, mask = (None if part is None else part.to(dtype) for part in (bias, mask))
+    return torchvision.ops.deform_conv2d(x.to(dtype), offset, weight.to(dtype), bias, stride, padding, dilation, mask)
+
+
+def sampled_deform_conv(
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Return what ``modulated_deform_conv`` does, by ``F.grid_sample``.
+
+    Positions have at least 32 bits; the products with the weights have the type of ``x`` and ``weight``.
+    """
+    (batch, channels, *_), (out_channels, group_channels, *kernel) = x.shape, weight.shape
+    out_size = offset.shape[2:]
+    num_positions = kernel[0] * kernel[1]
+    num_groups = channels // group_channels
+    if mask is None:
+        mask = x.new_ones(()).expand(batch, offset.shape[1] // 2, *out_size)
+    rows = batch * offset.shape[1] // (2 * num_positions)
+    out = _SampledConv.apply(
+        x.reshape(rows, -1, *x.shape[2:]),
+        offset.reshape(rows, num_positions, 2, *out_size),
+        mask.reshape(rows, 1, num_positions * out_size[0], out_size[1]),
+        weight.reshape(num_groups, out_channels // num_groups, group_channels * num_positions),
+        _Geometry(batch, (kernel[0], kernel[1]), _pair(stride), _pair(padding), _pair(dilation)),
+    )
+    out = out.view(batch, out_channels, *out_size)
+    return out if bias is None else out + bias.to(out.dtype).view(-1, 1, 1)
+
+
+def _pair(value: int | Pair) -> Pair:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+class _Geometry(NamedTuple):
+    batch: int
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+
+
+class _SampledConv(torch.autograd.Function):
+    """The convolution (B, groups, Cout / groups, N); its backward pass samples anew instead of keeping samples.
+
+    x       (B * G, C / G, H, W)            mask    (B * G, 1, K * Ho, Wo)
+    offset  (B * G, K, 2, Ho, Wo)           weight  (groups, Cout / groups, C / groups * K)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:
+        ctx.save_for_backward(x, offset, mask, weight)
+        ctx.geometry = geometry
+        outs = []
+        for x_part, offset_part, mask_part in _chunks(geometry, x, offset, mask):
+            _, samples = _sample(x_part, offset_part, geometry)
+            outs.append(torch.matmul(weight, _columns(samples.mul_(mask_part), weight, geometry)))
+        return _join(outs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, offset, mask, weight = ctx.saved_tensors
+        grads, grad_weights = [], []
+        for x_part, offset_part, mask_part, grad_part in _chunks(ctx.geometry, x, offset, mask, grad):
+            grid, samples = _sample(x_part, offset_part, ctx.geometry)
+            grad_samples = torch.matmul(weight.transpose(1, 2), grad_part).view_as(samples).to(samples.dtype)
+            grad_mask = (grad_samples * samples).sum(1, keepdim=True)
+            columns = _columns(samples.mul_(mask_part), weight, ctx.geometry)
+            grad_weights.append(torch.matmul(grad_part, columns.transpose(2, 3)).sum(0))
+            grad_x, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
+                grad_samples.mul_(mask_part), x_part.to(grid.dtype), grid, 0, 0, False, [True, True]
+            )
+            grad_offset = _gradient_in_pixels(grad_grid, offset_part, x_part)
+            grads.append((grad_x.to(x.dtype), grad_offset, grad_mask.to(mask.dtype)))
+        return *(_join(parts) for parts in zip(*grads, strict=True)), torch.stack(grad_weights).sum(0), None
+
+
+def _chunks(geometry: _Geometry, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield the tensors, whose first axis is the batch or a multiple, for so much of the batch as may be held."""
+    x, offset = tensors[:2]
+    per_sample = offset.numel() // 2 * x.shape[1] // geometry.batch
+    size = max(1, _CHUNK_ELEMENTS // max(1, per_sample))
+    return zip(*(tensor.split(size * (len(tensor) // geometry.batch)) for tensor in tensors), strict=True)
+
+
+def _join(parts: Any) -> Tensor:
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _columns(samples: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:
+    """View samples (B * G, C / G, K * Ho, Wo) as (B, groups, C / groups * K, N), in the type of the weights."""
+    num_outputs = samples[0, 0].numel() // math.prod(geometry.kernel)
+    return samples.view(-1, weight.shape[0], weight.shape[2], num_outputs).to(weight.dtype)
+
+
+def _sample(x: Tensor, offset: Tensor, geometry: _Geometry) -> tuple[Tensor, Tensor]:
+    """Return the positions (B * G, K * Ho, Wo, 2) for ``F.grid_sample``, and the samples (B * G, C / G, K * Ho, Wo)."""
+    offset = offset.to(torch.promote_types(offset.dtype, torch.float32))
+    down, right = (
+        torch.add(_positions(x, offset, geometry, axis), offset[:, :, axis], alpha=_pixel(x, axis)) for axis in (0, 1)
+    )
+    grid = torch.stack((right, down), dim=-1).flatten(1, 2)
+    grid = grid.clamp_(-_OUTSIDE, _OUTSIDE).nan_to_num_(nan=_OUTSIDE)
+    return grid, F.grid_sample(x.to(grid.dtype), grid, padding_mode='zeros', align_corners=False)
+
+
+def _positions(x: Tensor, offset: Tensor, geometry: _Geometry, axis: int) -> Tensor:
+    """Return the positions along an axis without offsets, (K, Ho, 1) or (K, 1, Wo); images reach from -1 to 1."""
+    taps, outputs = (
+        torch.arange(length, device=offset.device, dtype=offset.dtype)
+        for length in (geometry.kernel[axis], offset.shape[3 + axis])
+    )
+    pixels = taps[:, None] * geometry.dilation[axis] + outputs * geometry.stride[axis] - geometry.padding[axis]
+    positions = (pixels + 0.5) * _pixel(x, axis) - 1
+    if axis == 0:
+        return positions.repeat_interleave(geometry.kernel[1], dim=0)[:, :, None]
+    return positions.repeat(geometry.kernel[0], 1)[:, None, :]
+
+
+def _pixel(x: Tensor, axis: int) -> float:
+    """Return the length of a pixel along an axis, 0 down and 1 right, of images that reach from -1 to 1."""
+    return 2 / x.shape[2 + axis]
+
+
+def _gradient_in_pixels(grad_grid: Tensor, offset: Tensor, x: Tensor) -> Tensor:
+    """Return the gradient of offsets (B * G, K, 2, Ho, Wo) from that of positions (B * G, K * Ho, Wo, 2)."""
+    grad_grid = grad_grid.view(*offset.shape[:2], *offset.shape[3:], 2)
+    gradients = [grad_grid[..., 1 - axis] * _pixel(x, axis) for axis in (0, 1)]
+    return torch.stack(gradients, dim=2).to(offset.dtype)
