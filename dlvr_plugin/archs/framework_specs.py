@@ -18,6 +18,7 @@ from basicsr.archs.swinir_arch import SwinIR
 from basicsr.archs.tof_arch import TOFlow
 from torch import nn
 
+from dlvr_plugin.archs.edvr_parts import EDVR_PARTS
 from dlvr_plugin.archs.spec import ArchSpec, Number, register_spec
 
 Arguments = Mapping[str, Any]
@@ -61,6 +62,7 @@ _SPECS: dict[type[nn.Module], ArchSpec] = {
         scale=lambda arguments: 1 if arguments['hr_in'] else 4,
         num_frame='num_frame',
         multiple=lambda arguments: 16 if arguments['hr_in'] else 4,
+        parts=EDVR_PARTS,
     ),
     DUF: ArchSpec(takes='window', gives='frame', scale='scale', num_frame=7),
     TOFlow: ArchSpec(takes='window', gives='frame', num_frame=7, multiple=16),

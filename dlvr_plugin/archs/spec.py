@@ -12,10 +12,10 @@ For a class that belongs to somebody else, ``register_spec`` says it from outsid
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from basicsr.utils.registry import ARCH_REGISTRY
-from torch import nn
+from torch import Tensor, nn
 
 from dlvr_plugin.core.errors import InvalidTypeError, InvalidValueError
 
@@ -25,6 +25,19 @@ Number = int | str | Callable[[Mapping[str, Any]], int]
 """A number, the name of the constructor's argument that holds it, or a function of all arguments."""
 
 _Arch = TypeVar('_Arch', bound=type[nn.Module])
+
+
+class WindowParts(NamedTuple):
+    """A network of windows in two parts, so that a frame's features are computed once for all of its windows.
+
+    Attributes:
+        extract: Takes the network and frames (N, C, h, w), and returns their features, tensors (N, ...).
+        restore: Takes the network, the features of the frames of windows, tensors (B * T, ...), and the windows
+            (B, T, C, h, w), and returns what the network gives for them, (B, C, H, W).
+    """
+
+    extract: Callable[[Any, Tensor], tuple[Tensor, ...]]
+    restore: Callable[[Any, tuple[Tensor, ...], Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +56,7 @@ class ArchSpec:
         is_recurrent: Whether what it gives depends on frames beyond those of a window, by a hidden state.
         step: Name of the method that restores the next frame of a clip from that frame and the hidden state; None where
             there is no such method, and a clip goes in as a whole.
+        parts: A network of windows in two parts; None where it has to see each window as a whole.
 
     Raises:
         InvalidValueError: The parts contradict one another.
@@ -57,6 +71,7 @@ class ArchSpec:
     min_frames: Number = 1
     is_recurrent: bool = False
     step: str | None = None
+    parts: WindowParts | None = None
 
     def __post_init__(self) -> None:
         if self.takes != 'clip' and self.gives == 'clip':
@@ -66,6 +81,8 @@ class ArchSpec:
                 f"ArchSpec: num_frame belongs to takes='window' and to nothing else, got {self.num_frame!r} with "
                 f'{self.takes!r}.'
             )
+        if self.parts is not None and self.takes != 'window':
+            raise InvalidValueError(f"ArchSpec: parts belong to takes='window', got takes={self.takes!r}.")
         if self.step is not None and not self.is_recurrent:
             raise InvalidValueError(f'ArchSpec: step {self.step!r} belongs to a recurrent arch; set is_recurrent=True.')
 
@@ -87,6 +104,7 @@ class ArchSpec:
             min_frames=_resolve(self.min_frames, arguments) or 1,
             is_recurrent=self.is_recurrent,
             step=self.step,
+            parts=self.parts,
         )
 
 
@@ -105,6 +123,7 @@ class NetworkSpec:
         min_frames: The shortest clip.
         is_recurrent: Whether it has a hidden state.
         step: Method that restores the next frame; None where there is none.
+        parts: The network in two parts; None where it has none.
     """
 
     arch: str
@@ -117,6 +136,7 @@ class NetworkSpec:
     min_frames: int
     is_recurrent: bool
     step: str | None
+    parts: WindowParts | None
 
     def padded(self, side: int) -> int:
         """Return the smallest side that the network takes and that is no smaller than this one."""

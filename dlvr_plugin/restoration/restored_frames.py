@@ -14,6 +14,7 @@ from torch.utils.data import Dataset, default_collate
 
 from dlvr_plugin.archs import spec_of
 from dlvr_plugin.restoration.fit_frames import crop_result, fit_frames
+from dlvr_plugin.restoration.window_cache import cached_windows
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,13 @@ def restore_frames(
         Frames in the order of time, clip by clip.
     """
     samples, last = list_frames(dataset), None
-    for index in indices:
-        clip, number, _ = samples[index]
-        if with_previous and clip and number > 0 and last != index - 1:
-            yield from _restore(model, dataset, index - 1, samples[index - 1], is_needed=False)
-        yield from _restore(model, dataset, index, samples[index], is_needed=True)
-        last = index
+    with cached_windows(model, spec_of(model.opt.get('network_g'))):
+        for index in indices:
+            clip, number, _ = samples[index]
+            if with_previous and clip and number > 0 and last != index - 1:
+                yield from _restore(model, dataset, index - 1, samples[index - 1], is_needed=False)
+            yield from _restore(model, dataset, index, samples[index], is_needed=True)
+            last = index
 
 
 def _restore(

@@ -1,6 +1,6 @@
-"""What makes steps of BasicSR's models faster: fused optimizers, and losses that are read when they are logged.
+"""What makes BasicSR's models faster: fused optimizers, losses read when they are logged, frames aligned at once.
 
-These are no repairs: the numbers are the framework's. Training commands install them.
+These are no repairs: the numbers are the framework's, up to rounding. Training commands install them.
 """
 
 import functools
@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from basicsr.archs.edvr_arch import EDVR
 from basicsr.models.base_model import BaseModel
 from torch import Tensor
 from torch.optim import Adam, AdamW, Optimizer
 
+from dlvr_plugin.archs import edvr_parts
 from dlvr_plugin.core.errors import InvalidValueError
 
 OPTIMIZERS = {'Adam': Adam, 'AdamW': AdamW}
@@ -50,7 +52,8 @@ def get_current_log(self: BaseModel) -> dict[str, float]:
 
 def install() -> None:
     """Let BasicSR's models use these; a second call changes nothing."""
-    for function in (get_optimizer, reduce_loss_dict, get_current_log):
-        host_function = getattr(BaseModel, function.__name__)
+    functions = [(BaseModel, function) for function in (get_optimizer, reduce_loss_dict, get_current_log)]
+    for owner, function in (*functions, (EDVR, edvr_parts.forward)):
+        host_function = getattr(owner, function.__name__)
         if getattr(host_function, '__wrapped__', None) is None:
-            setattr(BaseModel, function.__name__, functools.wraps(host_function)(function))
+            setattr(owner, function.__name__, functools.wraps(host_function)(function))
