@@ -1,17 +1,16 @@
 """One training step of EDVR-M: pixel loss alone, ours, the plain way of ours, and adversarial training, side by side.
 
-a  the framework's EDVRModel with a pixel loss
+s  the framework's EDVRModel with a pixel loss and its own code, in a process that never imports the plugin
+a  the same model with the plugin's repairs
 b  ours: T and EDVR in alternation, the step of ``DiscriminativeSpaceModel``
 c  the same losses as GAN code has them: T in 3-D, one pass for the step of EDVR, another one for that of T
 d  adversarial training: T as the discriminator of sequences, and the framework's perceptual loss (random VGG19)
 
-All run in one process, in turn; the memory of each is measured in a process of its own.
+All but s run in one process, in turn, s in between; the memory of each is measured in a process of its own.
 """
 
 import argparse
 import json
-import math
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from stock_step import NETWORK_G, OPTIMIZER, hardware, options, peak_memory, random_batch
 from torch import Tensor, nn
 
 from dlvr_plugin import host  # makes the framework importable
@@ -34,42 +34,46 @@ from basicsr.models.edvr_model import EDVRModel
 
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.archs.loss_net_arch import fake_windows
-from dlvr_plugin.core.memory import peak_memory
 from dlvr_plugin.losses import FeatureMatching
 from dlvr_plugin.training import step_features
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.updates import GuardedUpdates
 
-NETWORK_G = {
-    'type': 'EDVR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 64, 'num_frame': 5, 'deformable_groups': 8,
-    'num_extract_block': 5, 'num_reconstruct_block': 10, 'with_tsa': True,
-}  # fmt: skip
-NAMES = ('a', 'b', 'c', 'd')
+NAMES = ('s', 'a', 'b', 'c', 'd')
 Step = Callable[[], dict[str, float]]
 
 
-def options(network_g: dict[str, Any], *, device: str, is_ours: bool, **discriminative_opt: Any) -> dict[str, Any]:
-    """Return the options of a model; the framework's has the framework's optimizer."""
-    optimizer = {'type': 'Adam', 'lr': 1e-5, 'betas': [0.9, 0.99]}
-    opt: dict[str, Any] = {
-        'name': 'benchmark',
-        'model_type': 'EDVRModel',
-        'scale': 4,
-        'num_gpu': int(device == 'cuda'),
-        'dist': False,
-        'is_train': True,
-        'network_g': dict(network_g),
-        'path': {},
-        'train': {
-            'optim_g': dict(optimizer) if is_ours else {**optimizer, 'fused': False},
-            'scheduler': {'type': 'MultiStepLR', 'milestones': [1000000]},
-            'pixel_opt': {'type': 'HuberLoss'},
-        },
-    }
-    if is_ours:
-        opt |= {'model_type': 'DiscriminativeSpaceModel', 'host_model': 'EDVRModel', 'network_t': {'type': 'LossNetT'}}
-        opt['train'] |= {'optim_t': dict(optimizer), 'discriminative_opt': discriminative_opt}
+def our_options(network_g: dict[str, Any], *, device: str, **discriminative_opt: Any) -> dict[str, Any]:
+    """Return the options of our model."""
+    opt = options(network_g, device=device)
+    opt |= {'model_type': 'DiscriminativeSpaceModel', 'host_model': 'EDVRModel', 'network_t': {'type': 'LossNetT'}}
+    opt['train'] |= {'optim_t': dict(OPTIMIZER), 'discriminative_opt': discriminative_opt}
     return opt
+
+
+class StockSteps:
+    """Steps of the framework alone, in a process of their own."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        script = Path(__file__).with_name('stock_step.py')
+        sizes = {'device': args.device, 'batch': args.batch, 'lq-size': args.lq_size, 'threads': args.threads}
+        flags = [f'--{name}={value}' for name, value in sizes.items()]
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def take(self) -> float:
+        """Take a step, and return its seconds."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write('\n')
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def finish(self) -> float:
+        """End the process, and return its peak memory in MiB."""
+        printed, _ = self._process.communicate()
+        return float(printed)
 
 
 class PlainLossNet(nn.Module):
@@ -174,7 +178,11 @@ class AdversarialModel(TwoStepModel):
 
 def build(name: str, network_g: dict[str, Any], device: str, **discriminative_opt: Any) -> EDVRModel:
     """Build the model of one of the ways."""
-    opt = options(network_g, device=device, is_ours=name == 'b', **discriminative_opt)
+    opt = options(network_g, device=device)
+    if name == 'b':
+        opt = our_options(network_g, device=device, **discriminative_opt)
+    elif name != 'a':  # those who write such code have the framework's optimizer
+        opt['train']['optim_g']['fused'] = False
     if name in 'ab':
         return build_model(opt)
     return TwoPassModel(opt, PlainLossNet(LossNetT())) if name == 'c' else AdversarialModel(opt, LossNetT())
@@ -198,15 +206,6 @@ def make_step(name: str, model: EDVRModel, data: dict[str, Tensor], **precision_
     return step
 
 
-def random_batch(batch: int, lq_size: int) -> dict[str, Tensor]:
-    """Return clips of five frames."""
-    torch.manual_seed(0)
-    return {
-        'lq': torch.rand(batch, 5, 3, lq_size, lq_size),
-        'gt': torch.rand(batch, 5, 3, 4 * lq_size, 4 * lq_size),
-    }
-
-
 def largest_difference(network_g: dict[str, Any], data: dict[str, Tensor], device: str) -> float:
     """Return how far the plain way's losses are from ours of the same weights, relative to their size."""
     ours = build('b', network_g, device, bn_statistics='per_sequence')
@@ -221,6 +220,12 @@ def measure_memory(args: argparse.Namespace) -> dict[str, float]:
     """Return the peak memory of each way, in MiB, over three steps: of its process, or of the GPU."""
     peaks = {}
     for name in NAMES:
+        if name == 's':
+            stock = StockSteps(args)
+            for _ in range(3):
+                stock.take()
+            peaks[name] = stock.finish()
+            continue
         flags = ['--device', args.device, '--batch', str(args.batch), '--lq-size', str(args.lq_size)]
         command = [sys.executable, __file__, '--memory-of', name, '--threads', str(args.threads), *flags]
         peaks[name] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
@@ -233,14 +238,23 @@ def peak_of_three_steps(args: argparse.Namespace) -> float:
     step = make_step(args.memory_of, model, random_batch(args.batch, args.lq_size))
     for _ in range(3):
         step()
-    if args.device == 'cuda':
-        return torch.cuda.max_memory_allocated() / 2**20
-    return peak_memory() or math.nan
+    return peak_memory(args.device)
+
+
+def timed(step: Step) -> Callable[[], float]:
+    """Return a function that takes a step, and returns its seconds."""
+
+    def take() -> float:
+        began = time.perf_counter()
+        step()
+        return time.perf_counter() - began
+
+    return take
 
 
 def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[str, list[float]]:
     """Return the seconds of a step in each round, of each way, interleaved in an order that rotates."""
-    ways: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
+    ways: dict[str, dict[str, Any]] = {name: {} for name in NAMES if name != 's'}
     if args.channels_last:
         ways['b channels_last'] = {'channels_last': True}
     if args.amp:
@@ -249,31 +263,25 @@ def measure_seconds(args: argparse.Namespace, data: dict[str, Tensor]) -> dict[s
         ways[f'b {args.amp} channels_last'] = {'amp': args.amp, 'channels_last': True}
     if args.compile:
         ways['b compiled'] = {'amp': args.amp, 'compiled': ('net_g', 'net_t')}
-    steps = {
-        way: make_step(way[0], build(way[0], NETWORK_G, args.device), data, **options) for way, options in ways.items()
+    stock = StockSteps(args)
+    steps = {'s': stock.take} | {
+        way: timed(make_step(way[0], build(way[0], NETWORK_G, args.device), data, **options))
+        for way, options in ways.items()
     }
     names = list(steps)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for index in range(args.rounds + 2):
         for name in names[index % len(names) :] + names[: index % len(names)]:
-            began = time.perf_counter()
-            steps[name]()
+            taken = steps[name]()
             if index >= 2:  # the first rounds warm up
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(taken)
+    stock.finish()
     return seconds
 
 
 def median_ratio(values: list[float], reference: list[float]) -> float:
     """Return the median over rounds of the ratio within a round, which changes of the machine's speed leave alone."""
     return statistics.median(value / other for value, other in zip(values, reference, strict=True))
-
-
-def hardware(device: str) -> str:
-    """Return the name of what computes."""
-    if device == 'cuda':
-        return torch.cuda.get_device_name()
-    lines = Path('/proc/cpuinfo').read_text().splitlines() if Path('/proc/cpuinfo').exists() else []
-    return next((line.split(': ')[1] for line in lines if line.startswith('model name')), platform.processor())
 
 
 def main() -> None:
@@ -288,7 +296,7 @@ def main() -> None:
     parser.add_argument('--channels-last', action='store_true', help='measure b in this memory format, too')
     parser.add_argument('--compile', action='store_true', help='measure b compiled, too')
     parser.add_argument('--json', type=Path, help='file to write the figures to')
-    parser.add_argument('--memory-of', choices=NAMES, help=argparse.SUPPRESS)
+    parser.add_argument('--memory-of', choices=NAMES[1:], help=argparse.SUPPRESS)
     args = parser.parse_args()
     host.apply()
     step_features.install()
@@ -304,14 +312,17 @@ def main() -> None:
         raise SystemExit(f'c does not compute the losses of b: they differ by {difference:.1e} of their size.')
     memory = measure_memory(args)
     seconds = measure_seconds(args, data)
-    print(f'{"":22}{"seconds":>10}{"to a":>8}{"MiB":>9}')
+    print(f'{"":22}{"seconds":>10}{"to s":>8}{"to a":>8}{"MiB":>9}')
     for name, values in seconds.items():
         peak = f'{memory[name]:9.0f}' if name in memory else ''
-        print(f'{name:22}{statistics.median(values):10.4f}{median_ratio(values, seconds["a"]):8.3f}{peak}')
+        ratios = ''.join(f'{median_ratio(values, seconds[reference]):8.3f}' for reference in 'sa')
+        print(f'{name:22}{statistics.median(values):10.4f}{ratios}{peak}')
     figures = {
+        'ratio_b_s': median_ratio(seconds['b'], seconds['s']),
         'ratio_b_a': median_ratio(seconds['b'], seconds['a']),
         'ratio_c_a': median_ratio(seconds['c'], seconds['a']),
         'ratio_b_d': median_ratio(seconds['b'], seconds['d']),
+        'memory_b_s': memory['b'] / memory['s'],
         'memory_b_d': memory['b'] / memory['d'],
     }
     print(', '.join(f'{name} {value:.3f}' for name, value in figures.items()))

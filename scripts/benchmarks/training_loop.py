@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 from loader import make_data
+from stock_step import NETWORK_G, OPTIMIZER, hardware, make_framework_importable
 
 STOCK = 'framework'
 # What ours differ in: options of the section train.
@@ -33,8 +34,6 @@ RUNS: dict[str, dict[str, Any]] = {
 
 def make_options(run: str, args: argparse.Namespace) -> dict[str, Any]:
     """Return the options of a run."""
-    from step import NETWORK_G  # brings the plugin, which the framework's own run must not see
-
     codec = 'png' if run == STOCK else 'raw'
     dataset = {
         'name': 'benchmark',
@@ -53,9 +52,8 @@ def make_options(run: str, args: argparse.Namespace) -> dict[str, Any]:
     }
     if args.device == 'cuda':
         dataset |= {'prefetch_mode': 'cuda', 'pin_memory': True}
-    optimizer = {'type': 'Adam', 'lr': 1e-5, 'betas': [0.9, 0.99]}
     train: dict[str, Any] = {
-        'optim_g': optimizer,
+        'optim_g': dict(OPTIMIZER),
         'scheduler': {'type': 'MultiStepLR', 'milestones': [1000000]},
         'total_iter': args.iterations,
         'warmup_iter': -1,
@@ -81,7 +79,7 @@ def make_options(run: str, args: argparse.Namespace) -> dict[str, Any]:
         return opt
     dataset |= {'type': 'ClipDataset'}
     opt |= {'model_type': 'DiscriminativeSpaceModel', 'host_model': 'EDVRModel', 'network_t': {'type': 'LossNetT'}}
-    train |= {'optim_t': optimizer, 'init_t_iters': 0, 'discriminative_opt': {}, **RUNS[run]}
+    train |= {'optim_t': dict(OPTIMIZER), 'init_t_iters': 0, 'discriminative_opt': {}, **RUNS[run]}
     return opt
 
 
@@ -92,10 +90,7 @@ def train(run: str, option_file: str, root: Path) -> None:
 
         os.environ['DLVR_ROOT'] = str(root)
         sys.exit(train_ours(['-opt', option_file]))
-    import torchvision.transforms.functional as functional
-
-    # The framework imports this module, which torchvision has no longer, for one function that is not used here.
-    sys.modules.setdefault('torchvision.transforms.functional_tensor', functional)
+    make_framework_importable()
     from basicsr.train import train_pipeline
 
     sys.argv = [sys.argv[0], '-opt', option_file]
@@ -153,8 +148,6 @@ def main() -> None:
         parser.error(f'{args.source} is not here; --source takes a folder of clips.')
     if args.iterations < args.skip + 3 * args.print_freq:
         parser.error(f'--iterations must be at least {args.skip + 3 * args.print_freq}, for two lines after --skip.')
-    from step import hardware
-
     make_data(args.data, args.source, args.clips)
     seconds: dict[str, list[float]] = {run: [] for run in args.runs}
     for number in range(args.rounds):
