@@ -73,7 +73,7 @@ def validate(
 def has_framework_loop(model: type[BaseModel]) -> bool:
     """Tell whether models of a class validate by a loop of the framework that this module stands in for."""
     known = {getattr(each, loop) for each in _FRAMEWORK_MODELS for loop in _LOOPS}
-    return all(getattr(model, loop, None) in known for loop in _LOOPS)
+    return all(getattr(model, loop) in known for loop in _LOOPS)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ _CONTEXT.set_forkserver_preload(['tests.training.runs', 'dlvr_plugin.train'])
 TIMEOUT = 120  # seconds; no run of a test takes longer, unless it hangs
 
 
-def start(opt: dict[str, Any], root: Path, *flags: str, label: str = 'run', **faults: int) -> BaseProcess:
+def start(
+    opt: dict[str, Any], root: Path, *flags: str, label: str = 'run', begin: Barrier | None = None, **faults: int
+) -> BaseProcess:
     """Start a run; its log goes to ``LABEL.log`` in the root of the experiments.
 
     Args:
@@ -29,14 +32,22 @@ def start(opt: dict[str, Any], root: Path, *flags: str, label: str = 'run', **fa
         root: Root of the experiments.
         *flags: Of the train command.
         label: Tells runs apart that share a root.
+        begin: Where runs that begin at once wait for one another, see ``barrier``.
         **faults: ``kill_at_sync``: number of the file whose writing is cut off by SIGKILL, from 1; ``largest_file``:
             bytes that a file may have.
     """
     root.mkdir(exist_ok=True)
     path = write_options(opt, root / f'{label}.yml')
-    process = _CONTEXT.Process(target=_run, args=(root, root / f'{label}.log', ['-opt', str(path), *flags], faults))
+    process = _CONTEXT.Process(
+        target=_run, args=(root, root / f'{label}.log', ['-opt', str(path), *flags], faults, begin)
+    )
     process.start()
     return process
+
+
+def barrier(number: int) -> Barrier:
+    """Return where a number of runs wait for one another in front of their first line."""
+    return _CONTEXT.Barrier(number)
 
 
 def finish(process: BaseProcess) -> int:
@@ -47,7 +58,7 @@ def finish(process: BaseProcess) -> int:
     return process.exitcode
 
 
-def _run(root: Path, log_file: Path, argv: list[str], faults: dict[str, int]) -> None:
+def _run(root: Path, log_file: Path, argv: list[str], faults: dict[str, int], begin: Barrier | None) -> None:
     from dlvr_plugin import train
 
     # As in a process that was not forked by the server: workers are children of the run, and end with it.
@@ -61,6 +72,8 @@ def _run(root: Path, log_file: Path, argv: list[str], faults: dict[str, int]) ->
         resource.setrlimit(resource.RLIMIT_FSIZE, (faults['largest_file'], -1))
     if 'kill_at_sync' in faults:
         _kill_at_sync(faults['kill_at_sync'])
+    if begin is not None:
+        begin.wait(TIMEOUT)
     sys.exit(train.main(argv))
 
 

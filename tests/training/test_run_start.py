@@ -12,7 +12,7 @@ from dlvr_plugin import test as test_command
 from dlvr_plugin import train as train_command
 from dlvr_plugin.core.folder_lock import FolderLock, lock_beside
 from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
-from tests.training.runs import TIMEOUT, assert_equal, everything, finish, start, wait_for_text
+from tests.training.runs import TIMEOUT, assert_equal, barrier, everything, finish, start, wait_for_text
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +74,8 @@ def test_of_two_starts_at_once_one_runs_and_one_is_refused(opt, tmp_path):
             first = {**opt, 'train': {**opt['train'], 'init_t_iters': 0, 'total_iter': 1}}
             assert finish(start(first, root)) == 0
         before = {path.name: path.read_bytes() for path in root.glob('experiments/X/*/*.pth')}
-        processes = [start(opt, root, label=label) for label in ('one', 'two')]
+        begin = barrier(2)
+        processes = [start(opt, root, label=label, begin=begin) for label in ('one', 'two')]
         codes = [finish(process) for process in processes]
         assert sorted(codes) == [0, 1], codes
         winner = codes.index(0)

@@ -11,7 +11,7 @@ from torch import nn
 from dlvr_plugin.evaluation import validation_metrics
 from dlvr_plugin.evaluation.validation import has_framework_loop
 from dlvr_plugin.models import DiscriminativeSpaceModel
-from dlvr_plugin.models.discriminative_space_options import find_host_model
+from dlvr_plugin.options.consistency.building import is_class_of_host
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.network_spec import check_network_spec
 from dlvr_plugin.options.problems import Problem
@@ -114,10 +114,10 @@ def _check_validation(findings: Findings) -> None:
 
 
 def _check_metrics_of_own_loop(findings: Findings) -> None:
-    """Refuse metrics of several frames to a model that hands pairs of images to them, by a loop of its own."""
+    """Refuse metrics of several frames to models of the framework that hand pairs of images to them."""
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name)
-    if has_framework_loop(model if model is not DiscriminativeSpaceModel else find_host_model(findings.opt)):
+    if not is_class_of_host(model) or has_framework_loop(model):
         return
     for key in findings.get('val', 'metrics') or {}:
         metric = findings.get('val', 'metrics', key)
