@@ -64,9 +64,12 @@ def tree(root):
 
 def test_of_two_starts_at_once_one_runs_and_one_is_refused(opt, tmp_path):
     """What was finished is kept, and what the one run gives is what it gives alone."""
+    total_iter = 10 * TOTAL  # some seconds, so that neither ends before the other begins, even on a busy machine
+    opt['train']['total_iter'] = total_iter
+    opt['logger']['save_checkpoint_freq'] = total_iter
     alone = tmp_path / 'alone'
     assert finish(start(opt, alone)) == 0
-    whole = everything(alone, 'X', TOTAL)
+    whole = everything(alone, 'X', total_iter)
     ran = []
     for index in range(NUM_PAIRS):
         root = tmp_path / str(index)
@@ -82,7 +85,7 @@ def test_of_two_starts_at_once_one_runs_and_one_is_refused(opt, tmp_path):
         ran.append(winner + 1)
         refused = (root / f'{("two", "one")[winner]}.log').read_text()
         assert f'experiments/X is in use: process {processes[winner].pid} on' in refused
-        assert_equal(whole, everything(root, 'X', TOTAL))
+        assert_equal(whole, everything(root, 'X', total_iter))
         archives = list((root / 'experiments').glob('X_archived_*'))
         assert len(archives) == len(list((root / 'tb_logger').glob('X_archived_*'))) == index % 2
         kept = {path.name: path.read_bytes() for archive in archives for path in archive.glob('*/*.pth')}
