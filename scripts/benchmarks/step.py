@@ -10,6 +10,7 @@ All but s run in one process, in turn, s in between; the memory of each is measu
 """
 
 import argparse
+import inspect
 import json
 import statistics
 import subprocess
@@ -153,10 +154,13 @@ class AdversarialModel(TwoStepModel):
         ).to(self.device)  # fmt: skip
         original = vgg_arch.vgg.vgg19
         vgg_arch.vgg.vgg19 = lambda pretrained: original(weights=None)  # its weights are a download
+        repaired = vgg_arch.VGGFeatureExtractor.__init__
+        vgg_arch.VGGFeatureExtractor.__init__ = inspect.unwrap(repaired)  # which would read them
         self.cri_perceptual = build_loss(
             {'type': 'PerceptualLoss', 'layer_weights': {'conv5_4': 1}, 'vgg_type': 'vgg19', 'criterion': 'l1'}
         ).to(self.device)
         vgg_arch.vgg.vgg19 = original
+        vgg_arch.VGGFeatureExtractor.__init__ = repaired
 
     def classify(self, clip: Tensor) -> Tensor:
         """Return the logits of a sequence."""
