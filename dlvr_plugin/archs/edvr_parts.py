@@ -51,7 +51,8 @@ def restore_from_features(net: EDVR, features: tuple[Tensor, ...], windows: Tens
 def _align(net: EDVR, features: tuple[Tensor, ...], num_frame: int) -> Tensor:
     """Return the first level of features, each frame aligned with the middle one of its window."""
     num_frames = len(features[0])
-    middle = torch.arange(num_frames, device=features[0].device) // num_frame * num_frame + net.center_frame_idx
+    frames = torch.arange(num_frames, device=features[0].device).view(-1, num_frame)  # by window
+    middle = frames[:, net.center_frame_idx].repeat_interleave(num_frame)
     at_once = num_frames
     if not torch.is_grad_enabled():
         at_once = max(1, _MOST_PIXELS // features[0][0, 0].numel())

@@ -36,8 +36,10 @@ def modulated_deform_conv(
     padding: int | Pair = 0,
     dilation: int | Pair = 1,
     mask: Tensor | None = None,
+    *,
+    sampled: bool | None = None,
 ) -> Tensor:
-    """Return the convolution (B, Cout, Ho, Wo) of features sampled at positions that offsets move, the faster way.
+    """Return the convolution (B, Cout, Ho, Wo) of features sampled at positions that offsets move.
 
     Args:
         x: Features (B, C, H, W).
@@ -49,29 +51,21 @@ def modulated_deform_conv(
         padding: Zeros at each border.
         dilation: Pixels between the positions of the kernel.
         mask: Factors of the samples (B, G * K, Ho, Wo); None for ones.
+        sampled: Whether ``F.grid_sample`` samples, with positions of at least 32 bits and products in the type of ``x``
+            and ``weight``, or torchvision's operator, in at least 32 bits; None for the faster way on this device.
     """
-    if x.device.type in SAMPLED_ON:
-        return sampled_deform_conv(x, offset, weight, bias, stride, padding, dilation, mask)
+    places = _pair(stride), _pair(padding), _pair(dilation)
+    if x.device.type in SAMPLED_ON if sampled is None else sampled:
+        return _convolve_samples(x, offset, weight, bias, mask, *places)
     dtype = torch.promote_types(x.dtype, torch.float32)  # it takes no 16 bits
     offset = offset.to(dtype).nan_to_num(nan=torch.finfo(dtype).max)  # not a number: a segmentation fault
     bias, mask = (None if part is None else part.to(dtype) for part in (bias, mask))
-    return torchvision.ops.deform_conv2d(x.to(dtype), offset, weight.to(dtype), bias, stride, padding, dilation, mask)
+    return torchvision.ops.deform_conv2d(x.to(dtype), offset, weight.to(dtype), bias, *places, mask)
 
 
-def sampled_deform_conv(
-    x: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | Pair = 1,
-    padding: int | Pair = 0,
-    dilation: int | Pair = 1,
-    mask: Tensor | None = None,
+def _convolve_samples(
+    x: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None, *places: Pair
 ) -> Tensor:
-    """Return what ``modulated_deform_conv`` does, by ``F.grid_sample``.
-
-    Positions have at least 32 bits; the products with the weights have the type of ``x`` and ``weight``.
-    """
     (batch, channels, *_), (out_channels, group_channels, *kernel) = x.shape, weight.shape
     out_size = offset.shape[2:]
     num_positions = kernel[0] * kernel[1]
@@ -84,7 +78,7 @@ def sampled_deform_conv(
         offset.reshape(rows, num_positions, 2, *out_size),
         mask.reshape(rows, 1, num_positions * out_size[0], out_size[1]),
         weight.reshape(num_groups, out_channels // num_groups, group_channels * num_positions),
-        _Geometry(batch, (kernel[0], kernel[1]), _pair(stride), _pair(padding), _pair(dilation)),
+        _Geometry(batch, (kernel[0], kernel[1]), *places),
     )
     out = out.view(batch, out_channels, *out_size)
     return out if bias is None else out + bias.to(out.dtype).view(-1, 1, 1)

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from stock_step import NETWORK_G, hardware, make_framework_importable, peak_memory
+from stock_step import NETWORK_G, hardware, make_framework_importable, options, peak_memory
 
 STOCK, OURS = 'framework', 'ours'
 MEMORY_SIZE, MEMORY_FRAMES = (48, 64), (50, 500)
@@ -50,7 +50,7 @@ def make_weights(path: Path) -> None:
     torch.save({'params': net.state_dict()}, path)
 
 
-def options(root: Path, device: str) -> dict[str, Any]:
+def test_options(root: Path, device: str) -> dict[str, Any]:
     """Return the options of a test."""
     dataset = {
         'name': 'clips',
@@ -65,14 +65,9 @@ def options(root: Path, device: str) -> dict[str, Any]:
         'scale': 4,
     }
     return {
-        'name': 'benchmark',
-        'model_type': 'EDVRModel',
-        'scale': 4,
-        'num_gpu': int(device == 'cuda'),
-        'dist': False,
+        **options(NETWORK_G, device=device),
         'is_train': False,
         'manual_seed': 0,
-        'network_g': dict(NETWORK_G),
         'datasets': {'test': dataset},
         'path': {
             'pretrain_network_g': str(root.parent / 'weights.pth'),
@@ -98,7 +93,7 @@ def restore(run: str, root: Path, device: str) -> float:
     from basicsr.models import build_model
 
     torch.backends.cudnn.benchmark = True
-    opt = options(root, device)
+    opt = test_options(root, device)
     section = opt['datasets']['test']
     loader = build_dataloader(
         build_dataset(section), section, num_gpu=opt['num_gpu'], dist=False, sampler=None, seed=opt['manual_seed']

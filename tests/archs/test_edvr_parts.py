@@ -15,6 +15,7 @@ NETWORKS = {
     'without TSA': {**SMALL, 'with_tsa': False},
     'three frames': {**SMALL, 'num_frame': 3},
     'first frame': {**SMALL, 'center_frame_idx': 0},
+    'last frame': {**SMALL, 'center_frame_idx': -1},
     'predeblur': {**SMALL, 'with_predeblur': True},
     'as large as it comes': {**SMALL, 'with_predeblur': True, 'hr_in': True},
     'EDVR-M': {},

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -6,8 +7,9 @@ import torchvision
 from torch import Tensor
 
 from dlvr_plugin.core import deformable_conv
-from dlvr_plugin.core.deformable_conv import modulated_deform_conv, sampled_deform_conv
+from dlvr_plugin.core.deformable_conv import modulated_deform_conv
 
+sampled_deform_conv = partial(modulated_deform_conv, sampled=True)
 NAMES = ('x', 'offset', 'weight', 'bias', 'mask')
 
 
