@@ -266,7 +266,7 @@ def _check_union(name: str, value: Any, choices: Sequence[Any]) -> None:
         try:
             check_value(name, value, choice)
         except (InvalidTypeError, InvalidValueError) as error:
-            first = first or error
+            first = first or error.with_traceback(None)  # which would keep the frames of all callers, in a circle
         else:
             return
     assert first is not None

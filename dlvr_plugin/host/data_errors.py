@@ -1,6 +1,5 @@
 """Errors of BasicSR's datasets that name the file or the LMDB key, and that end the run."""
 
-import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,16 +57,10 @@ def _refuse_cut_off(host_init: Callable[..., Any]) -> Callable[..., Any]:
         paths = args[0] if args else kwargs['db_paths']
         for root in paths if isinstance(paths, list) else [paths]:
             check_regular(Path(root) / 'data.mdb')
-        for is_last in (False, True):
-            try:
-                host_init(self, *args, **kwargs)
-            except lmdb.Error as error:
-                if is_last or 'already open' not in str(error):
-                    raise DataError(f'An LMDB cannot be opened: {error}.') from error
-            else:
-                break
-            self.__dict__.clear()
-            gc.collect()  # a training that has ended may hold it open, by references in a circle
+        try:
+            host_init(self, *args, **kwargs)
+        except lmdb.Error as error:
+            raise DataError(f'An LMDB cannot be opened: {error}.') from error
         for env in self._client.values():
             if problem := find_cut(env, Path(env.path()) / 'data.mdb'):
                 raise DataError(problem)

@@ -1,6 +1,6 @@
 """Loaders of the data sets of a run: training samples in an order that can be resumed, and validation sets."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from typing import Any
 
@@ -64,7 +64,7 @@ def build_train_loader(
     return loader, order
 
 
-def prefetch(loader: DataLoader, opt: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def prefetch(loader: DataLoader, opt: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
     """Yield the batches, by the prefetcher that ``prefetch_mode`` names."""
     on_gpu = opt['datasets']['train'].get('prefetch_mode') == 'cuda'
     prefetcher = CUDAPrefetcher(loader, opt) if on_gpu else CPUPrefetcher(loader)

@@ -3,6 +3,7 @@
 import gc
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -215,9 +216,8 @@ class Training:
         self.progress = Progress(
             self.opt, self.current_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
         )
-        batches = prefetch(self.train_loader, self.opt)
-        del self.train_loader  # so that its files are closed with the training
-        with self.progress:
+        with self.progress, closing(prefetch(self.train_loader, self.opt)) as batches:
+            del self.train_loader  # so that its files are closed with the training
             while self.current_iter < self.total_iter:
                 self._iterate(batches)
                 self._log()

@@ -1,6 +1,5 @@
 import os
 
-import lmdb
 import pytest
 from basicsr.data import data_util
 from basicsr.data.prefetch_dataloader import PrefetchDataLoader
@@ -93,14 +92,3 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
         data_util.read_img_seq([str(tmp_path / '0.png')])
     with pytest.raises(DataError, match='data.mdb is a FIFO, not a file'):
         FileClient('lmdb', db_paths=[str(tmp_path)], client_keys=['gt'])
-
-
-def test_an_lmdb_that_nobody_can_reach_any_more_does_not_stay_open(tmp_path):
-    arguments = {'db_paths': [str(tmp_path / 'x.lmdb')], 'client_keys': ['gt']}
-    lmdb.open(arguments['db_paths'][0]).close()
-    first = FileClient('lmdb', **arguments)
-    first.itself = first
-    with pytest.raises(DataError, match='already open'):
-        FileClient('lmdb', **arguments)
-    del first
-    assert FileClient('lmdb', **arguments).backend == 'lmdb'
