@@ -53,7 +53,7 @@ def make_weights(path: Path) -> None:
 def test_options(root: Path, device: str) -> dict[str, Any]:
     """Return the options of a test."""
     dataset = {
-        'name': 'clips',
+        'name': 'Vid4',  # one of those that it takes
         'type': 'VideoTestDataset',
         'phase': 'test',
         'dataroot_gt': str(root / 'GT'),
@@ -140,6 +140,8 @@ def main() -> None:
     parser.add_argument('--run', choices=(STOCK, OURS), help=argparse.SUPPRESS)
     parser.add_argument('--root', type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.frames < NETWORK_G['num_frame']:
+        parser.error(f'--frames must be at least {NETWORK_G["num_frame"]}, a window, got {args.frames}.')
     torch.set_num_threads(args.threads)
     if args.run:
         seconds = restore(args.run, args.root, args.device)
@@ -157,7 +159,7 @@ def main() -> None:
             for run, root in roots.items():
                 seconds, memory[run] = measure(run, root, args)
                 speeds[run].append(args.frames / seconds)
-        difference = largest_difference(root, {run: root / 'results/clips/clip' for run, root in roots.items()})
+        difference = largest_difference(root, {run: root / 'results/Vid4/clip' for run, root in roots.items()})
         if not args.skip_memory:
             for num_frames in MEMORY_FRAMES:
                 make_clip(Path(folder) / str(num_frames), num_frames, MEMORY_SIZE)

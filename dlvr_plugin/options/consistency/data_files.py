@@ -46,7 +46,7 @@ def check_data_files(findings: Findings) -> None:
             elif dataset['type'] == ClipTestDataset.__name__:
                 own = ClipTestDataset({**dataset, 'scale': findings.opt.get('scale', 1)})
                 lengths = {clip: length for clip, _, length in list_frames(own)}
-                check_clip_lengths(lengths, dataset['name'], _section_val(findings))
+                check_clip_lengths(lengths, dataset['name'], findings.get('val') or {})
                 if dataset.get('dataroot_gt') and ClipReader(dataset['dataroot_gt']).kind == 'frames':
                     check_whole_frames(findings, phase, ClipStore(dataset['dataroot_gt']), None)
             elif dataset['type'] in ('REDSDataset', 'REDSRecurrentDataset'):
@@ -101,12 +101,6 @@ def _find_kind_problem(findings: Findings, phase: str, dataset: dict[str, Any], 
     return find_lmdb_problem(root)
 
 
-def _section_val(findings: Findings) -> dict[str, Any]:
-    """Return the section ``val``; nothing of one whose metrics are none, as may be where the model is not known."""
-    val = findings.get('val')
-    return val if isinstance(val, dict) and isinstance(val.get('metrics') or {}, dict) else {}
-
-
 def _check_test_set(findings: Findings, phase: str, dataset: dict[str, Any]) -> None:
     """Check a test set of the host, which pairs clips and frames by their position alone."""
     gt_store, lq_store = (ClipStore(dataset[name], is_lmdb=False) for name in _PAIR)
@@ -120,7 +114,7 @@ def _check_test_set(findings: Findings, phase: str, dataset: dict[str, Any]) -> 
             for frame in store.clips[name].frames:
                 check_regular(store.root / frame)  # the host leaves out what is none, without a word
     lengths = {name: len(gt_store.clips[name].frames) for name in names}
-    check_clip_lengths(lengths, dataset['name'], _section_val(findings))
+    check_clip_lengths(lengths, dataset['name'], findings.get('val') or {})
     if dataset['type'] != 'VideoRecurrentTestDataset':
         check_window(findings, phase, lengths)
     check_whole_frames(findings, phase, gt_store, None if dataset.get('use_duf_downsampling') else lq_store)
