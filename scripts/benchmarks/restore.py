@@ -119,12 +119,65 @@ def measure(run: str, root: Path, args: argparse.Namespace) -> tuple[float, floa
     return float(seconds), float(memory)
 
 
-def largest_difference(root: Path, pictures: dict[str, Path]) -> int:
+def largest_difference(pictures: dict[str, Path]) -> int:
     """Return the largest difference of two pictures of a frame, in steps of 8 bits."""
     names = sorted(path.name for path in pictures[OURS].glob('*.png'))
     assert names == sorted(path.name for path in pictures[STOCK].glob('*.png'))
     pairs = ([cv2.imread(str(folder / name)).astype(int) for folder in pictures.values()] for name in names)
     return max(int(np.abs(one - other).max()) for one, other in pairs)
+
+
+def measure_in_turn(
+    args: argparse.Namespace,
+) -> tuple[dict[str, list[float]], dict[str, float], dict[int, float], int]:
+    """Measure both by rounds, then the memory of clips of several lengths.
+
+    Returns:
+        Frames a second of each round, and peak memory in MiB, by run; peak memory in MiB by the number of frames; the
+        largest difference of two pictures of a frame, in steps of 8 bits.
+
+    """
+    speeds: dict[str, list[float]] = {STOCK: [], OURS: []}
+    memory: dict[str, float] = {}
+    long_memory: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        make_weights(Path(folder) / 'weights.pth')
+        roots = {run: Path(folder) / run for run in speeds}
+        for root in roots.values():
+            make_clip(root, args.frames, tuple(args.size))
+        for _ in range(args.rounds):
+            for run, root in roots.items():
+                seconds, memory[run] = measure(run, root, args)
+                speeds[run].append(args.frames / seconds)
+        difference = largest_difference({run: root / 'results/Vid4/clip' for run, root in roots.items()})
+        if not args.skip_memory:
+            for num_frames in MEMORY_FRAMES:
+                make_clip(Path(folder) / str(num_frames), num_frames, MEMORY_SIZE)
+                _, long_memory[num_frames] = measure(OURS, Path(folder) / str(num_frames), args)
+    return speeds, memory, long_memory, difference
+
+
+def report(
+    args: argparse.Namespace,
+    speeds: dict[str, list[float]],
+    memory: dict[str, float],
+    long_memory: dict[int, float],
+    difference: int,
+) -> None:
+    """Print a table of what `measure_in_turn` returned, and write it to `--json`."""
+    ratio = statistics.median(ours / stock for stock, ours in zip(speeds[STOCK], speeds[OURS], strict=True))
+    print(f'{"":12}{"frames/s":>10}{"MiB":>8}')
+    for run, values in speeds.items():
+        print(f'{run:12}{statistics.median(values):10.3f}{memory[run]:8.0f}')
+    print(f'ratio {ratio:.2f}; pictures differ by at most {difference} of 255')
+    for num_frames, peak in long_memory.items():
+        print(f'{num_frames} frames of {MEMORY_SIZE[0]}x{MEMORY_SIZE[1]}: {peak:.0f} MiB')
+    machine = f'{hardware(args.device)}, {args.threads} threads, torch {torch.__version__}'
+    print(f'{machine}; {args.size[0]}x{args.size[1]}, {args.frames} frames, {args.rounds} rounds')
+    if args.json:
+        figures = {'ratio': ratio, 'frames_per_second': speeds, 'peak_memory_mib': memory, 'difference': difference}
+        figures |= {'memory_by_frames_mib': long_memory, 'hardware': machine, 'size': list(args.size)}
+        args.json.write_text(json.dumps(figures, indent=2) + '\n')
 
 
 def main() -> None:
@@ -147,36 +200,7 @@ def main() -> None:
         seconds = restore(args.run, args.root, args.device)
         print(seconds, peak_memory(args.device))
         return
-    speeds: dict[str, list[float]] = {STOCK: [], OURS: []}
-    memory: dict[str, float] = {}
-    long_memory: dict[int, float] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        make_weights(Path(folder) / 'weights.pth')
-        roots = {run: Path(folder) / run for run in speeds}
-        for root in roots.values():
-            make_clip(root, args.frames, tuple(args.size))
-        for _ in range(args.rounds):
-            for run, root in roots.items():
-                seconds, memory[run] = measure(run, root, args)
-                speeds[run].append(args.frames / seconds)
-        difference = largest_difference(root, {run: root / 'results/Vid4/clip' for run, root in roots.items()})
-        if not args.skip_memory:
-            for num_frames in MEMORY_FRAMES:
-                make_clip(Path(folder) / str(num_frames), num_frames, MEMORY_SIZE)
-                _, long_memory[num_frames] = measure(OURS, Path(folder) / str(num_frames), args)
-    ratio = statistics.median(ours / stock for stock, ours in zip(speeds[STOCK], speeds[OURS], strict=True))
-    print(f'{"":12}{"frames/s":>10}{"MiB":>8}')
-    for run, values in speeds.items():
-        print(f'{run:12}{statistics.median(values):10.3f}{memory[run]:8.0f}')
-    print(f'ratio {ratio:.2f}; pictures differ by at most {difference} of 255')
-    for num_frames, peak in long_memory.items():
-        print(f'{num_frames} frames of {MEMORY_SIZE[0]}x{MEMORY_SIZE[1]}: {peak:.0f} MiB')
-    machine = f'{hardware(args.device)}, {args.threads} threads, torch {torch.__version__}'
-    print(f'{machine}; {args.size[0]}x{args.size[1]}, {args.frames} frames, {args.rounds} rounds')
-    if args.json:
-        figures = {'ratio': ratio, 'frames_per_second': speeds, 'peak_memory_mib': memory, 'difference': difference}
-        figures |= {'memory_by_frames_mib': long_memory, 'hardware': machine, 'size': list(args.size)}
-        args.json.write_text(json.dumps(figures, indent=2) + '\n')
+    report(args, *measure_in_turn(args))
 
 
 if __name__ == '__main__':
