@@ -246,6 +246,22 @@ def test_samples_of_the_hosts_datasets(clip_root):
     assert 'meta.txt, line 1: expected "clip frames (h,w,c)"' in lines(opt)[0]
 
 
+def test_an_lmdb_that_the_host_would_open_twice(clip_root):
+    for name in ('GT', 'X4'):
+        make_lmdb(clip_root / name, clip_root / f'{name}.lmdb')
+    opt = reds_options(clip_root, '000 100 (64,80,3)\n001 100 (64,80,3)\n')
+    train = opt['datasets']['train']
+    train.update(
+        dataroot_gt=str(clip_root / 'GT.lmdb'), dataroot_lq=str(clip_root / 'X4.lmdb'), io_backend={'type': 'lmdb'}
+    )
+    assert lines(opt) == []
+    train['dataroot_flow'] = f'{clip_root}/GT.lmdb/'
+    assert lines(opt) == [
+        'datasets.train.dataroot_flow: is the LMDB of dataroot_gt, which REDSDataset cannot open twice. Name another '
+        'one.'
+    ]
+
+
 def test_data_that_is_missing_or_cut_off(clip_root):
     opt = tiny_options(clip_root)
     opt['datasets']['train']['meta_info_file'] = 'nowhere.txt'

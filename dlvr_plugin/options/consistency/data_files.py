@@ -51,6 +51,7 @@ def check_data_files(findings: Findings) -> None:
                     check_whole_frames(findings, phase, ClipStore(dataset['dataroot_gt']), None)
             elif dataset['type'] in ('REDSDataset', 'REDSRecurrentDataset'):
                 _check_batch(findings, phase, dataset, _count_reds_frames(dataset))
+                _check_opened_once(findings, phase, dataset)
                 sizes = {name: size for name, (_, size) in read_meta_info(dataset['meta_info_file']).items()}
                 gt_store, lq_store = (open_store(dataset[name], dataset) for name in _PAIR)
                 check_crop(findings, gt_store, lq_store, sizes)
@@ -118,6 +119,19 @@ def _check_test_set(findings: Findings, phase: str, dataset: dict[str, Any]) -> 
     if dataset['type'] != 'VideoRecurrentTestDataset':
         check_window(findings, phase, lengths)
     check_whole_frames(findings, phase, gt_store, None if dataset.get('use_duf_downsampling') else lq_store)
+
+
+def _check_opened_once(findings: Findings, phase: str, dataset: dict[str, Any]) -> None:
+    """Refuse an LMDB that a data set of the framework would open twice, which LMDB does not allow a process."""
+    if dataset['io_backend'].get('type') != 'lmdb':
+        return
+    keys: dict[Path, str] = {}
+    for key in (*_PAIR, 'dataroot_flow'):
+        if root := dataset.get(key):
+            first = keys.setdefault(Path(root).resolve(), key)
+            if first != key:
+                problem = f'is the LMDB of {first}, which {dataset["type"]} cannot open twice. Name another one.'
+                findings.add(('datasets', phase, key), problem)
 
 
 def _count_reds_frames(dataset: dict[str, Any]) -> int:
