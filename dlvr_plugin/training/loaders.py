@@ -65,11 +65,19 @@ def build_train_loader(
 
 
 def prefetch(loader: DataLoader, opt: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
-    """Yield the batches, by the prefetcher that ``prefetch_mode`` names."""
+    """Read the first batch, and return a generator of all, by the prefetcher that ``prefetch_mode`` names."""
     on_gpu = opt['datasets']['train'].get('prefetch_mode') == 'cuda'
     prefetcher = CUDAPrefetcher(loader, opt) if on_gpu else CPUPrefetcher(loader)
-    while (batch := prefetcher.next()) is not None:
+    return _batches(prefetcher, prefetcher.next())
+
+
+def _batches(
+    prefetcher: CPUPrefetcher | CUDAPrefetcher, first: dict[str, Any] | None
+) -> Generator[dict[str, Any], None, None]:
+    batch = first
+    while batch is not None:
         yield batch
+        batch = prefetcher.next()
 
 
 def _build_loader(opt: Mapping[str, Any], dataset: Any, options: Mapping[str, Any], sampler: Any = None) -> DataLoader:

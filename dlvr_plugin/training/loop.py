@@ -35,7 +35,7 @@ _ITERATION = 1  # tells the seeds of iterations from those of samples
 
 
 def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
-    """Train as the options say; nothing is made or moved on the disk before all that trains is built.
+    """Train as the options say; nothing is made or moved on the disk before all is built, and data are read.
 
     Args:
         opt: Options, parsed and checked.
@@ -192,7 +192,7 @@ class Training:
         self.model.resume_training(state)
 
     def build(self, state: dict[str, Any] | None) -> None:
-        """Build the data and the model, to train from a state, or from the start."""
+        """Build the data and the model, to train from a state, or from the start, and read the first batch."""
         start_iter = self.current_iter = state['iter'] if state else 0
         self.rollbacks = state.get('rollbacks', 0) if state else 0
         self.seed = self.opt['manual_seed']
@@ -201,7 +201,7 @@ class Training:
         self.last_saved = self.last_validated = start_iter if state else -1
         self.sample_names = ''
         self.phase = ''
-        self.train_loader, self.order = build_train_loader(
+        loader, self.order = build_train_loader(
             self.opt,
             accum_iter=self.options.accum_iter,
             seed=self.seed,
@@ -210,14 +210,15 @@ class Training:
             total_iter=self.total_iter,
         )
         self._build_model(state)
+        self.batches = prefetch(loader, self.opt)
 
     def _train(self) -> None:
         self.balance = BalanceMonitor()
         self.progress = Progress(
             self.opt, self.current_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
         )
-        with self.progress, closing(prefetch(self.train_loader, self.opt)) as batches:
-            del self.train_loader  # so that its files are closed with the training
+        with self.progress, closing(self.batches) as batches:
+            del self.batches  # so that the files of the data are closed with the training
             while self.current_iter < self.total_iter:
                 self._iterate(batches)
                 self._log()

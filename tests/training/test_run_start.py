@@ -29,6 +29,11 @@ class FailingDataset(ClipDataset):
         super().__init__(opt)
         raise RuntimeError('no data')
 
+@DATASET_REGISTRY.register()
+class FailingSamples(ClipDataset):
+    def __getitem__(self, index):
+        raise RuntimeError('no frames')
+
 @MODEL_REGISTRY.register()
 class FailingModel(DiscriminativeSpaceModel):
     def setup_schedulers(self):
@@ -101,10 +106,12 @@ def test_of_two_starts_at_once_one_runs_and_one_is_refused(opt, tmp_path):
     'change',
     [
         lambda opt: opt['datasets']['train'].update(type='FailingDataset'),
+        lambda opt: opt['datasets']['train'].update(type='FailingSamples'),
+        lambda opt: opt['datasets']['train'].update(type='FailingSamples', num_worker_per_gpu=2),
         lambda opt: opt.update(model_type='FailingModel'),
         lambda opt: opt['path'].update(pretrain_network_g='net_of_another.pth'),
     ],
-    ids=['dataset', 'schedulers', 'weights'],
+    ids=['dataset', 'samples', 'samples of workers', 'schedulers', 'weights'],
 )
 def test_a_start_that_fails_leaves_all_where_it_was(opt, tmp_path, change):
     root = tmp_path / 'root'
