@@ -98,19 +98,26 @@ def test_strips_join_without_a_seam(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != 'linux', reason='the parts of the memory are read from /proc')
 def test_a_pair_of_8k_frames_takes_little_memory():
     code = """
-import tracemalloc
+import re, tracemalloc
+from pathlib import Path
 import cv2, numpy as np
+from dlvr_plugin.core.memory import peak_memory
 from dlvr_plugin.metrics import tof
 small = np.random.default_rng(0).integers(0, 256, (560, 980, 3)).astype(np.uint8)
 large = cv2.resize(small, None, fx=8, fy=8, interpolation=cv2.INTER_LINEAR)
 truth = [large[s : s + 4320, 2 * s : 2 * s + 7680].copy() for s in (0, 3)]
 del large
 restored = [cv2.blur(frame, (9, 9)) for frame in truth]
-tracemalloc.start()  # counts arrays, and not what is mapped of libraries, which depends on the machine
+tracemalloc.start()
 assert tof(*restored, *truth) > 0
-print(tracemalloc.get_traced_memory()[1])
+libraries = int(re.search('RssFile:\\s*(\\d+)', Path('/proc/self/status').read_text())[1]) / 2**10
+print(tracemalloc.get_traced_memory()[1], peak_memory() - libraries)
 """
     printed = subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout
-    assert float(printed) < 0.8e9
+    arrays, process = map(float, printed.split())
+    assert arrays < 0.8e9
+    # How much of the files of libraries is mapped depends on the machine, from 350 to 500 MB of the same process.
+    assert process < 2e9 / 2**20
