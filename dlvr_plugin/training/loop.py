@@ -35,7 +35,7 @@ _ITERATION = 1  # tells the seeds of iterations from those of samples
 
 
 def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
-    """Train as the options say; nothing is made or moved on the disk before all is built, and data are read.
+    """Train as the options say; nothing is made or moved on the disk before all is built and the first batch is read.
 
     Args:
         opt: Options, parsed and checked.
@@ -65,6 +65,7 @@ def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
             init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
         done = state['iter'] if state else 0
         with StopRequest() as stop_request:
+            training.read_first_batch()
             folder.take(resumes=state is not None)
             set_up_log(Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log')
             tb_logger = None
@@ -111,6 +112,7 @@ class Training:
             except DivergenceError as error:
                 state = self._roll_back(error)
             self.build(state)
+            self.read_first_batch()
 
     def _roll_back(self, error: DivergenceError) -> dict[str, Any]:
         """Return the last good state, with which to go on in another order of the data.
@@ -192,7 +194,7 @@ class Training:
         self.model.resume_training(state)
 
     def build(self, state: dict[str, Any] | None) -> None:
-        """Build the data and the model, to train from a state, or from the start, and read the first batch."""
+        """Build the data and the model, to train from a state, or from the start."""
         start_iter = self.current_iter = state['iter'] if state else 0
         self.rollbacks = state.get('rollbacks', 0) if state else 0
         self.seed = self.opt['manual_seed']
@@ -201,7 +203,7 @@ class Training:
         self.last_saved = self.last_validated = start_iter if state else -1
         self.sample_names = ''
         self.phase = ''
-        loader, self.order = build_train_loader(
+        self.train_loader, self.order = build_train_loader(
             self.opt,
             accum_iter=self.options.accum_iter,
             seed=self.seed,
@@ -210,7 +212,11 @@ class Training:
             total_iter=self.total_iter,
         )
         self._build_model(state)
-        self.batches = prefetch(loader, self.opt)
+
+    def read_first_batch(self) -> None:
+        """Begin to read the data; those that cannot be read are often found at once."""
+        self.batches = prefetch(self.train_loader, self.opt)
+        del self.train_loader  # so that the files of the data are closed with the training
 
     def _train(self) -> None:
         self.balance = BalanceMonitor()
@@ -218,7 +224,7 @@ class Training:
             self.opt, self.current_iter, self.order.samples_per_iter * self.opt['world_size'], self.tb_logger
         )
         with self.progress, closing(self.batches) as batches:
-            del self.batches  # so that the files of the data are closed with the training
+            del self.batches
             while self.current_iter < self.total_iter:
                 self._iterate(batches)
                 self._log()

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ pytestmark = pytest.mark.slow
 NUM_PAIRS = int(os.environ.get('DLVR_TEST_PAIRS', '3'))  # more of them take minutes
 TOTAL = 8
 FAILING = """
+import time
+
 from basicsr.utils.registry import DATASET_REGISTRY, MODEL_REGISTRY
 from dlvr_plugin.data import ClipDataset
 from dlvr_plugin.models import DiscriminativeSpaceModel
@@ -33,6 +37,12 @@ class FailingDataset(ClipDataset):
 class FailingSamples(ClipDataset):
     def __getitem__(self, index):
         raise RuntimeError('no frames')
+
+@DATASET_REGISTRY.register()
+class SlowSamples(ClipDataset):
+    def __getitem__(self, index):
+        time.sleep(5)
+        return super().__getitem__(index)
 
 @MODEL_REGISTRY.register()
 class FailingModel(DiscriminativeSpaceModel):
@@ -127,6 +137,20 @@ def test_a_start_that_fails_leaves_all_where_it_was(opt, tmp_path, change):
     before = tree(root)
     assert finish(start(opt, root)) == 1
     assert tree(root) == before
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_first_batch_is_read(opt, tmp_path, number):
+    root = tmp_path / 'root'
+    (tmp_path / 'slow.py').write_text(FAILING)
+    opt['imports'] = [str(tmp_path / 'slow.py')]
+    opt['datasets']['train'].update(type='SlowSamples', batch_size_per_gpu=1, num_worker_per_gpu=2)
+    process = start(opt, root)
+    wait_for_text(root, r'Model \[\w+\] is created')
+    time.sleep(1)
+    os.kill(process.pid, number)
+    assert finish(process) == 128 + number
+    assert (root / 'experiments/X/training_states/1.state').exists()
 
 
 def test_restarts_before_the_first_checkpoint_share_a_folder(opt, tmp_path):
