@@ -61,11 +61,11 @@ def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
         load_metrics(opt.get('val'))  # before the work: what they need may have to be downloaded
         training = Training(opt, given)
         training.build(state)
-        if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
-            init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
         done = state['iter'] if state else 0
         with StopRequest() as stop_request:
             training.read_first_batch()
+            if uses_tb and (opt['logger'].get('wandb') or {}).get('project'):
+                init_wandb_logger(opt)  # before TensorBoard's writer, which it watches
             folder.take(resumes=state is not None)
             set_up_log(Path(opt['path']['log']) / f'train_{opt["name"]}_{get_time_str()}.log')
             tb_logger = None
