@@ -80,7 +80,8 @@ def load_resume_state(
         complete; it is for the log, which does not exist yet.
 
     Raises:
-        CheckpointError: There are states, but none is complete; or the one that is named is not.
+        CheckpointError: There are states, but none is complete; or the one that is named is not, or the run would
+            overwrite states of this experiment that do not lead to it.
     """
     state = _newest_complete(opt) if opt['auto_resume'] else None
     if state is None and not opt['path'].get('resume_state'):
@@ -89,6 +90,7 @@ def load_resume_state(
     models = _networks_of(file, opt)
     if state is None:
         state = read_complete_state(file, models)
+        _check_nothing_is_overwritten(Path(opt['path']['training_states']), file, state['iter'])
     if check is not None:
         check(state, file)
     paths = {**opt['path'], 'models': str(models)}
@@ -107,6 +109,18 @@ def _networks_of(file: Path, opt: dict[str, Any]) -> Path:
     own, beside = Path(opt['path']['models']), file.resolve().parent.with_name('models')
     is_of_another = file.parent != Path(opt['path']['training_states']) and any(beside.glob(f'net_*_{file.stem}.pth'))
     return beside if is_of_another else own
+
+
+def _check_nothing_is_overwritten(folder: Path, file: Path, iteration: int) -> None:
+    """Refuse a state that is named where a run's folder holds later ones, or, if it is of another run, any."""
+    is_own = file.resolve().parent == folder.resolve()
+    others = [path for path in states_in(folder) if not is_own or int(path.stem) > iteration]
+    if others:
+        raise CheckpointError(
+            f'path.resume_state: a run that goes on from {file} would overwrite {others[0]} and what was saved with '
+            'it. Go on from that one with --auto_resume, give this run another name, or move the later checkpoints '
+            'away.'
+        )
 
 
 def _newest_complete(opt: dict[str, Any]) -> dict[str, Any] | None:

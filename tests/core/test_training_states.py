@@ -92,6 +92,21 @@ def test_named_state_that_is_missing_or_cut_off(tmp_path):
         load_resume_state(opt)
 
 
+def test_a_named_state_does_not_lead_over_checkpoints_that_are_there(tmp_path):
+    own, another = tmp_path / 'own', tmp_path / 'another'
+    for folder in (own, another):
+        folder.mkdir()
+        write_state(folder, 20)
+    opt = {**options(own, resume_state=str(own / '20.state')), 'auto_resume': False}
+    assert load_resume_state(opt)['iter'] == 20
+    write_state(own, 30)
+    with pytest.raises(ValueError, match=r'from .*own/20.state would overwrite .*own/30.state .* --auto_resume, give'):
+        load_resume_state(opt)
+    with pytest.raises(ValueError, match=r'from .*another/20.state would overwrite .*own/30.state'):
+        load_resume_state({**options(own, resume_state=str(another / '20.state')), 'auto_resume': False})
+    assert load_resume_state({**opt, 'auto_resume': True})['iter'] == 30
+
+
 def test_state_of_the_framework_alone(tmp_path):
     """It names no networks, so that only their absence can be told."""
     torch.save({'iter': 7, 'epoch': 0, 'optimizers': [], 'schedulers': []}, tmp_path / '7.state')
