@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from basicsr.utils import get_root_logger
 from matplotlib.figure import Figure
 
 from dlvr_plugin.cli.named_folders import parse_results
@@ -43,6 +44,8 @@ class _ClipSet:
                     f'{source.root} has {source.num_frames(self.clip)} frames of clip {self.clip}, the ground truth '
                     f'{self.num_frames}. Frames are compared by their order, so both need the same number.'
                 )
+            if problem := source.cut_videos.get(self.clip):
+                get_root_logger().warning(f'{problem}. What can be read is shown.')
         self.size: tuple[int, int] = next(gt.read_frames(self.clip, 0, 1)).shape[:2]
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from dlvr_plugin.cli.main import main
 from dlvr_plugin.clips import video_files
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.clips.store_writer import read_warnings
@@ -90,6 +91,17 @@ def test_a_cut_video_is_evaluated_by_option_and_the_result_says_so(video, tmp_pa
     with pytest.raises(DataError, match='it announces 40 frames'):
         evaluate()
     assert f'and {num_left} can be read' in evaluate(allow_cut_videos=True)['protocol']['cut_videos']
+
+
+def test_a_figure_of_a_cut_video_says_so(video, tmp_path, host_log):
+    path, num_left = video
+    folder = path.parent
+    assert main(
+        ['figure', 'crops', '--gt', str(folder), '--results', f'same={folder}', '--clip', 'walk', '--frame', '1',
+         '--box', '0', '0', '8', '8', '--out', str(tmp_path / 'out')]
+    ) == 0  # fmt: skip
+    assert (tmp_path / 'out.png').is_file()
+    assert sum(f'and {num_left} can be read' in line for line in host_log) == 2  # of both sources
 
 
 def test_a_test_set_of_a_cut_video(video, host_log):
