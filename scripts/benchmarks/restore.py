@@ -135,7 +135,6 @@ def measure_in_turn(
     Returns:
         Frames a second of each round, and peak memory in MiB, by run; peak memory in MiB by the number of frames; the
         largest difference of two pictures of a frame, in steps of 8 bits.
-
     """
     speeds: dict[str, list[float]] = {STOCK: [], OURS: []}
     memory: dict[str, float] = {}
