@@ -12,7 +12,7 @@ from dlvr_plugin.options.consistency.findings import Findings, Processes
 from dlvr_plugin.options.consistency.framework_classes import check_framework_model
 from dlvr_plugin.options.consistency.ground_truth import check_ground_truth
 from dlvr_plugin.options.consistency.losses import check_losses
-from dlvr_plugin.options.consistency.machine import check_machine
+from dlvr_plugin.options.consistency.machine import check_machine, check_memory_of_samples
 from dlvr_plugin.options.consistency.networks import check_networks
 from dlvr_plugin.options.consistency.optimizers import check_optimizers
 from dlvr_plugin.options.consistency.weight_files import check_weight_files
@@ -50,6 +50,7 @@ def find_problems(
     check_machine(findings)
     if is_train:
         check_ground_truth(findings)
+    check_memory_of_samples(findings)
     check_networks(findings)
     if is_train:
         check_optimizers(findings)

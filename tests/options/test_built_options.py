@@ -236,6 +236,18 @@ def test_workers_and_gpus_that_there_are(monkeypatch):
     assert lines(opt, with_files=False, num_gpu=1, world_size=8, is_distributed=True) == []
 
 
+@pytest.mark.parametrize('gt_size', [2**20, 2**31, 2**62])
+def test_samples_that_no_memory_holds(clip_root, gt_size):
+    opt = tiny_options(clip_root)
+    opt['datasets']['train']['gt_size'] = gt_size
+    (line,) = lines(opt)
+    assert re.fullmatch(
+        r'datasets.train: 2 of its samples take \d+ GiB, and this machine has \d+ GiB of memory. Lower gt_size or '
+        r'num_frame.',
+        line,
+    )
+
+
 def test_sizes_of_frames(clip_root):
     opt = tiny_options(clip_root)
     opt['datasets']['train']['gt_size'] = 96

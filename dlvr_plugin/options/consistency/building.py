@@ -8,7 +8,6 @@ Nothing is printed, logged or downloaded meanwhile.
 import contextlib
 import io
 import logging
-import os
 import re
 import socket
 import time
@@ -172,14 +171,6 @@ def build_network(made: type[nn.Module], section: Mapping[str, Any]) -> nn.Modul
 def num_bytes(network: nn.Module) -> int:
     """Return what the weights of a network take."""
     return sum(each.numel() * each.element_size() for each in network.state_dict().values())
-
-
-def memory_of_machine() -> int | None:
-    """Return the bytes of memory that this machine has, None where the system does not say."""
-    try:
-        return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 class _Calls(TorchFunctionMode):

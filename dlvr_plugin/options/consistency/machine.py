@@ -1,9 +1,13 @@
-"""What a run asks of its machine: GPUs, and processes that read."""
+"""What a run asks of its machine: GPUs, processes that read, and memory for its samples."""
 
+import math
 import os
 
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.samples import step_shapes
 
+GIB = 2**30
+_BYTES_A_VALUE = 4
 _WORKERS_A_CORE = 4
 _ALWAYS_FINE = 64  # workers, however few the cores: files are written for larger machines, too
 
@@ -24,6 +28,28 @@ def check_machine(findings: Findings) -> None:
                 ('datasets', phase, 'prefetch_mode'),
                 'cuda needs a GPU, and this run uses none. Write cpu or ~.',
             )
+
+
+def memory_of_machine() -> int | None:
+    """Return the bytes of memory that this machine has, None where the system does not say."""
+    try:
+        return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def check_memory_of_samples(findings: Findings) -> None:
+    """Find training samples of which the machine cannot hold a step's."""
+    shapes, there = step_shapes(findings), memory_of_machine()
+    if shapes is None or there is None:
+        return
+    needed = _BYTES_A_VALUE * (math.prod(shapes.lq) + math.prod(shapes.gt))
+    if needed > there:
+        findings.add(
+            ('datasets', 'train'),
+            f'{shapes.gt[0]} of its samples take {needed / GIB:.0f} GiB, and this machine has {there / GIB:.0f} GiB of '
+            'memory. Lower gt_size or num_frame.',
+        )
 
 
 def _check_gpus(findings: Findings) -> None:

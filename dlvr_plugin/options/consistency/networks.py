@@ -21,10 +21,10 @@ from dlvr_plugin.options.consistency.building import (
     attempt,
     build_network,
     is_class_of_host,
-    memory_of_machine,
     num_bytes,
 )
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.machine import GIB, memory_of_machine
 from dlvr_plugin.options.consistency.samples import Shape, StepShapes, shorten, step_shapes
 
 _COPIES_IN_TRAINING = 4  # of weights: themselves, their gradients, and two means of the optimizer
@@ -33,7 +33,6 @@ _WINDOW_OF_T = 3
 _OTHERS = {'network_d': 'cannot be the discriminator', 'network_t': 'cannot be the loss network T'}
 _SIDE_OF_TESTS = 64  # pixels of low-quality frames, about
 _FRAMES_OF_TESTS = 8  # of clips of any length
-_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def _can_be_built(findings: Findings, key: str, made: Any, section: Mapping[str,
         what = 'with their gradients and what the optimizer keeps ' if findings.is_train else ''
         findings.add(
             (key,),
-            f'is too large: its weights {what}take {needed / _GIB:.0f} GiB, and this machine has {there / _GIB:.0f} '
+            f'is too large: its weights {what}take {needed / GIB:.0f} GiB, and this machine has {there / GIB:.0f} '
             'GiB of memory.',
         )
     return findings.is_sound(key)
