@@ -64,6 +64,8 @@ def changed(file, changes):
         (PRETRAIN, {'train.pixel_opt.reduction': 'none'}, 'train.pixel_opt: must give one number of output and ground'),
         (PRETRAIN, {'train.pixel_opt': {'type': 'GANLoss', 'gan_type': 'lsgan'}}, 'train.pixel_opt: cannot be used: B'),
         (PRETRAIN, {'train.perceptual_opt': {'type': 'L1Loss'}}, 'train.perceptual_opt: must give two numbers'),
+        (PRETRAIN, {'train.pixel_opt.eps': -1}, 'train.pixel_opt.eps: expected a number above 0, got -1'),
+        (PRETRAIN, {'train.pixel_opt.eps': 0}, 'train.pixel_opt.eps: expected a number above 0, got 0'),
         (SPACE, {'train.pixel_opt.loss_weight': 1e40}, 'train.pixel_opt.loss_weight: .* larger than can be computed'),
         (SPACE, {'train.divergence': {'max_offset': 1e40}}, 'train.divergence.max_offset: .* larger than can be compu'),
         (SPACE, {'train.optim_g.betas': [0.9, 1.0]}, r'train.optim_g.betas\[1\]: expected a number of at least 0 and '),

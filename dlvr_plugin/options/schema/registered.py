@@ -17,7 +17,7 @@ _GAN_TYPE = Choice(('vanilla', 'lsgan', 'wgan', 'wgan_softplus', 'hinge'))
 _LOSS_TYPES: dict[str, dict[str, ValueType]] = {
     'L1Loss': {'reduction': _REDUCTION},
     'MSELoss': {'reduction': _REDUCTION},
-    'CharbonnierLoss': {'reduction': _REDUCTION},
+    'CharbonnierLoss': {'reduction': _REDUCTION, 'eps': Number(above=0)},
     'WeightedTVLoss': {'reduction': Choice(('mean', 'sum'))},
     'GANLoss': {'gan_type': _GAN_TYPE},
     'MultiScaleGANLoss': {'gan_type': _GAN_TYPE},
