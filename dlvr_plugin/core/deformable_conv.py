@@ -9,6 +9,7 @@ Source: Zhu et al., Deformable ConvNets v2: More Deformable, Better Results; arg
     the border, as in ``torchvision.ops.deform_conv2d``.
 """
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from torch import Tensor
 # Types of devices on which sampling is faster than torchvision's operator. Measured on a CPU, and nowhere else.
 SAMPLED_ON = frozenset({'cpu'})
 
-_CHUNK_ELEMENTS = 2**22  # of sampled features that are held at a time, but at least those of one sample of the batch
+_CHUNK_ELEMENTS = 2**20  # of sampled features that are held at a time, but at least those of a group of a sample
 _OUTSIDE = 3.0  # a coordinate of ``F.grid_sample`` that is outside images of any size
 
 Pair = tuple[int, int]
@@ -66,12 +67,27 @@ def modulated_deform_conv(
 def _convolve_samples(
     x: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None, *places: Pair
 ) -> Tensor:
+    num_positions = math.prod(weight.shape[2:])
+    num_offset_groups = offset.shape[1] // (2 * num_positions)
+    if mask is None:
+        mask = x.new_ones(()).expand(len(x), num_offset_groups * num_positions, *offset.shape[2:])
+    parts = 1
+    if weight.shape[1] == x.shape[1]:  # the output is the sum of what each group of channels gives
+        elements = x.shape[1] * num_positions * math.prod(offset.shape[2:])
+        parts = max(1, min(num_offset_groups, math.ceil(elements / _CHUNK_ELEMENTS)))
+        while num_offset_groups % parts:
+            parts += 1
+    tensors = (x.chunk(parts, 1), offset.chunk(parts, 1), weight.chunk(parts, 1), mask.chunk(parts, 1))
+    outs = (_convolve_at_once(*part, *places) for part in zip(*tensors, strict=True))
+    out = functools.reduce(torch.add, outs)
+    return out if bias is None else out + bias.to(out.dtype).view(-1, 1, 1)
+
+
+def _convolve_at_once(x: Tensor, offset: Tensor, weight: Tensor, mask: Tensor, *places: Pair) -> Tensor:
     (batch, channels, *_), (out_channels, group_channels, *kernel) = x.shape, weight.shape
     out_size = offset.shape[2:]
     num_positions = kernel[0] * kernel[1]
     num_groups = channels // group_channels
-    if mask is None:
-        mask = x.new_ones(()).expand(batch, offset.shape[1] // 2, *out_size)
     rows = batch * offset.shape[1] // (2 * num_positions)
     out = _SampledConv.apply(
         x.reshape(rows, -1, *x.shape[2:]),
@@ -80,8 +96,7 @@ def _convolve_samples(
         weight.reshape(num_groups, out_channels // num_groups, group_channels * num_positions),
         _Geometry(batch, (kernel[0], kernel[1]), *places),
     )
-    out = out.view(batch, out_channels, *out_size)
-    return out if bias is None else out + bias.to(out.dtype).view(-1, 1, 1)
+    return out.view(batch, out_channels, *out_size)
 
 
 def _pair(value: int | Pair) -> Pair:
@@ -120,7 +135,7 @@ class _SampledConv(torch.autograd.Function):
         for x_part, offset_part, mask_part, grad_part in _chunks(ctx.geometry, x, offset, mask, grad):
             grid, samples = _sample(x_part, offset_part, ctx.geometry)
             grad_samples = torch.matmul(weight.transpose(1, 2), grad_part).view_as(samples).to(samples.dtype)
-            grad_mask = (grad_samples * samples).sum(1, keepdim=True)
+            grad_mask = _dot(grad_samples, samples)
             columns = _columns(samples.mul_(mask_part), weight, ctx.geometry)
             grad_weights.append(torch.matmul(grad_part, columns.transpose(2, 3)).sum(0))
             grad_x, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
@@ -141,6 +156,14 @@ def _chunks(geometry: _Geometry, *tensors: Tensor) -> Iterator[tuple[Tensor, ...
 
 def _join(parts: Any) -> Tensor:
     return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Return the sums (R, 1, h, w) over the channels of products of (R, C, h, w), which are not held."""
+    total = a[:, :1] * b[:, :1]
+    for channel in range(1, a.shape[1]):
+        total.addcmul_(a[:, channel : channel + 1], b[:, channel : channel + 1])
+    return total
 
 
 def _columns(samples: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:
