@@ -5,13 +5,14 @@ S = T - 2N sequences, C_j channels and h_j, w_j size of feature j (h_j = H / 2^j
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
+from dlvr_plugin.archs.temporal_conv import TemporalConv
 from dlvr_plugin.core.declarations import NOT_EMPTY, NOT_NEGATIVE, Range, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
 
@@ -55,14 +56,24 @@ class SpatialBlock(nn.Module):
         )
         self.norm = nn.SyncBatchNorm(num_out_ch) if norm == 'sync' else nn.BatchNorm3d(num_out_ch)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B*T, C_in, H, W) to features (B*T, C_out, H/2, W/2)."""
-        if self.negative_slope is not None:
-            frames = F.leaky_relu(frames, self.negative_slope)
-        weight = self.conv.weight.squeeze(2)  # (C_out, C_in, 1, k, k) -> (C_out, C_in, k, k)
-        features = F.conv2d(frames, weight, stride=self.conv.stride[1:], padding=self.conv.padding[1:])
+    def forward(self, *clips: Tensor) -> Tensor:
+        """Map frames (B, T_i, C_in, H, W) to features (B, T, C_out, H/2, W/2), T the sum of T_i, normalised together.
+
+        Clips apart are for gradients: none is computed with respect to one that needs none.
+        """
+        parts = [self._convolve(clip) for clip in clips]
+        features = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         # The statistics of (B*T, C, 1, h, w) are those of (B, C, T, h, w).
-        return self.norm(features.unsqueeze(2)).squeeze(2)
+        normalised = self.norm(features.flatten(0, 1).unsqueeze(2)).squeeze(2)
+        return normalised.unflatten(0, features.shape[:2])
+
+    def _convolve(self, clip: Tensor) -> Tensor:
+        if self.negative_slope is not None:
+            clip = F.leaky_relu(clip, self.negative_slope)
+        weight = self.conv.weight.squeeze(2)  # (C_out, C_in, 1, k, k) -> (C_out, C_in, k, k)
+        frames = clip.flatten(0, 1)  # (B, T, C, H, W) -> (B*T, C, H, W)
+        features = F.conv2d(frames, weight, stride=self.conv.stride[1:], padding=self.conv.padding[1:])
+        return features.unflatten(0, clip.shape[:2])
 
 
 @ARCH_REGISTRY.register()
@@ -114,7 +125,7 @@ class LossNetT(nn.Module):
         self.extractor = nn.ModuleList(blocks)
         self.classifier = nn.Sequential(
             nn.LeakyReLU(negative_slope),
-            nn.Conv3d(num_feat[-1], num_feat_classifier, 3, (1, 2, 2), 1),
+            TemporalConv(num_feat[-1], num_feat_classifier, kernel_size=3, stride=2, padding=1),
             nn.LeakyReLU(negative_slope),
             nn.Conv3d(num_feat_classifier, 1, 1),
         )
@@ -133,23 +144,32 @@ class LossNetT(nn.Module):
                     module.eval()
         return self
 
-    def extract(self, clip: Tensor) -> tuple[Tensor, ...]:
+    def extract(self, *clips: Tensor) -> tuple[Tensor, ...]:
         """Compute F.
 
         Args:
-            clip: Frames (B, T, C, H, W) in [0, 1].
+            clips: Frames (B, T_i, C, H, W) in [0, 1]. Those of several clips follow one another; a gradient is computed
+                with respect to the clips that need one.
 
         Returns:
-            J features (B, T, C_j, h_j, w_j), each taken after its norm and before the next LeakyReLU.
+            J features (B, T, C_j, h_j, w_j), T the sum of T_i, each taken after its norm and before the next LeakyReLU.
 
         Raises:
             InvalidValueError: Wrong rank or channel count, or frames too small to be halved J times.
         """
+        for clip in clips:
+            self._check(clip)
+        features: list[Tensor] = []
+        for block in self.extractor:
+            features.append(block(features[-1]) if features else block(*clips))
+        return tuple(features)
+
+    def _check(self, clip: Tensor) -> None:
         if clip.dim() != 5:
             raise InvalidValueError(
                 f'LossNetT takes clips (B, T, C, H, W), got {clip.dim()} dimensions: {tuple(clip.shape)}.'
             )
-        batch, time, channels, height, width = clip.shape
+        channels, height, width = clip.shape[2:]
         if channels != self.num_in_ch:
             raise InvalidValueError(
                 f'LossNetT takes frames of {self.num_in_ch} channels, got {channels}: {tuple(clip.shape)}.'
@@ -162,12 +182,6 @@ class LossNetT(nn.Module):
             )
         if self.norm == 'sync' and not clip.is_cuda:
             raise InvalidValueError('norm: sync works on GPUs only. On a CPU use norm: batch or frozen.')
-        features = []
-        frames = clip.flatten(0, 1)  # (B, T, C, H, W) -> (B*T, C, H, W)
-        for block in self.extractor:
-            frames = block(frames)
-            features.append(frames.unflatten(0, (batch, time)))
-        return tuple(features)
 
     def classify(self, deepest: Tensor) -> Tensor:
         """Compute C.
@@ -181,12 +195,23 @@ class LossNetT(nn.Module):
         Raises:
             InvalidValueError: The feature is too small to be halved once more.
         """
+        return self._logits(self._taps(deepest))
+
+    def _taps(self, deepest: Tensor) -> Tensor:
+        """Return the taps (B, T, 3, C, h, w) of C's first convolution, of frames (B, T, C_J, h_J, w_J)."""
         if min(deepest.shape[-2:]) < 2:
             raise InvalidValueError(
                 f'The classifier halves features once more and needs at least 2x2 of them, got '
                 f'{deepest.shape[-2]}x{deepest.shape[-1]}. Use frames of more than {2**self.num_layers} pixels.'
             )
-        return self.classifier(deepest.transpose(1, 2))  # (B, T, C, h, w) -> (B, C, T, h, w)
+        activation, conv, *_ = self.classifier
+        return cast(TemporalConv, conv).taps(activation(deepest))
+
+    def _logits(self, taps: Tensor) -> Tensor:
+        """Return the logits (B, 1, T, h, w) of sequences of taps (B, T, 3, C, h, w)."""
+        _, conv, activation, last = self.classifier
+        features = activation(cast(TemporalConv, conv).add_up(taps))
+        return last(features.transpose(1, 2))  # (B, T, C, h, w) -> (B, C, T, h, w)
 
     def forward(
         self, ground_truth: Tensor, generated: Tensor, *, radius: int = 1, bn_statistics: BNStatistics = 'joint'
@@ -222,20 +247,16 @@ class LossNetT(nn.Module):
             real = self.extract(windows(ground_truth, radius))
             fake = self.extract(fake_windows(ground_truth, generated, radius))
             middle = tuple(feature[:, radius : radius + 1] for feature in fake)
-            return JointPass(real, middle, *self._classify_pair(real[-1], fake[-1]))
+            return JointPass(real, middle, self.classify(real[-1]), self.classify(fake[-1]))
         if bn_statistics != 'joint':
             raise InvalidValueError(f'bn_statistics must be joint or per_sequence, got {bn_statistics!r}.')
-        features = self.extract(torch.cat((ground_truth, generated), dim=1))
+        features = self.extract(ground_truth, generated)
         gt_features = tuple(feature[:, :num_gt] for feature in features)
         gen_features = tuple(feature[:, num_gt:] for feature in features)
-        real_windows = windows(gt_features[-1], radius)
-        fake_windows_ = fake_windows(gt_features[-1], gen_features[-1], radius)
-        return JointPass(gt_features, gen_features, *self._classify_pair(real_windows, fake_windows_))
-
-    def _classify_pair(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        # C has no norm, so real and fake sequences can share one call.
-        real_logits, fake_logits = self.classify(torch.cat((real, fake))).chunk(2)
-        return real_logits, fake_logits
+        # Sequences share frames; C's first convolution looks at each once.
+        gt_taps, gen_taps = self._taps(features[-1]).split((num_gt, num_gen), dim=1)
+        sequences = torch.cat((windows(gt_taps, radius), fake_windows(gt_taps, gen_taps, radius)))
+        return JointPass(gt_features, gen_features, *self._logits(sequences).chunk(2))
 
 
 def windows(clip: Tensor, radius: int) -> Tensor:
