@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dlvr_plugin import host
 from dlvr_plugin.core.command import exit_code_of, project_root
+from dlvr_plugin.core.memory import keep_freed_memory
 from dlvr_plugin.data import framework_datasets
 from dlvr_plugin.options.parse import parse_options, process_group
 from dlvr_plugin.training import step_features
@@ -37,6 +38,7 @@ def _run(argv: Sequence[str] | None) -> None:
     host.apply()
     framework_datasets.install()
     step_features.install()
+    keep_freed_memory()
     with process_group():
         root = project_root()
         opt, args = parse_options(root, is_train=True, argv=argv)

@@ -35,6 +35,7 @@ from basicsr.models.edvr_model import EDVRModel
 
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.archs.loss_net_arch import fake_windows
+from dlvr_plugin.core.memory import keep_freed_memory
 from dlvr_plugin.losses import FeatureMatching
 from dlvr_plugin.training import step_features
 from dlvr_plugin.training.precision import Precision
@@ -90,7 +91,9 @@ class PlainLossNet(nn.Module):
         for index, block in enumerate(self.extractor):
             value = block.norm(block.conv(F.leaky_relu(value, 0.1) if index else value))
             features.append(value.transpose(1, 2))
-        return features, self.classifier(value)
+        conv = self.classifier[1]
+        value = F.conv3d(F.leaky_relu(value, 0.1), conv.weight, conv.bias, conv.stride, conv.padding)
+        return features, self.classifier[2:](value)
 
 
 class TwoStepModel(EDVRModel):
@@ -304,6 +307,7 @@ def main() -> None:
     args = parser.parse_args()
     host.apply()
     step_features.install()
+    keep_freed_memory()
     args.batch = args.batch or (32 if args.device == 'cuda' else 2)
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.benchmark = True  # as both training loops have it

@@ -41,3 +41,26 @@ def test_the_memory_of_the_process_that_started_it_is_not_counted():
     printed = subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout
     assert float(printed) < 2048 <= peak_memory()
     del held
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='only the C library of GNU is told')
+def test_freed_memory_is_kept():
+    code = """
+import resource
+import numpy as np
+from dlvr_plugin.core.memory import keep_freed_memory
+
+def page_faults():
+    begin = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(2**24, np.uint8), np.ones(2**23, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begin
+
+before = page_faults()
+keep_freed_memory()
+page_faults()
+print(before, page_faults())
+"""
+    printed = subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout
+    before, after = map(int, printed.split())
+    assert after < 100 < before
