@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dlvr_plugin import host
 from dlvr_plugin.core.command import exit_code_of, project_root
+from dlvr_plugin.core.memory import keep_freed_memory
 from dlvr_plugin.data import framework_datasets
 from dlvr_plugin.evaluation.test_run import test
 from dlvr_plugin.options.parse import parse_options, process_group
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
 def _run(argv: Sequence[str] | None) -> None:
     host.apply()
     framework_datasets.install()
+    keep_freed_memory()
     with process_group():
         opt, _ = parse_options(project_root(), is_train=False, argv=argv)
         test(opt)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dlvr_plugin.archs.spec import WindowParts
 
-_MOST_PIXELS = 2**17  # of features that are aligned at once where no gradient is computed, which then bounds the memory
+_MOST_PIXELS = 2**16  # of features that are aligned at once where no gradient is computed, which then bounds the memory
 
 
 def extract_features(net: EDVR, frames: Tensor) -> tuple[Tensor, ...]:

@@ -27,8 +27,8 @@ def peak_memory() -> float | None:
 def keep_freed_memory() -> None:
     """Let this process keep what it frees for what it allocates next, where its C library is that of GNU.
 
-    Otherwise the tensors of every training step are given back to the system and taken from it anew, page by page.
-    Those of more than 32 MiB still are.
+    Otherwise large tensors are given back to the system and taken from it anew, page by page, in every training step
+    and for every restored frame. Those of more than 32 MiB still are.
     """
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None
     if mallopt is not None:

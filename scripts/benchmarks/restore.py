@@ -84,11 +84,13 @@ def restore(run: str, root: Path, device: str) -> float:
         make_framework_importable()
     else:
         from dlvr_plugin import host
+        from dlvr_plugin.core.memory import keep_freed_memory
         from dlvr_plugin.data import framework_datasets
         from dlvr_plugin.evaluation.validation import validate
 
         host.apply()
         framework_datasets.install()
+        keep_freed_memory()
     from basicsr.data import build_dataloader, build_dataset
     from basicsr.models import build_model
 
