@@ -80,7 +80,11 @@ def _convolve_samples(
     tensors = (x.chunk(parts, 1), offset.chunk(parts, 1), weight.chunk(parts, 1), mask.chunk(parts, 1))
     outs = (_convolve_at_once(*part, *places) for part in zip(*tensors, strict=True))
     out = functools.reduce(torch.add, outs)
-    return out if bias is None else out + bias.to(out.dtype).view(-1, 1, 1)
+    if bias is not None:
+        out = out + bias.to(out.dtype).view(-1, 1, 1)
+    # Memory formats of the input are those of the output, as in PyTorch's own convolutions.
+    is_channels_last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return out.contiguous(memory_format=torch.channels_last) if is_channels_last else out
 
 
 def _convolve_at_once(x: Tensor, offset: Tensor, weight: Tensor, mask: Tensor, *places: Pair) -> Tensor:
@@ -90,7 +94,7 @@ def _convolve_at_once(x: Tensor, offset: Tensor, weight: Tensor, mask: Tensor, *
     num_groups = channels // group_channels
     rows = batch * offset.shape[1] // (2 * num_positions)
     out = _SampledConv.apply(
-        x.reshape(rows, -1, *x.shape[2:]),
+        x.contiguous().reshape(rows, -1, *x.shape[2:]),  # rows apart from one another are sampled faster
         offset.reshape(rows, num_positions, 2, *out_size),
         mask.reshape(rows, 1, num_positions * out_size[0], out_size[1]),
         weight.reshape(num_groups, out_channels // num_groups, group_channels * num_positions),
