@@ -148,6 +148,15 @@ def test_chunks_give_the_same(monkeypatch):
             torch.testing.assert_close(result, expected[name], rtol=1e-12, atol=1e-12, msg=name)
 
 
+def test_the_memory_format_of_the_input_is_that_of_the_output():
+    tensors = {name: tensor.detach() for name, tensor in make_tensors((8, 9), padding=1).items()}
+    expected = sampled_deform_conv(**tensors, padding=1)
+    assert expected.is_contiguous()
+    result = sampled_deform_conv(**{**tensors, 'x': tensors['x'].to(memory_format=torch.channels_last)}, padding=1)
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(result, expected)
+
+
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_sixteen_bits(dtype):
     tensors = make_tensors((12, 40), padding=1, dtype=torch.float32)
