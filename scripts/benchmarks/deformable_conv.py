@@ -1,6 +1,6 @@
 """Modulated deformable convolution, forward and backward: torchvision's operator against sampling, in one run.
 
-The memory of each way is measured in a process of its own, above what its tensors and gradients take.
+The memory of each way is by how much its first step raises the peak of a process of its own, gradients included.
 """
 
 import argparse
@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from arguments import add_measurement
 from stock_step import hardware, peak_memory
 from torch import Tensor
 
@@ -85,11 +85,8 @@ def measure_seconds(case: tuple[int, int, str], args: argparse.Namespace) -> dic
 def main() -> None:
     """Measure in turn, print a table, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
-    parser.add_argument('--rounds', type=int, default=15)
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    add_measurement(parser, rounds=15)
     parser.add_argument('--dtypes', nargs='+', choices=('float32', 'bfloat16'), help='default: float32; on a GPU both')
-    parser.add_argument('--json', type=Path, help='file to write the figures to')
     parser.add_argument('--memory-of', nargs=4, metavar=('WAY', 'BATCH', 'SIZE', 'DTYPE'), help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -100,7 +97,7 @@ def main() -> None:
     dtypes = args.dtypes or (['float32', 'bfloat16'] if args.device == 'cuda' else ['float32'])
     print(f'{"batch, size, type":22}{"torchvision":>14}{"sampled":>11}{"times":>7}{"MiB":>9}{"MiB":>9}{"ratio":>7}')
     rows = []
-    for case in (case for case in CASES if case[2] in dtypes):
+    for case in [each for each in CASES if each[2] in dtypes]:
         seconds, memory = measure_seconds(case, args), measure_memory(case, args)
         old, new = (statistics.median(seconds[way]) for way in WAYS)
         ratio = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))

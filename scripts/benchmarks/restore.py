@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from arguments import add_measurement, positive
 from stock_step import NETWORK_G, hardware, make_framework_importable, options, peak_memory
 
 STOCK, OURS = 'framework', 'ours'
@@ -184,13 +185,12 @@ def report(
 def main() -> None:
     """Measure in turn, print a table, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
-    parser.add_argument('--size', type=int, nargs=2, default=(180, 320), help='height and width of low-quality frames')
-    parser.add_argument('--frames', type=int, default=6)
-    parser.add_argument('--rounds', type=int, default=3)
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    add_measurement(parser, rounds=3)
+    parser.add_argument(
+        '--size', type=positive, nargs=2, default=(180, 320), help='height and width of low-quality frames'
+    )
+    parser.add_argument('--frames', type=positive, default=6)
     parser.add_argument('--skip-memory', action='store_true', help='leave the memory of a long clip out')
-    parser.add_argument('--json', type=Path, help='file to write the figures to')
     parser.add_argument('--run', choices=(STOCK, OURS), help=argparse.SUPPRESS)
     parser.add_argument('--root', type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from arguments import add_measurement, positive
 from stock_step import NETWORK_G, OPTIMIZER, hardware, options, peak_memory, random_batch
 from torch import Tensor, nn
 
@@ -294,15 +295,12 @@ def median_ratio(values: list[float], reference: list[float]) -> float:
 def main() -> None:
     """Measure in turn, print a table, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
-    parser.add_argument('--batch', type=int, help='samples (default: 2, on a GPU 32)')
-    parser.add_argument('--lq-size', type=int, default=32)
-    parser.add_argument('--rounds', type=int, default=15)
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    add_measurement(parser, rounds=15)
+    parser.add_argument('--batch', type=positive, help='samples (default: 2, on a GPU 32)')
+    parser.add_argument('--lq-size', type=positive, default=32)
     parser.add_argument('--amp', choices=('bf16', 'fp16'), help='measure b in 16 bits, too')
     parser.add_argument('--channels-last', action='store_true', help='measure b in this memory format, too')
     parser.add_argument('--compile', action='store_true', help='measure b compiled, too')
-    parser.add_argument('--json', type=Path, help='file to write the figures to')
     parser.add_argument('--memory-of', choices=NAMES[1:], help=argparse.SUPPRESS)
     args = parser.parse_args()
     host.apply()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from arguments import output_file, positive
 from loader import make_data
 from stock_step import NETWORK_G, OPTIMIZER, hardware, make_framework_importable
 
@@ -127,17 +128,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--source', type=Path, default=project.parent / 'shared/data/mini/GT', help='folder of clips')
     parser.add_argument('--data', type=Path, default=project / 'datasets/benchmark_loader', help='where LMDBs are kept')
-    parser.add_argument('--clips', type=int, default=3, help='of 100 frames (default: 3)')
+    parser.add_argument('--clips', type=positive, default=3, help='of 100 frames (default: 3)')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda')
-    parser.add_argument('--batch', type=int, default=32)
-    parser.add_argument('--lq-size', type=int, default=32)
+    parser.add_argument('--batch', type=positive, default=32)
+    parser.add_argument('--lq-size', type=positive, default=32)
     parser.add_argument('--workers', type=int, default=8)
-    parser.add_argument('--iterations', type=int, default=300)
+    parser.add_argument('--iterations', type=positive, default=300)
     parser.add_argument('--skip', type=int, default=100, help='iterations that warm up')
-    parser.add_argument('--print-freq', type=int, default=20)
-    parser.add_argument('--rounds', type=int, default=1)
+    parser.add_argument('--print-freq', type=positive, default=20)
+    parser.add_argument('--rounds', type=positive, default=1)
     parser.add_argument('--runs', nargs='+', choices=RUNS, default=list(RUNS))
-    parser.add_argument('--json', type=Path, help='file to write the figures to')
+    parser.add_argument('--json', type=output_file, help='file to write the figures to')
     parser.add_argument('--run', choices=RUNS, help=argparse.SUPPRESS)
     parser.add_argument('--option-file', help=argparse.SUPPRESS)
     args = parser.parse_args()
