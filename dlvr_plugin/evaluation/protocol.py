@@ -18,7 +18,7 @@ class Protocol:
     Attributes:
         skip_frames: Frames left out at each end of a clip, for all metrics.
         average: 'clip': frames are averaged over a clip, then clips; 'frame': all frames count the same.
-        crop_border: Pixels left out at each border for PSNR, SSIM and NIQE, and where a crop says 'border'.
+        crop_border: Pixels left out at each border for PSNR, SSIM, NIQE and grid, and where a crop says 'border'.
         color_space: Of PSNR and SSIM: 'rgb', or 'y', the luma of BT.601.
         tof_norm: Norm of the difference of two flow vectors.
         tof_crop: Part of the flow that counts; 'none' is the whole frame, 'tecogan' that of TecoGAN's script.

@@ -23,8 +23,9 @@ from dlvr_plugin.metrics.tof import tof
 from dlvr_plugin.metrics.tlp import tlp
 from dlvr_plugin.metrics.vmaf import vmaf
 from dlvr_plugin.metrics.niqe import niqe
+from dlvr_plugin.metrics.grid import grid
 
 # isort: on
 from dlvr_plugin.metrics.spec import METRICS, MetricSpec, register
 
-__all__ = ['METRICS', 'MetricSpec', 'lpips', 'niqe', 'psnr', 'register', 'ssim', 'tlp', 'tof', 'vmaf']
+__all__ = ['METRICS', 'MetricSpec', 'grid', 'lpips', 'niqe', 'psnr', 'register', 'ssim', 'tlp', 'tof', 'vmaf']

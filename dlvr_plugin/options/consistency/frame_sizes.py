@@ -12,11 +12,15 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from dlvr_plugin.clips.clip_store import Clip, ClipStore
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.images import read_size
+from dlvr_plugin.metrics.grid import calculate_grid, check_windows
 from dlvr_plugin.metrics.niqe import check_blocks
 from dlvr_plugin.metrics.spec import NoValueError
 from dlvr_plugin.options.consistency.findings import Findings
 
 Size = tuple[int, int]  # h, w
+
+# Metrics that have no value of small frames, and what demands large ones.
+_NEEDS = {calculate_niqe.__name__: check_blocks, calculate_grid.__name__: check_windows}
 
 
 def size_of(store: ClipStore, clip: Clip) -> Size | None:
@@ -96,9 +100,10 @@ def check_whole_frames(findings: Findings, phase: str, gt_store: ClipStore, lq_s
                     f'{_show(size)}; got {border}.',
                 )
                 break
-            if needs_values and findings.get('val', 'metrics', metric, 'type') == calculate_niqe.__name__:
+            check_size = _NEEDS.get(findings.get('val', 'metrics', metric, 'type'))
+            if needs_values and check_size is not None:
                 try:
-                    check_blocks(size, border)
+                    check_size(size, border)
                 except NoValueError as error:
                     where = f'clip {name} of datasets.{phase}, which val.nan: error refuses'
                     findings.add(('val', 'metrics', metric), f'has no value for {where}: {error}')
