@@ -103,6 +103,7 @@ def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, find_unuse
     """With saving by rank 0 alone, equality is shown by a checksum that every rank prints at the end."""
     opt = tiny_options(clip_root, init_t_iters=2, total_iter=5)
     opt['find_unused_parameters'] = find_unused_parameters
+    opt['train']['discriminative_opt'] = {'random_shift': 8}  # drawn by each process apart
     opt['datasets']['train']['num_worker_per_gpu'] = 1  # spawned, under the launcher
     path = write_options(opt, tmp_path / 'tiny.yml')
     script = tmp_path / 'train_and_print.py'

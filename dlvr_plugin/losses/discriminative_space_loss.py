@@ -9,8 +9,9 @@ from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
 from torch import Tensor, nn
 
 from dlvr_plugin.core.checkpoints import load_weights
-from dlvr_plugin.core.declarations import FieldsOf
+from dlvr_plugin.core.declarations import NOT_NEGATIVE, FieldsOf, check_arguments
 from dlvr_plugin.losses.feature_matching import FeatureMatching, total_loss
+from dlvr_plugin.losses.random_shift import shift_at_random
 
 
 @LOSS_REGISTRY.register()
@@ -22,6 +23,8 @@ class DiscriminativeSpaceLoss(nn.Module):
     Args:
         path: Checkpoint of T (``net_t_*.pth``).
         param_key: Key of the weights in the file; None where the file is the state dict itself.
+        random_shift: Rows and columns cut off what T looks at, at a place drawn for each call; 0 for none, 16 for each
+            phase of T's strides as often.
         network_t: Constructor arguments of T, ``type`` included, where it is not the default ``LossNetT``.
         matching: Weights, layers, delta, radius and relation distance, see ``FeatureMatching``.
 
@@ -37,15 +40,18 @@ class DiscriminativeSpaceLoss(nn.Module):
         *,
         path: str,
         param_key: str | None = 'params',
+        random_shift: Annotated[int, NOT_NEGATIVE] = 0,
         network_t: Mapping[str, Any] | None = None,
         **matching: Annotated[Any, FieldsOf(FeatureMatching)],
     ) -> None:
+        check_arguments(DiscriminativeSpaceLoss, {'random_shift': random_shift})
         super().__init__()
         arguments = dict(network_t or {'type': 'LossNetT'})
         self.net_t = ARCH_REGISTRY.get(arguments.pop('type'))(**arguments)
         load_weights(self.net_t, path, param_key=param_key)
         self.net_t.requires_grad_(False).eval()
         self.matching = FeatureMatching(**matching, num_layers=self.net_t.num_layers)
+        self.random_shift = random_shift
         self.said_no_window = False
 
     def train(self, mode: bool = True) -> 'DiscriminativeSpaceLoss':
@@ -69,6 +75,7 @@ class DiscriminativeSpaceLoss(nn.Module):
         if gt.shape[1] < 2 * matching.radius + 1:
             self._say_no_window(gt.shape[1])
             matching = replace(matching, radius=0)
+        output, gt = shift_at_random((output, gt), self.random_shift)
         return total_loss(*matching(self.net_t.extract(output), self.net_t.extract(gt))), None
 
     def _say_no_window(self, num_frame: int) -> None:

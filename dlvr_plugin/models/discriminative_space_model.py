@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from dlvr_plugin.archs import JointPass
 from dlvr_plugin.core.checkpoints import load_weights
 from dlvr_plugin.core.errors import InvalidValueError, UserError
-from dlvr_plugin.losses import SequenceLoss, add_up, sequence_loss, total_loss
+from dlvr_plugin.losses import SequenceLoss, add_up, sequence_loss, shift_at_random, total_loss
 from dlvr_plugin.models.discriminative_space_options import (
     DiscriminativeSpaceOptions,
     check_norm,
@@ -313,9 +313,9 @@ class DiscriminativeSpaceModel(HostModel):
             outputs = [self._restore_without_graph(lq) for lq in self.window.lq_neighbours]
             neighbours = [self._frames_of(output, frames.shape) for output in outputs]
             generated = [*neighbours[:radius], restored, *neighbours[radius:]]
+        clips = self.window.gt_window, torch.cat(generated, dim=1)
         joint = self.net_t(
-            self.window.gt_window,
-            torch.cat(generated, dim=1),
+            *shift_at_random(clips, self.options.random_shift),
             radius=radius,
             bn_statistics=self.options.bn_statistics,
         )

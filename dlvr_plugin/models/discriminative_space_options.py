@@ -29,6 +29,8 @@ PLAIN_HOSTS: dict[GeneratorType, str] = {
 }
 """The simplest host model for each kind of generator."""
 
+_IN_DISCRIMINATIVE_OPT = ('fake', 'bn_statistics', 'random_shift')  # beside those of FeatureMatching
+
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminativeSpaceOptions:
@@ -39,17 +41,20 @@ class DiscriminativeSpaceOptions:
         fake: 'mixed' for a generated frame between true neighbours in T's fake sequences; 'generated' for generated
             neighbours, too, so that a sliding-window G needs 2N more frames in num_frame.
         bn_statistics: 'joint' for norms over real and fake sequences together; 'per_sequence' for each apart.
+        random_shift: Rows and columns cut off what T looks at, at a place drawn for each batch; 0 as in the paper, 16
+            for each phase of T's strides as often.
         init_t_iters: Iterations that train T alone, at the start; total_iter counts them.
     """
 
     matching: FeatureMatching = field(default_factory=FeatureMatching)
     fake: Fake = 'mixed'
     bn_statistics: BNStatistics = 'joint'
+    random_shift: Annotated[int, NOT_NEGATIVE] = 0
     init_t_iters: Annotated[int, NOT_NEGATIVE] = 0
 
     def __post_init__(self) -> None:
         check_arguments(DiscriminativeSpaceOptions, {'init_t_iters': self.init_t_iters}, 'train')
-        values = {'fake': self.fake, 'bn_statistics': self.bn_statistics}
+        values = {name: getattr(self, name) for name in _IN_DISCRIMINATIVE_OPT}
         check_arguments(DiscriminativeSpaceOptions, values, 'train.discriminative_opt')
 
     @classmethod
@@ -75,11 +80,11 @@ class DiscriminativeSpaceOptions:
                 'keep it and set model_type to the host model.'
             )
         given = dict(train.get('discriminative_opt') or {})
-        own = {name: given.pop(name) for name in ('fake', 'bn_statistics') if name in given}
+        own = {name: given.pop(name) for name in _IN_DISCRIMINATIVE_OPT if name in given}
         known = [item.name for item in fields(FeatureMatching) if item.name != 'num_layers']
         for name in given:
             if name not in known:
-                hint = nearest(name, [*known, 'fake', 'bn_statistics'])
+                hint = nearest(name, [*known, *_IN_DISCRIMINATIVE_OPT])
                 raise InvalidValueError(f'train.discriminative_opt.{name} is not an option.{hint}')
         num_layers = len(opt['network_t'].get('num_feat', (64, 128, 256, 512)))
         given.setdefault('layers', tuple(range(1, num_layers + 1)))

@@ -48,6 +48,21 @@ def test_single_frames_have_no_relation_and_it_is_said_once(trained_t, host_log)
     assert sum('no relation loss' in message for message in host_log) == 1
 
 
+def test_the_shift_cuts_output_and_ground_truth_at_one_place(trained_t):
+    net, path = trained_t
+    loss = build_loss({'type': 'DiscriminativeSpaceLoss', 'path': str(path), 'random_shift': 2})
+    output, gt = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    value, _ = loss(output, gt)
+    parts = [slice(start, start + 62) for start in (0, 1)]
+    expected = []
+    for rows in parts:
+        for columns in parts:
+            features = (net.extract(frames[:, None, :, rows, columns]) for frames in (output, gt))
+            expected.append(FeatureMatching(radius=0)(*features)[0])
+    assert any(torch.allclose(value, each) for each in expected)
+    assert not all(torch.allclose(value, each) for each in expected)
+
+
 def test_wrong_file_is_refused(tmp_path):
     torch.save({'params': {'weight': torch.zeros(2)}}, tmp_path / 'net_g.pth')
     with pytest.raises(ValueError, match='net_g.pth holds another network'):

@@ -100,6 +100,38 @@ def test_generators_loss_adds_no_gradient_to_t(host_model, fake):
     assert all(p.grad.abs().sum() > 0 for p in model.net_g.parameters())
 
 
+@pytest.mark.parametrize('fake', ['mixed', 'generated'])
+@pytest.mark.parametrize('host_model', ['EDVRModel', 'VideoRecurrentModel'])
+def test_t_sees_a_part_of_the_frames_and_the_pixel_loss_all(host_model, fake):
+    model = build_model(model_options(host_model, fake=fake, random_shift=8))
+    seen = []
+    model.net_t.register_forward_pre_hook(lambda net, clips: seen.append(clips))
+    gradients = []
+    criterion = model.cri_perceptual
+
+    def keep_gradient(output, gt):
+        loss = criterion(output, gt)
+        gradients.append(torch.autograd.grad(loss[0], output, retain_graph=True)[0])
+        return loss
+
+    model.cri_perceptual = keep_gradient
+    model.feed_data(sample(num_frame=5 if fake == 'generated' else 3))
+    model.optimize_parameters(1)
+    (gt, generated), (gradient,) = seen[0], gradients
+    places = [
+        (top, left)
+        for top in range(8)
+        for left in range(8)
+        if torch.equal(gt, model.window.gt_window[..., top : top + 24, left : left + 24])
+    ]
+    ((top, left),) = places
+    inside = torch.zeros(32, 32, dtype=torch.bool)
+    inside[top : top + 24, left : left + 24] = True
+    assert generated.shape[-2:] == (24, 24)
+    assert torch.equal(gradient.flatten(0, -3).abs().sum(0) > 0, inside)
+    assert model.log_dict['l_g_pix'] == pytest.approx(float(huber(model.output.detach(), model.gt)))
+
+
 def test_init_phase_trains_t_alone():
     opt = model_options()
     opt['train']['init_t_iters'] = 2

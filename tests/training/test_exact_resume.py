@@ -62,6 +62,7 @@ CASES = {
     'fp16': lambda opt: opt['train'].update(amp='fp16'),
     'AdamW': lambda opt: opt['train'].update(optim_g={'type': 'AdamW', 'lr': 1e-3, 'weight_decay': 0.1}),
     'tsa': edvr,
+    'random shift': lambda opt: opt['train']['discriminative_opt'].update(random_shift=8),
     'stock EDVR': stock,
 }
 

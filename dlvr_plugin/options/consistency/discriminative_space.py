@@ -155,9 +155,12 @@ def _check_net_t(findings: Findings) -> None:
         return
     check_norm_of(findings, 'network_t')
     gt_size = findings.get('datasets', 'train', 'gt_size')
-    if isinstance(gt_size, int) and gt_size <= 2**net_t.num_layers:
+    shift = findings.get('train', 'discriminative_opt', 'random_shift') or 0
+    smallest = 2**net_t.num_layers + shift
+    if isinstance(gt_size, int) and gt_size <= smallest:
         findings.add(
             ('datasets', 'train', 'gt_size'),
-            f'must be above {2**net_t.num_layers}: T halves frames {net_t.num_layers} times, and its classifier once '
-            f'more; got {gt_size}.',
+            f'must be above {smallest}: T halves frames {net_t.num_layers} times, and its classifier once more'
+            + (f', and random_shift cuts {shift} pixels off them before' if shift else '')
+            + f'; got {gt_size}.',
         )
