@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -11,14 +12,16 @@ from basicsr.utils import get_root_logger
 
 from dlvr_plugin.cli.named_folders import parse_results
 from dlvr_plugin.clips.clip_reader import ClipReader
-from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.choices import MissingPolicy
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import write_atomic
 from dlvr_plugin.core.folder_lock import FolderLock, lock_inside
 from dlvr_plugin.evaluation.evaluation_file import FILE_NAME, Evaluation, format_json
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS
-from dlvr_plugin.metrics.lpips_distance import load_lpips
+from dlvr_plugin.metrics.lpips_distance import LpipsDistance, load_lpips
+from dlvr_plugin.metrics.spec import check_metrics
 from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
 
 _JOURNAL = '.measured.jsonl'
@@ -38,15 +41,20 @@ def run(args: argparse.Namespace) -> None:
     open_clips = partial(ClipReader, allow_cut_videos=args.allow_cut_videos)
     results = {name: open_clips(folder) for name, folder in parse_results(args.results).items()}
     gt = open_clips(args.gt)
-    lpips = None
-    if any(name in METRICS and METRICS[name].needs_lpips for name in args.metrics):
-        lpips = load_lpips(args.lpips_net, args.lpips_weights, args.lpips_random_weights, str(device or 'cpu'))
+    check_metrics(args.metrics)
+    load = partial(
+        load_lpips, args.lpips_net, args.lpips_weights, args.lpips_random_weights, device=str(device or 'cpu')
+    )
+    missing = _find_missing(args.metrics, load, args.missing)
+    metrics = [name for name in args.metrics if name not in missing]
+    lpips = load() if any(METRICS[name].needs_lpips for name in metrics) else None
     advice = 'Wait until it ends, or choose another folder with --out.'
     with FolderLock(lock_inside(args.out), args.out, advice) if args.out else nullcontext():
         run = EvaluationRun(
             gt,
             results,
-            metrics=args.metrics,
+            metrics=metrics,
+            not_measured=missing,
             protocol=protocol,
             lpips=lpips,
             clips=args.clips,
@@ -61,6 +69,28 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(format_terminal(evaluation, styled=sys.stdout.isatty()))
         if args.out:
             _write(args.out, evaluation)
+
+
+def _find_missing(metrics: Sequence[str], load: Callable[[], LpipsDistance], policy: MissingPolicy) -> dict[str, str]:
+    """Return the metrics that cannot be measured here, and why.
+
+    Raises:
+        DataError: There is one, and that is an error, or all are. CheckpointError: Weights that are here are damaged.
+    """
+    missing: dict[str, str] = {}
+    for name in metrics:
+        spec = METRICS[name]
+        try:
+            if spec.needs_lpips:
+                load()
+            if spec.check_tools is not None:
+                spec.check_tools()
+        except DataError as error:
+            if policy == 'error' or len(missing) + 1 == len(metrics):
+                raise
+            missing[name] = str(error)
+            get_root_logger().warning(f'{spec.label} is left out: {error}')
+    return missing
 
 
 def _find_device(name: str | None) -> torch.device | None:

@@ -22,6 +22,7 @@ def run(args: argparse.Namespace) -> None:
         frame_rate=args.frame_rate,
         clips=args.clips,
         title=args.title,
+        pairs=args.pairs,
     )
     folder = args.evaluation if args.evaluation.is_dir() else args.evaluation.parent
     report = write_report(args.evaluation, args.out or folder / 'report', options)

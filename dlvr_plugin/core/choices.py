@@ -29,5 +29,8 @@ LpipsNet = Literal['alex', 'vgg', 'squeeze']
 Match = Literal['name', 'order']
 """Which frames of results and ground truth belong together: those of one name, or of one place in their order."""
 
+MissingPolicy = Literal['error', 'leave-out']
+"""What becomes of a metric whose weights or program cannot be had: an error, or the others are measured."""
+
 NanPolicy = Literal['error', 'leave-out']
 """What becomes of a value that is not a number: an error, or its frame is left out of the means of that metric."""

@@ -45,6 +45,7 @@ class EvaluationRun:
         device: GPU for the other metrics that are computed on tensors, None for the CPU.
         num_workers: Processes that decode and measure; 0 does it in this one.
         journal: File that remembers what is measured, None for none.
+        not_measured: Metrics that were asked for and cannot be measured, and why; the protocol says so.
         match: Whether frames of results belong to those of the ground truth by 'name' or by their 'order'.
 
     Raises:
@@ -63,6 +64,7 @@ class EvaluationRun:
         device: torch.device | None = None,
         num_workers: int = os.cpu_count() or 1,
         journal: Path | None = None,
+        not_measured: Mapping[str, str] | None = None,
         match: Match = 'name',
     ) -> None:
         check_metrics(metrics)
@@ -77,7 +79,7 @@ class EvaluationRun:
         self.protocol, self.lpips, self.device = protocol or Protocol(), lpips, device
         self.num_workers, self.journal = num_workers, Journal(journal)
         self._has_videos = 'videos' in (gt.kind, *(result.kind for result in results.values()))
-        self.match = match
+        self.not_measured, self.match = dict(not_measured or {}), match
         self.clips = match_clips(gt, results, clips, match=match)
         self.kept = {clip: self._kept_frames(clip) for clip in self.clips}
         self._sizes = {clip: self._check_sizes(clip) for clip in self.clips}
@@ -244,6 +246,9 @@ class EvaluationRun:
             described['lpips_weights'] = self.lpips.origin
         if self.match != 'name':
             described['match'] = self.match
+        if self.not_measured:
+            labels = ', '.join(METRICS[name].label for name in self.not_measured)
+            described['not_measured'] = f'{labels} ({" ".join(dict.fromkeys(self.not_measured.values()))})'
         if self._cut_videos:
             described['cut_videos'] = '; '.join(self._cut_videos)
         return described

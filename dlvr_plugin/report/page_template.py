@@ -8,6 +8,7 @@ from typing import Any
 
 from dlvr_plugin.core.choices import ImageFormat
 from dlvr_plugin.evaluation.evaluation_file import Evaluation, format_json
+from dlvr_plugin.report.tradeoff import Pair, describe_tradeoff
 
 MARK = '<meta name="generator" content="dlvr report">'
 
@@ -26,7 +27,11 @@ def describe_frames(num_frames: int, num_bytes: int, image_format: ImageFormat, 
 
 
 def collect_data(
-    evaluation: Evaluation, names: Sequence[str], urls: Mapping[str, Sequence[Sequence[str]]], frame_rate: float
+    evaluation: Evaluation,
+    names: Sequence[str],
+    urls: Mapping[str, Sequence[Sequence[str]]],
+    frame_rate: float,
+    pairs: Sequence[Pair],
 ) -> dict[str, Any]:
     """Return what the scripts of the page work on; the ground truth is the last method, without any numbers."""
     results = [*evaluation['methods'].values(), None]
@@ -36,6 +41,7 @@ def collect_data(
             {'name': name, 'mean': result and result['mean'], 'intervals': result and result['intervals']}
             for name, result in zip(names, results, strict=True)
         ],
+        'first_shown': [names.index(name) for name in reversed(pairs[0])] if pairs else [0, 1],
         'num_clips': len(evaluation['clips']),
         'clips': [
             {
@@ -57,12 +63,17 @@ def collect_data(
     }
 
 
-def build_page(title: str, evaluation: Evaluation, data: dict[str, Any], frames: str) -> str:
+def build_page(
+    title: str, evaluation: Evaluation, data: dict[str, Any], frames: str, pairs: Sequence[Pair] = ()
+) -> str:
     """Fill the template; all text that comes from outside is escaped."""
     parts = {
         'mark': MARK,
         'title': html.escape(title),
         'summary': html.escape(_summarise(evaluation)),
+        'findings': ''.join(
+            f'<p class="finding">{html.escape(text)}</p>' for text in _list_findings(evaluation, pairs)
+        ),
         'protocol': _list_entries({key.replace('_', ' '): value for key, value in evaluation['protocol'].items()}),
         'versions': _list_entries(evaluation['versions']),
         'frames': html.escape(frames),
@@ -82,6 +93,14 @@ def _summarise(evaluation: Evaluation) -> str:
         'frame': sum(len(clip['frames']) for clip in evaluation['clips'].values()),
     }
     return ', '.join(f'{count} {name}{"" if count == 1 else "s"}' for name, count in counts.items())
+
+
+def _list_findings(evaluation: Evaluation, pairs: Sequence[Pair]) -> list[str]:
+    """Return what a reader has to know first: who wins what, and what was not measured."""
+    findings = [describe_tradeoff(evaluation, pair) for pair in pairs]
+    if missing := evaluation['protocol'].get('not_measured'):
+        findings.append(f'Not measured: {missing}')
+    return findings
 
 
 def _list_entries(entries: Mapping[str, Any]) -> str:

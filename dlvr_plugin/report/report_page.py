@@ -20,6 +20,7 @@ from dlvr_plugin.core.files import make_partial_folder, naming, partial_path, re
 from dlvr_plugin.core.folder_lock import FolderLock, lock_inside
 from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.page_template import MARK, build_page, collect_data, describe_frames
+from dlvr_plugin.report.tradeoff import parse_pair
 
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 
@@ -40,6 +41,8 @@ class ReportOptions:
         frame_rate: Frames a second of clips that do not say it.
         clips: Those to show, None for all.
         title: Of the page, None for one made of the evaluation's name.
+        pairs: ``METHOD:REFERENCE`` each: the page begins with what one gains on the other and gives up for it, and
+            shows the first pair first.
 
     Raises:
         InvalidValueError: A value out of range.
@@ -51,6 +54,7 @@ class ReportOptions:
     frame_rate: float = 24.0
     clips: Sequence[str] | None = None
     title: str | None = None
+    pairs: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.image_format not in IMAGE_FORMATS:
@@ -99,8 +103,8 @@ def write_report(source: Path, out: Path, options: ReportOptions | None = None) 
 
     Raises:
         FileExistsError: The folder holds something else. DataError: The evaluation, or frames that it names, cannot be
-        used. InvalidValueError: A clip that the evaluation does not have. InUseError: Another process writes into the
-        folder. OSError: The report cannot be written.
+        used. InvalidValueError: A clip or a method that the evaluation does not have. InUseError: Another process
+        writes into the folder. OSError: The report cannot be written.
     """
     with FolderLock(lock_inside(out), out, 'Wait until it ends, or choose another folder with --out.'):
         return _write(source, out, options or ReportOptions())
@@ -109,6 +113,7 @@ def write_report(source: Path, out: Path, options: ReportOptions | None = None) 
 def _write(source: Path, out: Path, options: ReportOptions) -> Report:
     evaluation = read_evaluation(source)
     clips = _choose_clips(evaluation, options.clips)
+    pairs = [parse_pair(pair, evaluation) for pair in options.pairs]
     methods = [_open_method(name, method['root']) for name, method in evaluation['methods'].items()]
     methods.append(_open_method(GROUND_TRUTH, evaluation['gt_root']))
     _check_folder(out)
@@ -125,9 +130,9 @@ def _write(source: Path, out: Path, options: ReportOptions) -> Report:
         num_bytes += len(content)
 
     title = options.title or f'Evaluation {(source if source.is_dir() else source.parent).resolve().name}'
-    data = collect_data(evaluation, [method.name for method in methods], urls, options.frame_rate)
+    data = collect_data(evaluation, [method.name for method in methods], urls, options.frame_rate, pairs)
     footer = describe_frames(num_frames, num_bytes, options.image_format, options.quality)
-    page = build_page(title, evaluation, data, footer).encode()
+    page = build_page(title, evaluation, data, footer, pairs).encode()
     remove(frames)  # of an earlier report
     if options.embed:
         remove(partial)

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import re
+from urllib.error import URLError
 
 import cv2
 import pytest
@@ -106,6 +107,43 @@ def test_random_weights_are_labelled(folders, capsys, host_log):
     assert 'LPIPS (random weights)↓' in capsys.readouterr().out
     assert any('not the published ones: random' in message for message in host_log)
     assert 'LPIPS (random weights)' in (folders / 'out' / 'table.tex').read_text()
+
+
+@pytest.fixture
+def no_weights(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise URLError('no network')
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr('torch.hub.urlopen', refuse)
+
+
+@pytest.mark.usefixtures('no_weights')
+def test_metrics_without_their_weights_may_be_left_out(folders, capsys, host_log):
+    arguments = ['--metrics', 'lpips', 'psnr', 'tlp', '--missing', 'leave-out', '--out', folders / 'out']
+    assert evaluate(folders, *arguments, methods=('strong',)) == 0
+    content = json.loads((folders / 'out' / 'metrics.json').read_text())
+    assert list(content['metrics']) == ['psnr']
+    told = content['protocol']['not_measured']
+    assert re.fullmatch(r'LPIPS, tLP \(.*alexnet-owt-7be5be79.pth cannot be downloaded.*--lpips-weights.*\)', told)
+    assert told in capsys.readouterr().out
+    assert any(message.startswith('tLP is left out: ') for message in host_log)
+
+
+@pytest.mark.usefixtures('no_weights')
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['lpips', 'psnr'], 'alexnet-owt-7be5be79.pth cannot be downloaded'),
+        (['lpips', 'tlp', '--missing', 'leave-out'], 'alexnet-owt-7be5be79.pth cannot be downloaded'),
+        (['lpips', 'psnr', '--missing', 'leave-out', '--lpips-weights', 'none.pth'], 'none.pth does not exist'),
+        (['lpips', 'mse', '--missing', 'leave-out'], "metrics must be some of psnr, .*, got 'mse'"),
+    ],
+)
+def test_what_is_missing_may_be_an_error(folders, arguments, message, host_log):
+    assert evaluate(folders, '--out', folders / 'out', '--metrics', *arguments, methods=('strong',)) == 1
+    assert any(re.search(message, each) for each in host_log)
+    assert not (folders / 'out').exists()
 
 
 @pytest.mark.parametrize(

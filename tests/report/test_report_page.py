@@ -48,6 +48,23 @@ def test_numbers_survive_with_infinity_and_gaps(evaluation_folder, tmp_path):
     assert data['methods'][2]['mean'] is None
 
 
+def test_a_pair_is_told_and_shown_first(evaluation_folder, tmp_path):
+    options = ReportOptions(pairs=[f'{METHODS[0]}:{METHODS[1]}'])
+    page = write_report(evaluation_folder, tmp_path / 'out', options).page
+    finding = re.search('<p class="finding">(.*?)</p>', page.read_text())[1]
+    assert finding.startswith(f'{METHODS[0]} against {html.escape(METHODS[1])}: better in perceptual quality (LPIPS')
+    assert read_data(page)['first_shown'] == [1, 0]
+
+
+def test_what_was_not_measured_is_told(evaluation_folder, tmp_path):
+    file = evaluation_folder / 'metrics.json'
+    content = json.loads(file.read_text())
+    content['protocol']['not_measured'] = 'VMAF (no <b>program</b>.)'
+    file.write_text(json.dumps(content))
+    text = write_report(evaluation_folder, tmp_path / 'out').page.read_text()
+    assert '<p class="finding">Not measured: VMAF (no &lt;b&gt;program&lt;/b&gt;.)</p>' in text
+
+
 def test_names_cannot_become_markup(evaluation_folder, tmp_path):
     options = ReportOptions(title='<u>Title</u>')
     text = write_report(evaluation_folder, tmp_path / 'out', options).page.read_text()

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from dlvr_plugin.core.choices import Match
+from dlvr_plugin.core.choices import Match, MissingPolicy
 from dlvr_plugin.evaluation.protocol import Protocol
 
 
@@ -36,6 +36,13 @@ def add_parser(commands: Any) -> None:
         default=['psnr', 'ssim', 'tof'],
         metavar='METRIC',
         help='some of those below (default: psnr ssim tof)',
+    )
+    parser.add_argument(
+        '--missing',
+        choices=get_args(MissingPolicy),
+        default='error',
+        help='what becomes of a metric whose weights or program cannot be had: an error, or the others are measured, '
+        'and the tables say what is missing (default: error)',
     )
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder for metrics.json, .csv, table.md and table.tex')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='N', help='processes (default: cores)')

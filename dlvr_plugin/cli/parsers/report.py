@@ -29,4 +29,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument('--clips', nargs='+', metavar='CLIP', help='clips to show (default: all)')
     parser.add_argument('--title', help='of the page (default: made of the name of the folder)')
+    parser.add_argument(
+        '--pairs',
+        nargs='+',
+        default=[],
+        metavar='METHOD:REFERENCE',
+        help='begin the page with what one method gains on another and gives up for it, and show the first pair first',
+    )
     parser.set_defaults(module='dlvr_plugin.cli.report')

@@ -1,7 +1,7 @@
 // The picture: its two sides, how they are laid over each other, and zoom and pan.
 
 const SIDES = ['a', 'b'];
-const state = {clip: 0, frame: 0, a: 0, b: 1, mode: 'toggle', shown: 'a'};
+const state = {clip: 0, frame: 0, a: data.first_shown[0], b: data.first_shown[1], mode: 'toggle', shown: 'a'};
 // The middle of the picture's window, in parts of the picture, and the zoom relative to the whole frame in view: both
 // mean the same in every mode and for clips of every size.
 const view = {zoom: 1, x: 0.5, y: 0.5, border: 0.5};
