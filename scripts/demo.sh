@@ -1,9 +1,27 @@
 #!/usr/bin/env bash
 # The whole job on built-in demo clips: make clips, pretrain a tiny EDVR, train T, alternate, test, sum up.
 # Minutes on two CPU cores, once the environment is set up.
+# scripts/demo.sh [--seed N] [--lpips-weights FILE]: LPIPS downloads its weights (233 MB, once), unless a file is named.
 set -euo pipefail
+seed=0 lpips=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --seed) seed=${2:?--seed takes a number} && shift 2 ;;
+    --lpips-weights)
+      file=$(realpath -e -- "${2:?--lpips-weights takes a file}")
+      lpips=(--lpips-weights "$file")
+      shift 2
+      ;;
+    *)
+      sed -n '2,4s/^# //p' "$0"
+      [ "$1" = -h ] || [ "$1" = --help ]
+      exit
+      ;;
+  esac
+done
 cd "$(dirname "$0")/.."
 source scripts/setup_env.sh
+pair='discriminative space:pretrained'
 logs=results/demo_logs
 mkdir -p "$logs"
 
@@ -25,9 +43,9 @@ if [ ! -d datasets/demo ]; then "$PYTHON" scripts/data_preparation/make_demo_cli
 "$PYTHON" -m dlvr_plugin.cli data show options/demo/2_discriminative_space.yml --out results/demo_samples.png
 
 step 'Pretrain a tiny EDVR (x4) with a pixel loss: 600 iterations' 1_pretrain.log \
-  "$PYTHON" -m dlvr_plugin.train -opt options/demo/1_pretrain.yml
+  "$PYTHON" -m dlvr_plugin.train -opt options/demo/1_pretrain.yml --force_yml "manual_seed=$seed"
 step 'Train T alone for 60 iterations, then T and EDVR in alternation for 140' 2_discriminative_space.log \
-  "$PYTHON" -m dlvr_plugin.train -opt options/demo/2_discriminative_space.yml
+  "$PYTHON" -m dlvr_plugin.train -opt options/demo/2_discriminative_space.yml --force_yml "manual_seed=$seed"
 step 'Restore the validation clip with the pretrained EDVR (half a minute)' 3_test_pretrained.log \
   "$PYTHON" -m dlvr_plugin.test -opt options/demo/3_test.yml --force_yml name=demo_3_test_pretrained \
   path:pretrain_network_g=experiments/demo_1_pretrain/models/net_g_latest.pth
@@ -37,11 +55,11 @@ step 'Restore it with the EDVR trained in the discriminative space (half a minut
 printf '\n== Compare them with bicubic upsampling, on clip 000, which no step trained on\n'
 clips=datasets/demo
 "$PYTHON" scripts/data_preparation/upsample_bicubic.py $clips/train_sharp_bicubic/X4 results/demo_bicubic --clips 000
-"$PYTHON" -m dlvr_plugin.cli evaluate --gt $clips/train_sharp --clips 000 --out results/demo_evaluation --results \
-  bicubic=results/demo_bicubic pretrained=results/demo_3_test_pretrained/visualization/reds4 \
-  'discriminative space=results/demo_3_test/visualization/reds4'
+"$PYTHON" -m dlvr_plugin.cli evaluate --gt $clips/train_sharp --clips 000 --out results/demo_evaluation \
+  --metrics lpips niqe psnr ssim tof grid --missing leave-out "${lpips[@]}" --results bicubic=results/demo_bicubic \
+  pretrained=results/demo_3_test_pretrained/visualization/reds4 'discriminative space=results/demo_3_test/visualization/reds4'
 "$PYTHON" -m dlvr_plugin.cli figure crops --evaluation results/demo_evaluation --clip 000 --frame 50 --box 60 90 90 120 \
   --out results/demo_comparison.png
-"$PYTHON" -m dlvr_plugin.cli report results/demo_evaluation --title 'Demo'
+"$PYTHON" -m dlvr_plugin.cli report results/demo_evaluation --title 'Demo' --pairs "$pair"
 
-"$PYTHON" scripts/demo_summary.py
+"$PYTHON" scripts/demo_summary.py "$pair"

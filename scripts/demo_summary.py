@@ -1,11 +1,16 @@
 """Sum up the demo: what was made, where, how the losses went, and what to run next."""
 
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 
+from dlvr_plugin.evaluation.evaluation_file import read_evaluation
+from dlvr_plugin.report.tradeoff import list_findings, parse_pair
 from dlvr_plugin.report.training_log import read_scalars
+
+EVALUATION = Path('results/demo_evaluation')
 
 
 def first_and_last(run: str) -> dict[str, tuple[float, float]]:
@@ -18,8 +23,8 @@ def first_and_last(run: str) -> dict[str, tuple[float, float]]:
     return values
 
 
-def main() -> int:
-    """Print the last screen of the demo."""
+def main(pair: str) -> int:
+    """Print the last screen of the demo, with what the first method of the pair gained on the second."""
     lines = ['', '== Done. What was made', '']
     for what, where in (
         ('demo clips, stores', 'datasets/demo'),
@@ -28,9 +33,9 @@ def main() -> int:
         ('EDVR, discriminative space', 'experiments/demo_2_discriminative_space/models/net_g_latest.pth'),
         ('loss network T', 'experiments/demo_2_discriminative_space/models/net_t_latest.pth'),
         ('restored frames', 'results/demo_3_test/visualization/reds4'),
-        ('measured frame by frame', 'results/demo_evaluation/metrics.csv'),
+        ('measured frame by frame', f'{EVALUATION}/metrics.csv'),
         ('picture to look at', 'results/demo_comparison.png'),
-        ('page to look at', 'results/demo_evaluation/report/index.html'),
+        ('page to look at', f'{EVALUATION}/report/index.html'),
     ):
         lines.append(f'  {what:28}{where}')
     lines += ['', f'  {"losses and accuracies":40}{"at start":>12}{"at end":>12}']
@@ -38,6 +43,9 @@ def main() -> int:
         for name, (first, last) in sorted(first_and_last(run).items()):
             lines.append(f'  {title + ": " + name:40}{first:12.3e}{last:12.3e}')
     lines.append('  (Content and relation are measured in a space that T keeps sharpening: they need not fall.)')
+    evaluation = read_evaluation(EVALUATION)
+    for finding in list_findings(evaluation, [parse_pair(pair, evaluation)]):
+        lines += ['', *textwrap.wrap(finding, 110, initial_indent='  ', subsequent_indent='  ')]
     lines += [
         '',
         '  Minutes on a CPU show that everything runs, not what the method can do. Next:',
@@ -52,4 +60,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

@@ -1,6 +1,8 @@
 """Published weights of networks for images, in the cache of torch.hub: known by their hash, never executed."""
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlparse
@@ -18,6 +20,8 @@ _DIGESTS = {
     'vgg16-397923af.pth': '397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0',
     'squeezenet1_1-b8a52dc0.pth': 'b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b',
 }
+
+_LONGEST_SILENCE = 30.0  # seconds without a byte, of a download
 
 
 def cached_path(url: str) -> Path:
@@ -45,7 +49,8 @@ def read_published(url: str) -> Mapping[str, Tensor]:
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=digest)
+            with _waiting_at_most(_LONGEST_SILENCE):
+                torch.hub.download_url_to_file(url, str(path), hash_prefix=digest)
         except (URLError, OSError, RuntimeError) as error:
             raise DataError(
                 f'The weights {path.name} cannot be downloaded ({error}). Where there is a network, fetch {url}, then '
@@ -58,3 +63,14 @@ def read_published(url: str) -> Mapping[str, Tensor]:
             f'{error} It is not the published {path.name}, or damaged: remove it, and it is downloaded anew from {url}.'
         ) from error
     return weights_in(content, path, None)
+
+
+@contextmanager
+def _waiting_at_most(seconds: float) -> Iterator[None]:
+    """Let connections that are opened meanwhile fail where nothing comes for a while; torch.hub would wait forever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

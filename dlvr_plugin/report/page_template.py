@@ -8,7 +8,7 @@ from typing import Any
 
 from dlvr_plugin.core.choices import ImageFormat
 from dlvr_plugin.evaluation.evaluation_file import Evaluation, format_json
-from dlvr_plugin.report.tradeoff import Pair, describe_tradeoff
+from dlvr_plugin.report.tradeoff import Pair, list_findings
 
 MARK = '<meta name="generator" content="dlvr report">'
 
@@ -71,9 +71,7 @@ def build_page(
         'mark': MARK,
         'title': html.escape(title),
         'summary': html.escape(_summarise(evaluation)),
-        'findings': ''.join(
-            f'<p class="finding">{html.escape(text)}</p>' for text in _list_findings(evaluation, pairs)
-        ),
+        'findings': ''.join(f'<p class="finding">{html.escape(text)}</p>' for text in list_findings(evaluation, pairs)),
         'protocol': _list_entries({key.replace('_', ' '): value for key, value in evaluation['protocol'].items()}),
         'versions': _list_entries(evaluation['versions']),
         'frames': html.escape(frames),
@@ -93,14 +91,6 @@ def _summarise(evaluation: Evaluation) -> str:
         'frame': sum(len(clip['frames']) for clip in evaluation['clips'].values()),
     }
     return ', '.join(f'{count} {name}{"" if count == 1 else "s"}' for name, count in counts.items())
-
-
-def _list_findings(evaluation: Evaluation, pairs: Sequence[Pair]) -> list[str]:
-    """Return what a reader has to know first: who wins what, and what was not measured."""
-    findings = [describe_tradeoff(evaluation, pair) for pair in pairs]
-    if missing := evaluation['protocol'].get('not_measured'):
-        findings.append(f'Not measured: {missing}')
-    return findings
 
 
 def _list_entries(entries: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What one method gains on another, and what it gives up for it, in a sentence."""
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from dlvr_plugin.core.errors import InvalidValueError
@@ -38,6 +39,14 @@ def parse_pair(text: str, evaluation: Evaluation) -> Pair:
     raise InvalidValueError(
         f'A pair must be METHOD:REFERENCE, two different ones of {", ".join(methods)}; got {text!r}.'
     )
+
+
+def list_findings(evaluation: Evaluation, pairs: Iterable[Pair]) -> list[str]:
+    """Return what a reader has to know first: the tradeoff of each pair, and what could not be measured."""
+    findings = [describe_tradeoff(evaluation, pair) for pair in pairs]
+    if missing := evaluation['protocol'].get('not_measured'):
+        findings.append(f'Not measured: {missing}')
+    return findings
 
 
 def describe_tradeoff(evaluation: Evaluation, pair: Pair) -> str:
