@@ -38,7 +38,7 @@ class ClipDatasetOptions:
         exclude_clips: Clips to leave out, those kept for validation.
         num_frame: Frames of a sample.
         gt_frames: Ground truth of all frames, or of the middle one alone, as the framework's own sliding-window models
-            take it.
+            take it; with a num_frame of 1, lq is a single image, too, as its models of images take it.
         gt_size: Side of the ground-truth crop in pixels, a multiple of the scale.
         scale: Factor between ground truth and low quality.
         interval_list: Steps in time to choose from.
@@ -97,9 +97,9 @@ class ClipDataset(Dataset):
 
     There is one sample a frame. It starts at that frame, or, where the clip ends too early, at a random one.
 
-    With ``gt_frames: middle``, ``gt`` is (3, H, W). Of a raw record no more is read than the crop. Without
-    ``dataroot_lq`` ground-truth frames count without the rows and columns at the bottom and right that exceed a
-    multiple of the scale.
+    With ``gt_frames: middle``, ``gt`` is (3, H, W), and with one frame ``lq`` (3, h, w). Of a raw record no more is
+    read than the crop. Without ``dataroot_lq`` ground-truth frames count without the rows and columns at the bottom and
+    right that exceed a multiple of the scale.
 
     Args:
         opt: Section of the data set, see ``ClipDatasetOptions``, with the ``scale`` of the whole file.
@@ -211,7 +211,10 @@ class ClipDataset(Dataset):
             self._check_sizes(name, gt_images[0], lq_images[0])
             lq = self._crop(lq_images, top, left, lq_size, lq_size)
         lq, gt = self._augment(lq, gt)
-        return {'lq': lq, 'gt': gt if self.gt_frames == 'all' else gt[0], 'key': f'{name}/{clip.frame_name(start)}'}
+        if self.gt_frames == 'middle':
+            gt = gt[0]
+            lq = lq[0] if self.num_frame == 1 else lq
+        return {'lq': lq, 'gt': gt, 'key': f'{name}/{clip.frame_name(start)}'}
 
     def _choose_frames(self, clip: Clip, start: int) -> list[int]:
         interval = random.choice(self.options.interval_list)

@@ -169,6 +169,15 @@ def test_middle_frame_alone(clip_root):
     assert torch.equal(middle['lq'], whole['lq'])
 
 
+def test_a_single_image(clip_root):
+    random.seed(1)
+    clip = ClipDataset(options(clip_root, num_frame=1))[3]
+    random.seed(1)
+    image = ClipDataset(options(clip_root, num_frame=1, gt_frames='middle'))[3]
+    assert torch.equal(image['gt'], clip['gt'][0])
+    assert torch.equal(image['lq'], clip['lq'][0])
+
+
 def test_starts_too_late_move_into_the_clip_and_intervals_are_kept(clip_root):
     dataset = ClipDataset(options(clip_root, interval_list=[3], num_frame=3))
     for start in range(7):

@@ -75,7 +75,8 @@ def step_shapes(findings: Findings) -> StepShapes | None:
     num_frame = options['num_frame'] if has_frames else 0
     num_frame *= 2 if options.get('flip_sequence') else 1
     low, high = (channels, side // scale, side // scale), (channels, side, side)
-    of_all = of_all and options.get('gt_frames') != 'middle'
+    is_middle = options.get('gt_frames') == 'middle'
+    has_frames, of_all = has_frames and not (is_middle and num_frame == 1), of_all and not is_middle
     if findings.opt.get('model_type') == DiscriminativeSpaceModel.__name__:
         return _over_host(findings, model, batch, num_frame, low, high)
     frames: Shape = (num_frame,) if has_frames else ()
