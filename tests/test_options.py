@@ -20,7 +20,7 @@ TEST_FILES = sorted(path.relative_to(OPTIONS).as_posix() for path in OPTIONS.glo
 
 def test_there_are_files_for_every_kind_of_generator():
     assert {Path(name).parts[1] for name in TRAIN_FILES} == {'EDVR', 'BasicVSR', 'EDSR', 'small'}
-    assert {Path(name).parts[1] for name in TEST_FILES} == {'EDVR', 'BasicVSR', 'EDSR'}
+    assert {Path(name).parts[1] for name in TEST_FILES} == {'EDVR', 'BasicVSR', 'EDSR', 'small'}
 
 
 @pytest.mark.parametrize('name', TRAIN_FILES + TEST_FILES)
@@ -80,7 +80,7 @@ def prepare(reds, monkeypatch):
 
     def weights(path, state):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        torch.save({'params': state}, path)
+        torch.save({'params': state, 'params_ema': state}, path)
 
     def read(name):
         opt = read_options(OPTIONS / name)
