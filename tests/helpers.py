@@ -37,7 +37,10 @@ def write_options(opt: dict[str, Any], path: Path) -> Path:
 
 
 def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, total_iter: int = 2) -> dict[str, Any]:
-    """Return the demo's option file of the discriminative space for the clips of the fixture ``clip_root``."""
+    """Return the demo's option file of the discriminative space for the clips of the fixture ``clip_root``.
+
+    What makes the most of few iterations is left out: there are even fewer here, and crops smaller than its shift.
+    """
     opt = read_options(REPOSITORY / 'options/demo/2_discriminative_space.yml')
     opt.update(name=name, num_gpu=0)
     opt['datasets']['train'].update(
@@ -53,7 +56,11 @@ def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, 
     )
     opt['network_g'].update(num_feat=8, num_frame=3, deformable_groups=2, num_extract_block=1, num_reconstruct_block=1)
     opt['path']['pretrain_network_g'] = None
-    opt['train'].update(init_t_iters=init_t_iters, total_iter=total_iter)
+    train = opt['train']
+    del train['ema_decay'], train['scheduler_t'], train['discriminative_opt']['random_shift']
+    train['scheduler'] = {'type': 'MultiStepLR', 'milestones': [1000000], 'gamma': 0.5}
+    train['pixel_opt'].update(loss_weight=1.0)
+    train.update(init_t_iters=init_t_iters, total_iter=total_iter)
     opt['logger'].update(print_freq=1, use_tb_logger=False)
     return opt
 

@@ -57,6 +57,7 @@ def options(checkout):
     }
     opt['path']['pretrain_network_g'] = None
     opt['train'].update(smoothness=0.5, init_t_iters=1, total_iter=2)
+    opt['train']['discriminative_opt']['random_shift'] = 0  # the crops are small
     opt['logger'].update(print_freq=1, use_tb_logger=False)
     return opt, write_options(opt, checkout / 'recipes.yml')
 
