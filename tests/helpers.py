@@ -56,13 +56,17 @@ def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, 
     )
     opt['network_g'].update(num_feat=8, num_frame=3, deformable_groups=2, num_extract_block=1, num_reconstruct_block=1)
     opt['path']['pretrain_network_g'] = None
-    train = opt['train']
+    as_in_the_paper(opt['train'])
+    opt['train'].update(init_t_iters=init_t_iters, total_iter=total_iter)
+    opt['logger'].update(print_freq=1, use_tb_logger=False)
+    return opt
+
+
+def as_in_the_paper(train: dict[str, Any]) -> None:
+    """Leave out of a section ``train`` of the demo what makes the most of few iterations."""
     del train['ema_decay'], train['scheduler_t'], train['discriminative_opt']['random_shift']
     train['scheduler'] = {'type': 'MultiStepLR', 'milestones': [1000000], 'gamma': 0.5}
     train['pixel_opt'].update(loss_weight=1.0)
-    train.update(init_t_iters=init_t_iters, total_iter=total_iter)
-    opt['logger'].update(print_freq=1, use_tb_logger=False)
-    return opt
 
 
 def as_host_model(opt: dict[str, Any]) -> dict[str, Any]:

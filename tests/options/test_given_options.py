@@ -14,7 +14,7 @@ from dlvr_plugin.options.problems import OptionsError
 from dlvr_plugin.options.reference import format_resume_table
 from dlvr_plugin.options.signatures import section_of
 from dlvr_plugin.options.yaml_reader import Document, read_file
-from tests.helpers import REPOSITORY
+from tests.helpers import REPOSITORY, as_in_the_paper
 
 FILE = REPOSITORY / 'options/demo/2_discriminative_space.yml'
 
@@ -27,7 +27,9 @@ def given(value):
 
 @pytest.fixture
 def opt():
-    return read_file(FILE).value
+    options = read_file(FILE).value
+    as_in_the_paper(options['train'])
+    return options
 
 
 def changes(before, after):
