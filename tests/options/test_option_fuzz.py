@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import pytest
 
+from dlvr_plugin.data.clip_test_dataset import WHOLE_CLIPS
 from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.yaml_reader import read_file
 from tests.helpers import REPOSITORY
@@ -15,11 +16,10 @@ FILES = sorted(REPOSITORY.glob('options/**/*.yml'))
 REQUIRED = [
     r'name|model_type|host_model|num_gpu|datasets|path|network_g',
     r'(datasets\.(train|test)|network_t|train|logger)',
-    r'datasets\.\w+\.(name|type|dataroot_gt|num_frame|io_backend(\.type)?)',
-    r'datasets\.train\.(gt_size|num_worker_per_gpu|batch_size_per_gpu)',
-    r'datasets\.(val|test)\.(dataroot_lq|cache_data)',
+    r'datasets\.\w+\.(name|type|io_backend(\.type)?)',
+    r'datasets\.train\.(dataroot_gt|num_frame|gt_size|num_worker_per_gpu|batch_size_per_gpu)',
     r'network_[gt]\.type',
-    r'train\.(total_iter|scheduler|scheduler\.(type|milestones|periods)|optim_[gt](\.(type|lr))?)',
+    r'train\.(total_iter|scheduler|scheduler(_t)?\.(type|milestones|periods)|optim_[gt](\.(type|lr))?)',
     r'train\.(pixel|perceptual)_opt\.type|train\.perceptual_opt\.path',
     r'val\.save_img|val\.metrics\.\w+\.type',
     r'logger\.(print_freq|save_checkpoint_freq|use_tb_logger)',
@@ -29,7 +29,8 @@ REQUIRED_BY_DATASET = {
     r'interval_list|random_reverse)',
     'REDSRecurrentDataset': r'scale|datasets\.train\.(dataroot_lq|meta_info_file|val_partition|use_hflip|use_rot|'
     r'test_mode)',
-    'VideoTestDataset': r'datasets\.(val|test)\.padding',
+    'VideoTestDataset': r'datasets\.(val|test)\.(dataroot_gt|dataroot_lq|num_frame|padding|cache_data)',
+    'VideoRecurrentTestDataset': r'datasets\.(val|test)\.(dataroot_gt|dataroot_lq|num_frame|cache_data)',
 }
 REQUIRED_BY_NETWORK = {'EDSR': r'network_g\.(num_in_ch|num_out_ch)'}
 
@@ -64,15 +65,35 @@ def is_required(key, opt):
     patterns = list(REQUIRED)
     patterns.append(r'val\.val_freq' if 'train' in opt else 'val')
     patterns += [REQUIRED_BY_DATASET.get(dataset['type'], '-') for dataset in opt['datasets'].values()]
+    held_out = opt['datasets'].get('val') or opt['datasets'].get('test') or {}
+    if held_out.get('num_frame') != WHOLE_CLIPS:  # the default of ClipTestDataset
+        patterns.append(r'datasets\.(val|test)\.num_frame')
     patterns.append(REQUIRED_BY_NETWORK.get(opt['network_g']['type'], '-'))
     if 'train' in opt:
-        if opt['model_type'] == 'EDVRModel' and 'perceptual_opt' not in opt['train']:
+        if 'network_t' not in opt and 'perceptual_opt' not in opt['train']:
             patterns.append(r'train\.pixel_opt')
-        if opt['model_type'] == 'EDVRModel':  # the default is all, and EDVRModel compares the middle frame
+        # The default is all, and these compare the middle frame.
+        if opt['model_type'] in ('EDVRModel', 'VideoBaseModel'):
             patterns.append(r'datasets\.train\.gt_frames')
         if len(opt['train']['scheduler'].get('periods', [])) > 1:  # the default is for one
             patterns.append(r'train\.scheduler\.restart_weights')
     return any(re.fullmatch(pattern, '.'.join(map(str, key))) for pattern in patterns)
+
+
+def elsewhere(key, changed):
+    """Return the keys of the problems that come of leaving out a key which has a default."""
+    match key:
+        case 'network_g', 'hr_in' if changed['scale'] == 1:  # without it EDVR enlarges frames four times
+            return [('scale',)]
+        case 'network_g', 'with_predeblur' if changed['network_g'].get('hr_in'):  # which EDVR reads with it alone
+            return [('network_g',)]
+        case 'datasets', 'val' | 'test', 'dataroot_gt':  # of a ClipTestDataset; its metrics need it
+            return [('val', 'metrics', name) for name in changed['val']['metrics']]
+        case 'datasets', 'train', 'gt_frames':  # the default is all, and a network of single images would get clips
+            return [('network_g',)]
+        case 'train', 'init_t_iters' if 'periods' in changed['train']['scheduler']:  # they cover G's own iterations
+            return [('train', 'scheduler', 'periods')]
+    return []
 
 
 def misspellings(name):
@@ -174,8 +195,5 @@ def test_other_keys_can_be_left_out():
             yield changed, None
 
     for file, key, opt, is_train, _ in cases_of(leave_out):
-        # Without hr_in, EDVR enlarges frames four times, which contradicts the scale of deblurring.
-        expected = [('scale',)] if key == ('network_g', 'hr_in') and opt['scale'] == 1 else []
-        if key == ('network_g', 'with_predeblur') and opt['network_g'].get('hr_in'):  # which EDVR reads with it alone
-            expected = [('network_g',)]
+        expected = elsewhere(key, opt)
         assert [problem.key for problem in check(opt, is_train)] == expected, (file.name, key)
