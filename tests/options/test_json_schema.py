@@ -67,7 +67,7 @@ VALUES = [
     ('train.optim_g.type', 'SGD', False),
     ('train.optim_g.type', 'AdamW', True),
     ('train.optim_g.betas', [0.9], False),
-    ('train.total_iter', 5e3, True),
+    ('train.total_iter', 5e2, True),
     ('train.total_iter', 0, False),
     ('train.pixel_opt.type', 'L1Loss', False),  # which has no delta
     ('train.compile', ['net_g'], True),
