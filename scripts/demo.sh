@@ -42,13 +42,13 @@ if [ ! -d datasets/demo ]; then "$PYTHON" scripts/data_preparation/make_demo_cli
   --lq-source datasets/demo/train_sharp_bicubic/X4 --lq-target datasets/demo/train_sharp_bicubic_X4.lmdb
 "$PYTHON" -m dlvr_plugin.cli data show options/demo/2_discriminative_space.yml --out results/demo_samples.png
 
-step 'Pretrain a tiny EDVR (x4) with a pixel loss: 600 iterations' 1_pretrain.log \
+step 'Pretrain a tiny EDVR (x4) with a pixel loss: 800 iterations' 1_pretrain.log \
   "$PYTHON" -m dlvr_plugin.train -opt options/demo/1_pretrain.yml --force_yml "manual_seed=$seed"
-step 'Train T alone for 60 iterations, then T and EDVR in alternation for 140' 2_discriminative_space.log \
+step 'Train T alone for 150 iterations, then T and EDVR in alternation for 350' 2_discriminative_space.log \
   "$PYTHON" -m dlvr_plugin.train -opt options/demo/2_discriminative_space.yml --force_yml "manual_seed=$seed"
 step 'Restore the validation clip with the pretrained EDVR (half a minute)' 3_test_pretrained.log \
   "$PYTHON" -m dlvr_plugin.test -opt options/demo/3_test.yml --force_yml name=demo_3_test_pretrained \
-  path:pretrain_network_g=experiments/demo_1_pretrain/models/net_g_latest.pth
+  path:pretrain_network_g=experiments/demo_1_pretrain/models/net_g_latest.pth path:param_key_g=params
 step 'Restore it with the EDVR trained in the discriminative space (half a minute)' 3_test.log \
   "$PYTHON" -m dlvr_plugin.test -opt options/demo/3_test.yml
 
