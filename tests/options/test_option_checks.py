@@ -43,7 +43,7 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
         (SPACE, {'network_g.num_frame': 3}, 'datasets.train.num_frame: must be 3'),
         (EDSR, {'datasets.train.num_frame': 1}, 'datasets.train.num_frame: must be at least 3, the window of T'),
         (BASICVSR, {'train.discriminative_opt.radius': 8}, 'datasets.train.num_frame: must be at least 17'),
-        (EDSR, {'datasets.train.gt_size': 16}, 'datasets.train.gt_size: must be above 16: T halves frames 4 times'),
+        (EDSR, {'datasets.train.gt_size': 16}, 'datasets.train.gt_size: must be above 32: T halves frames 4 times'),
         (BASICVSR, {'datasets.train.gt_size': 128}, 'datasets.train.gt_size: must be at least 132, because BasicVSR'),
         (
             SPACE,

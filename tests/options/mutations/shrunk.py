@@ -79,10 +79,11 @@ def _read(file: str) -> dict[str, Any]:
 
 
 def _shrink_dataset(dataset: dict[str, Any], scale: int, *, is_train: bool) -> None:
-    suffix = '.lmdb' if dataset['io_backend']['type'] == 'lmdb' else ''
+    suffix = '.lmdb' if dataset.get('io_backend', {}).get('type') == 'lmdb' else ''
     phase = 'train' if is_train else 'test'
     dataset['dataroot_gt'] = f'{DATA}/{phase}/GT{suffix}'
-    dataset['dataroot_lq'] = f'{DATA}/{phase}/{_lq_name(scale)}{suffix}'
+    if 'dataroot_lq' in dataset:  # if not, low-quality frames are made of the ground truth
+        dataset['dataroot_lq'] = f'{DATA}/{phase}/{_lq_name(scale)}{suffix}'
     if 'meta_info_file' in dataset:
         dataset['meta_info_file'] = f'{DATA}/train/GT.lmdb/meta_info_clips.txt' if is_train else f'{DATA}/test/meta.txt'
     if is_train:
@@ -132,7 +133,7 @@ def make_data(root: Path) -> None:
     for file in FILES:
         opt = fill_in(shrunk(file), {DATA: root})
         if path := opt['path'].get('pretrain_network_g'):
-            _save(opt['network_g'], Path(path))
+            _save(opt['network_g'], Path(path), key=opt['path'].get('param_key_g', 'params'))
 
 
 def _write_clip(folder: Path, clip: str, length: int, size: tuple[int, int]) -> None:
@@ -144,8 +145,8 @@ def _write_clip(folder: Path, clip: str, length: int, size: tuple[int, int]) -> 
             assert cv2.imwrite(str(path), image[..., ::-1])
 
 
-def _save(network: dict[str, Any], path: Path) -> None:
-    torch.save({'params': build_network(dict(network)).state_dict()}, path)
+def _save(network: dict[str, Any], path: Path, key: str = 'params') -> None:
+    torch.save({key: build_network(dict(network)).state_dict()}, path)
 
 
 def fill_in(value: Any, folders: dict[str, Path]) -> Any:
