@@ -53,15 +53,18 @@ def describe_tradeoff(evaluation: Evaluation, pair: Pair) -> str:
     """Return in which metrics the means of a method are better than those of its reference, and in which worse.
 
     Metrics stand in the order in which they were asked for, by what they judge. Those whose means a table shows as
-    equal are left out.
+    equal are left out, and so is a metric of ours that is better the lower, where it is at most 0 for both: it finds
+    nothing wrong with either.
     """
     better: dict[str, list[str]] = {}
     worse: dict[str, list[str]] = {}
     means, reference_means = (evaluation['methods'][name]['mean'] for name in pair)
     for name, metric in evaluation['metrics'].items():
         texts = [format_value(mean[name], metric['decimals']) for mean in (reference_means, means)]
-        if texts[0] != texts[1]:
-            is_better = (means[name] > reference_means[name]) == (metric['direction'] == 'higher')
+        is_lower_better = metric['direction'] == 'lower'
+        is_faultless = name in METRICS and is_lower_better and max(means[name], reference_means[name]) <= 0
+        if texts[0] != texts[1] and not is_faultless:
+            is_better = (means[name] < reference_means[name]) == is_lower_better
             aspect = _ASPECTS[METRICS[name].aspect] if name in METRICS else metric['label']
             change = _describe_change(metric, texts, means[name], reference_means[name])
             (better if is_better else worse).setdefault(aspect, []).append(change)

@@ -10,6 +10,7 @@ PSNR = {'label': 'PSNR', 'direction': 'higher', 'decimals': 2, 'unit': 'dB'}
 SSIM = {'label': 'SSIM', 'direction': 'higher', 'decimals': 4, 'unit': ''}
 LPIPS = {'label': 'LPIPS', 'direction': 'lower', 'decimals': 3, 'unit': ''}
 TOF = {'label': 'tOF', 'direction': 'lower', 'decimals': 3, 'unit': ''}
+GRID = {'label': 'grid', 'direction': 'lower', 'decimals': 3, 'unit': '%'}
 OWN = {'label': 'Of my own', 'direction': 'lower', 'decimals': 1, 'unit': ''}
 
 
@@ -42,6 +43,13 @@ def test_what_is_shown_as_equal_is_not_told():
     equal = copy.deepcopy(EVALUATION)
     equal['methods']['new'] = equal['methods']['old']
     assert describe_tradeoff(equal, Pair('new', 'old')) == 'new against old: equal in all that was measured.'
+
+
+@pytest.mark.parametrize(('old', 'new', 'is_told'), [(-1.4, -0.9, False), (-1.4, 0.1, True), (2.0, -0.1, True)])
+def test_a_grid_is_told_where_there_is_one(old, new, is_told):
+    found = describe_tradeoff(make({'grid': GRID}, old={'grid': old}, new={'grid': new}), Pair('new', 'old'))
+    assert ('grid' in found) is is_told
+    assert 'own' in describe_tradeoff(make({'own': OWN}, old={'own': old}, new={'own': new}), Pair('new', 'old'))
 
 
 @pytest.mark.parametrize(('old', 'new'), [(math.inf, 30.0), (-1.0, 2.0), (0.0, 2.0)])
