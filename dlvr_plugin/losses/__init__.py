@@ -3,6 +3,7 @@
 from dlvr_plugin.losses.discriminative_space_loss import DiscriminativeSpaceLoss
 from dlvr_plugin.losses.feature_matching import FeatureMatching, content_matching, relation_matching, total_loss
 from dlvr_plugin.losses.huber_loss import HuberLoss, huber, huber_loss
+from dlvr_plugin.losses.lpips_loss import LPIPSLoss
 from dlvr_plugin.losses.random_shift import shift_at_random
 from dlvr_plugin.losses.sequence_loss import SequenceLoss, add_up, sequence_loss
 
@@ -10,6 +11,7 @@ __all__ = [
     'DiscriminativeSpaceLoss',
     'FeatureMatching',
     'HuberLoss',
+    'LPIPSLoss',
     'SequenceLoss',
     'add_up',
     'content_matching',

@@ -1,39 +1,19 @@
 """LPIPS with weights whose origin is known, and features that are computed once a frame."""
 
 import functools
-import inspect
 import os
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
 
 import lpips
 import numpy as np
 import torch
-import torchvision
 from basicsr.utils import get_root_logger
-from torch import Tensor, nn
+from torch import Tensor
 
-from dlvr_plugin.core.checkpoints import read_hashed_checkpoint, weights_in
 from dlvr_plugin.core.choices import LpipsNet
-from dlvr_plugin.core.errors import CheckpointError, InvalidValueError, UserError
-from dlvr_plugin.core.published_weights import cached_path, published_digest, read_published
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.lpips_network import LPIPS_NETS, load_lpips_network, missing_lpips_weights
 
-LPIPS_NETS: tuple[LpipsNet, ...] = get_args(LpipsNet)
-
-# torchvision's weights of the trunks.
-_TRUNKS = {
-    'alex': torchvision.models.AlexNet_Weights.IMAGENET1K_V1,
-    'vgg': torchvision.models.VGG16_Weights.IMAGENET1K_V1,
-    'squeeze': torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1,
-}
-# SHA-256 of the linear layers in the package lpips, version 0.1 of the metric.
-_LINEAR_DIGESTS = {
-    'alex': 'df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0',
-    'vgg': 'a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868',
-    'squeeze': '4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76',
-}
 Features = list[Tensor]
 
 _MIN_SIDE = 32
@@ -70,21 +50,8 @@ class LpipsDistance:
         random_weights: bool = False,
         device: str | torch.device = 'cpu',
     ) -> None:
-        if net not in LPIPS_NETS:
-            raise InvalidValueError(f'The net of LPIPS must be one of {", ".join(LPIPS_NETS)}, got {net!r}.')
-        if weights and random_weights:
-            raise InvalidValueError('Give LPIPS a file of weights or ask for random ones, not both.')
-        with torch.random.fork_rng(), warnings.catch_warnings():
-            torch.manual_seed(0)
-            # The package builds its trunk by a parameter that torchvision has renamed.
-            warnings.filterwarnings('ignore', category=UserWarning, module='torchvision')
-            self.model = lpips.LPIPS(net=net, version='0.1', pnet_rand=True, pretrained=False, verbose=False)
-        _load_linear_layers(self.model, net)
-        self.is_random, self.is_published = random_weights, not random_weights
-        self.origin = 'random, seed 0: not LPIPS'
-        if not random_weights:
-            content, self.origin, self.is_published = _read_trunk(net, Path(weights) if weights else None)
-            _load_trunk(self.model.net, content, self.origin)
+        network = load_lpips_network(net, weights=weights, random_weights=random_weights)
+        self.model, self.origin, self.is_published, self.is_random = network
         self.device = torch.device(device)
         self.model.to(self.device)
 
@@ -157,46 +124,7 @@ def check_lpips_weights(net: LpipsNet = 'alex', weights: str | None = None, rand
     Raises:
         CheckpointError: Weights that are here cannot be used. InvalidValueError: Arguments that contradict one another.
     """
-    if net in LPIPS_NETS and not weights and not random_weights:
-        url, cached = _TRUNKS[net].url, cached_path(_TRUNKS[net].url)
-        if not cached.exists():
-            return f'LPIPS needs {url}, which is not in {cached.parent} yet; it is downloaded when it is first used.'
+    if net in LPIPS_NETS and not weights and not random_weights and (missing := missing_lpips_weights(net)):
+        return missing
     load_lpips(net, weights, random_weights)
     return None
-
-
-def _read_trunk(net: LpipsNet, path: Path | None) -> tuple[Mapping[str, Tensor], str, bool]:
-    """Return a trunk's weights, where they come from, and whether they are the published ones."""
-    url = _TRUNKS[net].url
-    file_name = cached_path(url).name
-    if path is None:
-        try:
-            return read_published(url), file_name, True
-        except UserError as error:
-            raise type(error)(
-                f'LPIPS: {error} Or name a file of weights: --lpips-weights FILE, in an option file weights: FILE.'
-            ) from error
-    content, digest = read_hashed_checkpoint(path)
-    is_published = digest.startswith(published_digest(url))
-    origin = f'{path} (SHA-256 {digest[:8]})'
-    if not is_published:
-        origin += f', not the published {file_name}'
-    return weights_in(content, path, None), origin, is_published
-
-
-def _load_linear_layers(model: nn.Module, net: LpipsNet) -> None:
-    """Load what the package has learned on top of the trunk: version 0.1, which comes with it."""
-    path = Path(inspect.getfile(lpips)).parent / 'weights' / 'v0.1' / f'{net}.pth'
-    content, _ = read_hashed_checkpoint(path, expected=_LINEAR_DIGESTS[net])
-    model.load_state_dict(content, strict=False)
-
-
-def _load_trunk(trunk: nn.Module, content: Mapping[str, Tensor], origin: str) -> None:
-    """Load torchvision's ``features.N...`` into the trunk, whose slices name the layers ``sliceK.N...``."""
-    state = {}
-    for name, value in trunk.state_dict().items():
-        source = 'features.' + name.split('.', 1)[1]
-        if source not in content or content[source].shape != value.shape:
-            raise CheckpointError(f'The weights of LPIPS, {origin}, lack {source} of shape {tuple(value.shape)}.')
-        state[name] = content[source]
-    trunk.load_state_dict(state)

@@ -7,7 +7,7 @@ from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.core.declarations import FREE, OnResume
 from dlvr_plugin.data import ClipDataset, Degradation
 from dlvr_plugin.evaluation.validation_options import ValidationOptions
-from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss
+from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss, LPIPSLoss
 from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS, METRICS
 from dlvr_plugin.options.schema.datasets import datasets
 from dlvr_plugin.options.schema.run import run_options
@@ -85,6 +85,7 @@ def _sections() -> Iterator[tuple[str, Mapping[str, Option]]]:
     yield '`degradation`', section_of(Degradation).options
     yield '`pixel_opt`, `type: HuberLoss`', section_of(HuberLoss).options
     yield '`perceptual_opt`, `type: DiscriminativeSpaceLoss`', section_of(DiscriminativeSpaceLoss).options
+    yield '`perceptual_opt`, `type: LPIPSLoss`', section_of(LPIPSLoss).options
 
 
 def _of_metrics() -> Iterator[tuple[str, Mapping[str, Option]]]:

@@ -8,12 +8,13 @@ import pytest
 import torch
 import torchvision
 
+from dlvr_plugin.core import lpips_network
 from dlvr_plugin.core.errors import CheckpointError, DataError
 from dlvr_plugin.core.published_weights import cached_path, published_digest
-from dlvr_plugin.metrics import lpips_distance
 from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance, check_lpips_weights, load_lpips
-from tests.helpers import Payload
+from tests.helpers import REPOSITORY, Payload
 
+PUBLISHED = REPOSITORY.parent / 'shared' / 'weights'
 TRUNKS = {
     'alex': torchvision.models.alexnet,
     'vgg': torchvision.models.vgg16,
@@ -108,7 +109,7 @@ def test_frames_that_are_too_small_are_refused(moving):
 
 @pytest.mark.parametrize('net', LPIPS_NETS)
 def test_the_full_hash_goes_on_where_the_file_name_ends(net):
-    url = lpips_distance._TRUNKS[net].url
+    url = lpips_network._TRUNKS[net].url
     digest = published_digest(url)
     assert len(digest) == 64
     assert digest.startswith(cached_path(url).stem.rsplit('-', 1)[1])
@@ -161,3 +162,13 @@ def test_a_fifo_in_the_cache_is_refused_at_once(cache):
         LpipsDistance()
     with pytest.raises(CheckpointError, match='LPIPS: .*alexnet-owt-7be5be79.pth is a FIFO'):
         check_lpips_weights()
+
+
+@pytest.mark.parametrize(('net', 'file'), [('alex', 'alexnet_features.pth'), ('squeeze', 'squeezenet_features.pth')])
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason='the published weights in ../shared are not here')
+def test_published_values_are_known_in_any_file(net, file, tmp_path):
+    weights = torch.load(PUBLISHED / file)
+    assert LpipsDistance(net, weights=PUBLISHED / file).is_published
+    next(iter(weights.values())).view(-1)[0] += 1e-6
+    torch.save(weights, tmp_path / 'other.pth')
+    assert not LpipsDistance(net, weights=tmp_path / 'other.pth').is_published

@@ -13,14 +13,14 @@ from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor
 
 from dlvr_plugin.core.errors import UserError
-from dlvr_plugin.losses import DiscriminativeSpaceLoss
+from dlvr_plugin.losses import DiscriminativeSpaceLoss, LPIPSLoss
 from dlvr_plugin.options.consistency.building import Outcome, add_failure, attempt
 from dlvr_plugin.options.consistency.discriminative_space import check_norm_of
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.samples import Shape, step_model, step_shapes
 
 # What these load, weight_files looks at, or torchvision downloads.
-_WITH_WEIGHTS = (DiscriminativeSpaceLoss, PerceptualLoss)
+_WITH_WEIGHTS = (DiscriminativeSpaceLoss, LPIPSLoss, PerceptualLoss)
 
 
 class _WrongResultError(UserError):

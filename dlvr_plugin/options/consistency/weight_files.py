@@ -1,6 +1,8 @@
 """Weights that options name: whether they are there, can be read, and fit the network."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY
 
@@ -18,7 +20,7 @@ def check_weight_files(findings: Findings) -> None:
     _check_inner_paths(findings)
     for name in ('pixel_opt', 'perceptual_opt'):
         loss = findings.get('train', name) if findings.is_train else None
-        if loss and loss['type'] == 'DiscriminativeSpaceLoss':
+        if loss and (loss['type'] == 'DiscriminativeSpaceLoss' or _names_weights_of_lpips(loss)):
             construct(findings, LOSS_REGISTRY.get(loss['type']), loss, 'train', name)
     if findings.get('path', 'resume_state'):
         return  # resuming loads the networks saved with the state instead
@@ -31,6 +33,11 @@ def check_weight_files(findings: Findings) -> None:
             _check_weights_of_t(findings, value)
         elif findings.get(key.removeprefix(_PREFIX)):
             _check_weights(findings, key, value)
+
+
+def _names_weights_of_lpips(loss: Mapping[str, Any]) -> bool:
+    """Tell whether a loss is LPIPS with weights that are here; others are downloaded when the run builds it."""
+    return loss['type'] == 'LPIPSLoss' and bool(loss.get('weights') or loss.get('random_weights'))
 
 
 def _check_inner_paths(findings: Findings) -> None:
