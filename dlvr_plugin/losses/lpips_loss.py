@@ -16,7 +16,7 @@ class LPIPSLoss(nn.Module):
 
     Args:
         loss_weight: Factor of the loss.
-        net: Trunk. One that trains should not be the one that measures.
+        net: Trunk, whose features are compared. One that trains should not be the one that measures.
         weights: File of the trunk's weights, a state dict as torchvision publishes it; None takes torchvision's own,
             from its cache or by download.
         random_weights: Whether to take random weights, seeded; the result is not LPIPS.
