@@ -48,7 +48,8 @@ def main(pair: str) -> int:
         lines += ['', *textwrap.wrap(finding, 110, initial_indent='  ', subsequent_indent='  ')]
     lines += [
         '',
-        '  Minutes on a CPU show that everything runs, not what the method can do. Next:',
+        '  Next:',
+        '    docs/choosing_settings.md                   what an hour or two gain on a CPU',
         '    tensorboard --logdir tb_logger              the curves',
         '    README.md, "Train on REDS"                  the settings of the paper',
         '    README.md, "Another generator"              BasicVSR, EDSR, SwinIR and others',
