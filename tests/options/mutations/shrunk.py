@@ -104,6 +104,8 @@ def _shrink_training(opt: dict[str, Any]) -> None:
         train['perceptual_opt'].update(
             path=f'{DATA}/weights/net_t.pth', network_t={'type': 'LossNetT', **SMALL['LossNetT']}
         )
+    if train.get('discriminative_opt', {}).get('random_shift'):
+        train['discriminative_opt']['random_shift'] = 8  # leaves T enough of the small crops
     opt['logger'].update(print_freq=1, save_checkpoint_freq=2)
     if 'val' in opt:
         opt['val']['val_freq'] = 2
