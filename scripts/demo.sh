@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole job on built-in demo clips: make clips, pretrain a tiny EDVR, train T, alternate, test, sum up.
-# Minutes on two CPU cores, once the environment is set up.
+# About ten minutes on one or two CPU cores, once the environment is set up.
 # scripts/demo.sh [--seed N] [--lpips-weights FILE]: LPIPS downloads its weights (233 MB, once), unless a file is named.
 set -euo pipefail
 seed=0 lpips=()
@@ -12,10 +12,13 @@ while [ $# -gt 0 ]; do
       lpips=(--lpips-weights "$file")
       shift 2
       ;;
-    *)
+    -h | --help)
       sed -n '2,4s/^# //p' "$0"
-      [ "$1" = -h ] || [ "$1" = --help ]
       exit
+      ;;
+    *)
+      printf 'Unknown argument: %s. %s --help shows the known ones.\n' "$1" "$0" >&2
+      exit 2
       ;;
   esac
 done
