@@ -1,5 +1,6 @@
-"""Registered models."""
+"""Registered models, and the base class of those with a loss network T."""
 
 from dlvr_plugin.models.discriminative_space_model import DiscriminativeSpaceModel
+from dlvr_plugin.models.loss_network_model import LossNetworkModel
 
-__all__ = ['DiscriminativeSpaceModel']
+__all__ = ['DiscriminativeSpaceModel', 'LossNetworkModel']

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlvr_plugin.models.discriminative_space_options import PLAIN_HOSTS, GeneratorType
+from dlvr_plugin.models.host_models import PLAIN_HOSTS, GeneratorType
 
 _SAYS: dict[GeneratorType, str] = {
     'image': 'takes frames (B, C, h, w) and gives frames (B, C, H, W)',

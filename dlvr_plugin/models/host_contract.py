@@ -1,4 +1,4 @@
-"""What ``DiscriminativeSpaceModel`` asks of its host model, and what a host model may say about itself.
+"""What a model over a host model asks of it, and what a host model may say about itself.
 
 A host model calls ``self.cri_perceptual(output, gt)`` in its ``optimize_parameters``; in which iterations, and how
 often in one, is its own affair.
@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from dlvr_plugin.core.errors import InvalidValueError
-from dlvr_plugin.models.discriminative_space_options import PLAIN_HOSTS, GeneratorType
+from dlvr_plugin.models.host_models import PLAIN_HOSTS, GeneratorType
 
 PATIENCE = 3
 """Iterations in which a host model should have called its perceptual loss, and has not, before that is an error."""
@@ -87,8 +87,8 @@ class PerceptualCalls:
             return
         raise InvalidValueError(
             f'host_model: {self.host} has not called its perceptual loss in the iterations '
-            f'{", ".join(map(str, sorted(self._missed)))} in which G learns, so that neither G nor T learns in the '
-            f'discriminative space. Set host_model: {PLAIN_HOSTS[self.generator_type]}, or let optimize_parameters of '
-            f'{self.host} call self.cri_perceptual(output, gt). A model that begins later says so by its attribute '
+            f'{", ".join(map(str, sorted(self._missed)))} in which G learns, so that T does not learn, nor G from T. '
+            f'Set host_model: {PLAIN_HOSTS[self.generator_type]}, or let optimize_parameters of {self.host} call '
+            'self.cri_perceptual(output, gt). A model that begins later says so by its attribute '
             'first_perceptual_iter.'
         )

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from dlvr_plugin.core.errors import InvalidValueError
-from dlvr_plugin.models.discriminative_space_options import Fake, GeneratorType
+from dlvr_plugin.models.host_models import GeneratorType
+from dlvr_plugin.models.loss_network_options import Fake
 
 
 class Window(NamedTuple):
@@ -42,7 +43,9 @@ class Window(NamedTuple):
         return self.gt if self.is_clip else self.gt.unsqueeze(1)
 
 
-def take_window(lq: Tensor, gt: Tensor, *, generator_type: GeneratorType, radius: int, fake: Fake) -> Window:
+def take_window(
+    lq: Tensor, gt: Tensor, *, generator_type: GeneratorType, radius: int, fake: Fake, section: str
+) -> Window:
     """Divide a sample.
 
     Args:
@@ -51,6 +54,7 @@ def take_window(lq: Tensor, gt: Tensor, *, generator_type: GeneratorType, radius
         generator_type: What G takes and gives.
         radius: Temporal radius N.
         fake: 'mixed' or 'generated'; the latter needs N frames more at each end of a sliding window.
+        section: Of ``train``, where the radius stands, for errors.
 
     Raises:
         InvalidValueError: Fewer frames than a window needs.
@@ -61,7 +65,7 @@ def take_window(lq: Tensor, gt: Tensor, *, generator_type: GeneratorType, radius
     if num_frame < 2 * radius + 1:
         raise InvalidValueError(
             f'radius {radius} needs windows of {2 * radius + 1} frames, but a sample has {num_frame}. Raise '
-            'datasets.train.num_frame or lower train.discriminative_opt.radius.'
+            f'datasets.train.num_frame or lower train.{section}.radius.'
         )
     if generator_type == 'recurrent':
         return Window(gt, lq, gt, [], has_neighbours=True, version=gt._version)

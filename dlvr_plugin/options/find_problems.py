@@ -7,10 +7,10 @@ from typing import Any
 from dlvr_plugin.options.consistency.clip_sets import check_clip_sets
 from dlvr_plugin.options.consistency.combinations import check_combinations
 from dlvr_plugin.options.consistency.data_files import check_data_files
-from dlvr_plugin.options.consistency.discriminative_space import check_windows
 from dlvr_plugin.options.consistency.findings import Findings, Processes
 from dlvr_plugin.options.consistency.framework_classes import check_framework_model
 from dlvr_plugin.options.consistency.ground_truth import check_ground_truth
+from dlvr_plugin.options.consistency.loss_network import check_windows
 from dlvr_plugin.options.consistency.losses import check_losses
 from dlvr_plugin.options.consistency.machine import check_machine, check_memory_of_samples
 from dlvr_plugin.options.consistency.networks import check_networks

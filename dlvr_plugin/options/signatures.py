@@ -104,9 +104,15 @@ def _default_of(function: Callable[..., Any], name: str, parameter: inspect.Para
 
 
 def _docs(function: Callable[..., Any]) -> dict[str, tuple[str, str]]:
-    """Return type and first sentence of each argument, as docstrings of class and constructor say."""
+    """Return type and first sentence of each argument, as docstrings of class and constructor say.
+
+    Fields that a dataclass has of its base classes are described there.
+    """
     found: dict[str, tuple[str, str]] = {}
-    for each in (getattr(function, '__init__', None) if inspect.isclass(function) else None, function):
+    described: Sequence[Any] = (getattr(function, '__init__', None) if inspect.isclass(function) else None, function)
+    if inspect.isclass(function) and dataclasses.is_dataclass(function):
+        described = [each for each in reversed(function.__mro__) if dataclasses.is_dataclass(each)]
+    for each in described:
         text = inspect.getdoc(each) if each is not None else None
         for part in re.findall(r'^(?:Args|Attributes):\n((?:(?: .*)?\n?)*)', text or '', re.MULTILINE):
             for _, name, doc_type, doc in _DOC_ARGUMENT.findall(part):

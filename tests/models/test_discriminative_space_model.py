@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from basicsr.models import build_model
 
-from dlvr_plugin.models.discriminative_space_options import find_generator_type, find_host_model
+from dlvr_plugin.models.host_models import find_generator_type, find_host_model
 from tests.models.conftest import model_options, sample, train_on
 
 T_KEYS = ['l_t_real', 'l_t_fake', 't_acc_real', 't_acc_fake']
@@ -277,7 +277,7 @@ def test_options_are_not_changed():
         ({'host_model': None}, 'host_model must be one of'),
         (
             {'host_model': 'RealESRNetModel_basicsr'},
-            'makes its low-quality images itself, of single images, which the discriminative space',
+            'makes its low-quality images itself, of single images, which does not go with a loss network T',
         ),
         ({'host_model': 'HiFaceGANModel'}, 'HiFaceGANModel restores in training mode alone'),
         (

@@ -77,7 +77,7 @@ def test_other_changes_are_refused_with_the_name_of_the_host(host_model, message
 
 
 def windows_of(gt, lq, generator_type='sliding_window', fake='mixed'):
-    return take_window(lq, gt, generator_type=generator_type, radius=1, fake=fake)
+    return take_window(lq, gt, generator_type=generator_type, radius=1, fake=fake, section='discriminative_opt')
 
 
 def test_the_input_tells_where_the_ground_truth_does_not():

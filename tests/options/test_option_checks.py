@@ -5,7 +5,7 @@ import re
 import pytest
 
 from dlvr_plugin.core.errors import InvalidValueError
-from dlvr_plugin.models.discriminative_space_options import find_host_model, host_models
+from dlvr_plugin.models.host_models import find_host_model, host_models
 from dlvr_plugin.options.consistency import combinations
 from dlvr_plugin.options.find_problems import check_options
 from dlvr_plugin.options.problems import OptionsError

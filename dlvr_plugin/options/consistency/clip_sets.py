@@ -7,7 +7,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.archs import spec_of
 from dlvr_plugin.data.clip_test_dataset import WHOLE_CLIPS, ClipTestDataset
-from dlvr_plugin.models.discriminative_space_options import GeneratorType
+from dlvr_plugin.models.host_models import GeneratorType
 from dlvr_plugin.options.consistency.findings import Findings
 
 # What the test sets of the framework give.

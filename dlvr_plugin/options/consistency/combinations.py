@@ -10,7 +10,7 @@ from torch import nn
 
 from dlvr_plugin.evaluation import validation_metrics
 from dlvr_plugin.evaluation.validation import has_framework_loop
-from dlvr_plugin.models import DiscriminativeSpaceModel
+from dlvr_plugin.models import LossNetworkModel
 from dlvr_plugin.options.consistency.building import is_class_of_host
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.network_spec import check_network_spec
@@ -183,7 +183,7 @@ def _check_losses(findings: Findings) -> None:
         return
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name) if name else None
-    needs_loss = isinstance(model, type) and issubclass(model, SRModel) and model is not DiscriminativeSpaceModel
+    needs_loss = isinstance(model, type) and issubclass(model, SRModel) and not issubclass(model, LossNetworkModel)
     if needs_loss and not any(train.get(each) for each in ('pixel_opt', 'perceptual_opt', 'gan_opt')):
         findings.add(
             ('train', 'pixel_opt'), 'is missing: there is no loss, pixel_opt or perceptual_opt.', is_missing=True

@@ -7,8 +7,8 @@ from basicsr.models.video_base_model import VideoBaseModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
-from dlvr_plugin.models import DiscriminativeSpaceModel
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.samples import is_over_host
 
 _OF_ALL_FRAMES = ('REDSRecurrentDataset', 'Vimeo90KRecurrentDataset')  # they have no option for the middle one
 
@@ -17,7 +17,7 @@ def check_ground_truth(findings: Findings) -> None:
     """Check that a training set gives the ground truth of the frames that the model restores."""
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name) if name else None
-    if model is DiscriminativeSpaceModel:
+    if is_over_host(model):
         name = findings.get('host_model')
         model = MODEL_REGISTRY.get(name) if name else None
         if _restores_clips(model):

@@ -15,8 +15,8 @@ from torch import Tensor
 from dlvr_plugin.core.errors import UserError
 from dlvr_plugin.losses import DiscriminativeSpaceLoss, LPIPSLoss
 from dlvr_plugin.options.consistency.building import Outcome, add_failure, attempt
-from dlvr_plugin.options.consistency.discriminative_space import check_norm_of
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.loss_network import check_norm_of
 from dlvr_plugin.options.consistency.samples import Shape, step_model, step_shapes
 
 # What these load, weight_files looks at, or torchvision downloads.

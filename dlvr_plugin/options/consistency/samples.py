@@ -3,15 +3,16 @@
 Shape legend: B batch, T frames of a sample, H, W size of the ground truth, h, w of the low-quality frames.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from dlvr_plugin.archs import spec_of
-from dlvr_plugin.models import DiscriminativeSpaceModel
-from dlvr_plugin.models.discriminative_space_options import find_generator_type, find_host_model
+from dlvr_plugin.models import LossNetworkModel
+from dlvr_plugin.models.host_models import find_generator_type, find_host_model
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.schema.models import models
 
@@ -45,11 +46,16 @@ class StepShapes:
     gt: Shape
 
 
+def is_over_host(model: Any) -> TypeGuard[type[LossNetworkModel]]:
+    """Tell whether a class of the model registry is composed over another one, ``host_model``."""
+    return isinstance(model, type) and issubclass(model, LossNetworkModel)
+
+
 def step_model(findings: Findings) -> type[SRModel] | None:
     """Return the model class whose training step is taken, where that is one of the framework's own; else None."""
     name = findings.get('model_type')
     model = MODEL_REGISTRY.get(name) if name else None
-    if model is DiscriminativeSpaceModel:
+    if is_over_host(model):
         model = find_host_model(findings.opt) if findings.get('host_model') else None
     if not isinstance(model, type) or not issubclass(model, SRModel):
         return None
@@ -77,16 +83,24 @@ def step_shapes(findings: Findings) -> StepShapes | None:
     low, high = (channels, side // scale, side // scale), (channels, side, side)
     is_middle = options.get('gt_frames') == 'middle'
     has_frames, of_all = has_frames and not (is_middle and num_frame == 1), of_all and not is_middle
-    if findings.opt.get('model_type') == DiscriminativeSpaceModel.__name__:
-        return _over_host(findings, model, batch, num_frame, low, high)
+    over = MODEL_REGISTRY.get(findings.opt['model_type'])
+    if is_over_host(over):
+        losses = findings.get('train', over.Options.section) or {}
+        return _over_host(findings, model, losses, batch, num_frame, low, high)
     frames: Shape = (num_frame,) if has_frames else ()
     return StepShapes((batch, *frames, *low), (batch, *(frames if of_all else ()), *high))
 
 
 def _over_host(
-    findings: Findings, model: type[SRModel], batch: int, num_frame: int, low: Shape, high: Shape
+    findings: Findings,
+    model: type[SRModel],
+    losses: Mapping[str, Any],
+    batch: int,
+    num_frame: int,
+    low: Shape,
+    high: Shape,
 ) -> StepShapes | None:
-    """Return what ``DiscriminativeSpaceModel`` makes of a clip for its generator."""
+    """Return what a model over a host model makes of a clip for its generator."""
     if not findings.is_sound('generator_type') or not findings.get('network_g'):
         return None
     generator_type = find_generator_type(findings.opt, model)
@@ -94,8 +108,7 @@ def _over_host(
         return StepShapes((batch, *low), (batch, *high))
     if generator_type == 'recurrent':
         return StepShapes((batch, num_frame, *low), (batch, num_frame, *high))
-    matching: dict[str, Any] = findings.get('train', 'discriminative_opt') or {}
-    taken = num_frame - (2 * matching.get('radius', 1) if matching.get('fake') == 'generated' else 0)
+    taken = num_frame - (2 * losses.get('radius', 1) if losses.get('fake') == 'generated' else 0)
     return StepShapes((batch, taken, *low), (batch, *high)) if taken > 0 else None
 
 

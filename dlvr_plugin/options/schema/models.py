@@ -29,6 +29,7 @@ from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
+from dlvr_plugin.models import DiscriminativeSpaceModel, LossNetworkModel
 from dlvr_plugin.options.schema import training
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option
@@ -116,7 +117,12 @@ def _nearest_described(model: Any) -> type[Any] | None:
     return None
 
 
-def discriminative_space_over(host: ModelOptions) -> ModelOptions:
-    """Return what ``DiscriminativeSpaceModel`` reads over a host model."""
-    train = {**host.train, **training.discriminative_space()}
+def over_host(model: type[LossNetworkModel], host: ModelOptions) -> ModelOptions:
+    """Return what a model with a loss network T reads over a host model."""
+    train = {**host.train, **loss_networks()[model]}
     return dataclasses.replace(host, networks=(*host.networks, 't'), train=train)
+
+
+def loss_networks() -> dict[type[LossNetworkModel], dict[str, Option]]:
+    """Return the keys of ``train`` that models with a loss network T read, beside those of their host model."""
+    return {DiscriminativeSpaceModel: training.discriminative_space()}

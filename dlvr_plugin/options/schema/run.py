@@ -7,11 +7,11 @@ from basicsr.utils.registry import MODEL_REGISTRY
 
 from dlvr_plugin.core.declarations import FREE, OnResume
 from dlvr_plugin.evaluation.validation_options import ValidationOptions
-from dlvr_plugin.models import DiscriminativeSpaceModel
-from dlvr_plugin.models.discriminative_space_options import GeneratorType, host_models
+from dlvr_plugin.models import LossNetworkModel
+from dlvr_plugin.models.host_models import GeneratorType, host_models
 from dlvr_plugin.options.schema import training
 from dlvr_plugin.options.schema.datasets import datasets
-from dlvr_plugin.options.schema.models import ModelOptions, discriminative_space_over, models, options_of
+from dlvr_plugin.options.schema.models import ModelOptions, loss_networks, models, options_of, over_host
 from dlvr_plugin.options.schema.registered import metrics, networks, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
@@ -33,16 +33,19 @@ def run_options(is_train: bool) -> Variants:
     phase = 'training' if is_train else 'test'
     sections: dict[str, Section | Variants] = {}
     for name in sorted(MODEL_REGISTRY.keys()):
-        if MODEL_REGISTRY.get(name) is DiscriminativeSpaceModel:
-            sections[name] = _discriminative_space(f'{phase}.{name}.over', is_train)
+        if (model := MODEL_REGISTRY.get(name)) in loss_networks():
+            sections[name] = _over_host(model, f'{phase}.{name}.over', is_train)
         else:
             sections[name] = _top_level(name, options_of(name), is_train)
     return Variants(phase, sections, 'class of the model', key='model_type', on_resume=_OTHER_MODEL)
 
 
-def _discriminative_space(name: str, is_train: bool) -> Variants:
+def _over_host(model: type[LossNetworkModel], name: str, is_train: bool) -> Variants:
     hosts, refused = host_models()
-    over = {host: _top_level(host, discriminative_space_over(options_of(host)), is_train) for host in hosts}
+    over = {
+        host: _top_level(f'{model.__name__} over {host}', over_host(model, options_of(host)), is_train)
+        for host in hosts
+    }
     doc = "the framework's model class that trains G"
     generator_type = nullable(Choice(get_args(GeneratorType)))
     type_doc = 'what G takes and gives; ~ for what its host model says'
@@ -52,7 +55,7 @@ def _discriminative_space(name: str, is_train: bool) -> Variants:
 
 
 def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
-    """Return the options of a run of one model."""
+    """Return the options of a run of one model; the name is what messages call it."""
     options = {
         'name': Option(FolderName(), 'name of the run and of its folder', is_required=True, on_resume=FREE),
         'imports': Option(
@@ -154,7 +157,8 @@ def _path(model: ModelOptions) -> Section:
 
 
 def _train(name: str, model: ModelOptions) -> Section:
-    others = {key for other in models().values() for key in other.train} | set(training.discriminative_space())
+    others = {key for other in models().values() for key in other.train}
+    others |= {key for keys in loss_networks().values() for key in keys}
     return Section(
         {**training.loop(), **model.train},
         is_open=not model.is_known,
@@ -163,7 +167,7 @@ def _train(name: str, model: ModelOptions) -> Section:
             for key in others - set(model.train)
         },
         note=model.note,
-        name=f'train.{name}' + ('.discriminative_space' if 't' in model.networks else ''),
+        name=f'train.{name.replace(" ", ".")}',
     )
 
 

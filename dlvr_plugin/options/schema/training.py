@@ -7,6 +7,7 @@ from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepResta
 from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.losses import FeatureMatching
 from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceOptions
+from dlvr_plugin.models.loss_network_options import LossNetworkOptions
 from dlvr_plugin.options.schema.registered import losses, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import section_of
@@ -124,13 +125,19 @@ def recurrent_discriminator() -> dict[str, Option]:
 @once_a_registry
 def discriminative_space() -> dict[str, Option]:
     """Return what ``DiscriminativeSpaceModel`` reads beside that of its host model."""
-    own = dict(section_of(DiscriminativeSpaceOptions, skip=('matching',)).options)
-    init_t_iters = own.pop('init_t_iters')
+    own = section_of(DiscriminativeSpaceOptions, skip=('matching', 'init_t_iters')).options
     losses_of_g = section_of(FeatureMatching).with_options(own)
+    return {
+        **_loss_network(),
+        'discriminative_opt': Option(nullable(losses_of_g), 'losses in the discriminative space'),
+    }
+
+
+def _loss_network() -> dict[str, Option]:
+    """Return what every model with a loss network T reads, but for the section of its losses."""
     return {
         'optim_t': Option(optimizer(), 'optimizer of the loss network T', is_required=True),
         'scheduler_t': Option(nullable(scheduler()), 'schedule of T; that of G unless it is given'),
-        'init_t_iters': init_t_iters,
+        'init_t_iters': section_of(LossNetworkOptions).options['init_t_iters'],
         'grad_clip_t': section_of(RunOptions).options['grad_clip_t'],
-        'discriminative_opt': Option(nullable(losses_of_g), 'losses in the discriminative space'),
     }

@@ -1,4 +1,4 @@
-"""Options of ``DiscriminativeSpaceModel``, and of generator and discriminator of any model, that must fit together."""
+"""Options of models with a loss network T, and of generator and discriminator of any model, that must fit together."""
 
 import inspect
 
@@ -11,17 +11,13 @@ from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.archs.spec import find_num_frame
 from dlvr_plugin.data import ClipTestDataset
-from dlvr_plugin.models import DiscriminativeSpaceModel
-from dlvr_plugin.models.discriminative_space_options import (
-    DiscriminativeSpaceOptions,
-    GeneratorType,
-    check_norm,
-    find_generator_type,
-    find_host_model,
-)
+from dlvr_plugin.models import LossNetworkModel
+from dlvr_plugin.models.host_models import GeneratorType, find_generator_type, find_host_model
+from dlvr_plugin.models.loss_network_options import LossNetworkOptions, check_norm
 from dlvr_plugin.options.consistency.clip_sets import check_test_frames
 from dlvr_plugin.options.consistency.combinations import construct
 from dlvr_plugin.options.consistency.findings import Findings
+from dlvr_plugin.options.consistency.samples import is_over_host
 from dlvr_plugin.options.problems import dotted
 
 # Datasets of clips that give all frames of the ground truth; the others give the middle one, which has no window.
@@ -32,17 +28,17 @@ def check_windows(findings: Findings) -> None:
     """Check the frames of samples against what G and T take, and T against the crops."""
     if not findings.get('model_type'):
         return
-    model = MODEL_REGISTRY.get(findings.opt['model_type'])
-    is_over_host = model is DiscriminativeSpaceModel
-    if is_over_host:
+    over = model = MODEL_REGISTRY.get(findings.opt['model_type'])
+    if is_over_host(over):
         model = find_host_model(findings.opt) if findings.get('host_model') else None
     if not isinstance(model, type) or not issubclass(model, SRModel) or not findings.is_sound('generator_type'):
         return
-    generator_type = _read_generator_type(findings, model, findings.get('generator_type') if is_over_host else None)
+    given = findings.get('generator_type') if is_over_host(over) else None
+    generator_type = _read_generator_type(findings, model, given)
     if generator_type is None:
         return
-    if is_over_host:
-        _check_over_host_model(findings, generator_type)
+    if is_over_host(over):
+        _check_over_host_model(findings, over, generator_type)
     else:
         _check_generator(findings, generator_type, extra=0)
     if findings.is_train:
@@ -55,24 +51,24 @@ def _read_generator_type(findings: Findings, model: type[SRModel], given: str | 
     return None
 
 
-def _check_over_host_model(findings: Findings, generator_type: GeneratorType) -> None:
-    options = _read_options(findings) if findings.is_train else None
-    extra = 2 * options.matching.radius if options is not None and options.fake == 'generated' else 0
+def _check_over_host_model(findings: Findings, model: type[LossNetworkModel], generator_type: GeneratorType) -> None:
+    options = _read_options(findings, model.Options) if findings.is_train else None
+    extra = 2 * options.radius if options is not None and options.fake == 'generated' else 0
     _check_generator(findings, generator_type, extra=extra)
     if options is not None:
         _check_window_of_t(findings, generator_type, options, extra)
     if findings.is_train:
-        _check_net_t(findings)
+        _check_net_t(findings, model.Options.section)
 
 
-def _read_options(findings: Findings) -> DiscriminativeSpaceOptions | None:
-    sections = ('discriminative_opt', 'optim_t', 'init_t_iters', 'perceptual_opt')
+def _read_options(findings: Findings, read_by: type[LossNetworkOptions]) -> LossNetworkOptions | None:
+    sections = (read_by.section, 'optim_t', 'init_t_iters', 'perceptual_opt')
     if not findings.is_sound('network_t') or not all(findings.is_sound('train', name) for name in sections):
         return None
     if not findings.get('network_t') or not isinstance(findings.opt.get('train'), dict):
         return None
     with findings.collect('train'):
-        return DiscriminativeSpaceOptions.from_options(findings.opt)
+        return read_by.from_options(findings.opt)
     return None
 
 
@@ -121,19 +117,19 @@ def _check_discriminator(findings: Findings, model: type[SRModel], generator_typ
 
 
 def _check_window_of_t(
-    findings: Findings, generator_type: GeneratorType, options: DiscriminativeSpaceOptions, extra: int
+    findings: Findings, generator_type: GeneratorType, options: LossNetworkOptions, extra: int
 ) -> None:
     kind = findings.get('datasets', 'train', 'type')
     num_frame = findings.get('datasets', 'train', 'num_frame')
     if kind not in _WHOLE_CLIPS or findings.get('datasets', 'train', 'gt_frames') == 'middle':
         return
-    radius = options.matching.radius
+    radius = options.radius
     needed = 2 * radius + 1
     # With generated frames a sliding window has room for them, or a problem of its own.
     if isinstance(num_frame, int) and num_frame < needed and not (extra and generator_type == 'sliding_window'):
         findings.add(
             ('datasets', 'train', 'num_frame'),
-            f'must be at least {needed}, the window of T: 2 times train.discriminative_opt.radius {radius}, and 1; got '
+            f'must be at least {needed}, the window of T: 2 times train.{options.section}.radius {radius}, and 1; got '
             f'{num_frame}.',
         )
 
@@ -144,7 +140,7 @@ def check_norm_of(findings: Findings, *section: str) -> None:
         check_norm(findings.get(*section, 'norm'), on_gpu=findings.num_gpu != 0, where=dotted(section))
 
 
-def _check_net_t(findings: Findings) -> None:
+def _check_net_t(findings: Findings, losses: str) -> None:
     section = findings.get('network_t')
     network = ARCH_REGISTRY.get(section['type']) if section else None
     if section is None or network is not LossNetT:
@@ -155,7 +151,7 @@ def _check_net_t(findings: Findings) -> None:
         return
     check_norm_of(findings, 'network_t')
     gt_size = findings.get('datasets', 'train', 'gt_size')
-    shift = findings.get('train', 'discriminative_opt', 'random_shift') or 0
+    shift = findings.get('train', losses, 'random_shift') or 0
     smallest = 2**net_t.num_layers + shift
     if isinstance(gt_size, int) and gt_size <= smallest:
         findings.add(
