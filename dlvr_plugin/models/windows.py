@@ -76,5 +76,6 @@ def take_window(
     # A sample has the frames that G takes, and N more at each end to restore the neighbours from.
     length = 1 if generator_type == 'image' else num_frame - 2 * radius
     start = middle - length // 2
-    inputs = [lq[:, start + n : start + n + length] for n in range(-radius, radius + 1)]
+    # The framework's EDVR views its input as frames, which takes frames that lie one after the other.
+    inputs = [lq[:, start + n : start + n + length].contiguous() for n in range(-radius, radius + 1)]
     return Window(gt_window, inputs.pop(radius), gt[:, middle], inputs, has_neighbours=True, version=gt._version)

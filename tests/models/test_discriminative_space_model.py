@@ -191,6 +191,7 @@ def test_all_generated_fakes_restore_the_neighbours_from_their_own_frames():
     before, after = model.window.lq_neighbours
     assert torch.equal(before, data['lq'][:, :3])
     assert torch.equal(after, data['lq'][:, 2:])
+    assert all(each.is_contiguous() for each in (before, model.lq, after))
 
 
 def test_single_images_train_without_relation_and_say_so_once(host_log):
