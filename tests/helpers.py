@@ -75,8 +75,16 @@ def as_host_model(opt: dict[str, Any]) -> dict[str, Any]:
     opt.pop('network_t', None)
     for name in [name for name in opt['path'] if name.endswith('_t')]:
         del opt['path'][name]
-    for name in ('optim_t', 'scheduler_t', 'init_t_iters', 'discriminative_opt', 'grad_clip_t'):
+    for name in ('optim_t', 'scheduler_t', 'init_t_iters', 'discriminative_opt', 'adversarial_opt', 'grad_clip_t'):
         opt['train'].pop(name, None)
+    return opt
+
+
+def as_adversarial(opt: dict[str, Any], **adversarial_opt: Any) -> dict[str, Any]:
+    """Make of options of the discriminative space those of training against T, and return them."""
+    opt['model_type'] = 'AdversarialModel'
+    opt['train'].pop('discriminative_opt', None)
+    opt['train']['adversarial_opt'] = adversarial_opt
     return opt
 
 

@@ -15,7 +15,7 @@ from dlvr_plugin import train as train_command
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.metrics import tof
 from tests.conftest import make_clip
-from tests.helpers import REPOSITORY, as_host_model, tiny_options, video_test_set, write_options
+from tests.helpers import REPOSITORY, as_adversarial, as_host_model, tiny_options, video_test_set, write_options
 
 pytestmark = pytest.mark.slow
 
@@ -99,18 +99,21 @@ def test_test_command_writes_pictures_and_metrics(clip_root, tmp_path, root, hos
 
 
 @pytest.mark.parametrize('find_unused_parameters', [False, True])
-def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, find_unused_parameters):
+@pytest.mark.parametrize('losses', ['discriminative_opt', 'adversarial_opt'])
+def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, find_unused_parameters, losses):
     """With saving by rank 0 alone, equality is shown by a checksum that every rank prints at the end."""
     opt = tiny_options(clip_root, init_t_iters=2, total_iter=5)
     opt['find_unused_parameters'] = find_unused_parameters
-    opt['train']['discriminative_opt'] = {'random_shift': 8}  # drawn by each process apart
+    if losses == 'adversarial_opt':  # which decides from all processes whether T is trained
+        as_adversarial(opt, gan_type='relativistic', update_interval=2, update_threshold=0.02)
+    opt['train'].setdefault(losses, {})['random_shift'] = 8  # drawn by each process apart
     opt['datasets']['train']['num_worker_per_gpu'] = 1  # spawned, under the launcher
     path = write_options(opt, tmp_path / 'tiny.yml')
     script = tmp_path / 'train_and_print.py'
     script.write_text(
         'import hashlib, os, sys, dlvr_plugin\n'
         'from dlvr_plugin import train\n'
-        'from dlvr_plugin.models import DiscriminativeSpaceModel as Model\n'
+        'from dlvr_plugin.models import LossNetworkModel as Model\n'
         'def save(self, epoch, current_iter):\n'
         '    for label in ("net_g", "net_t"):\n'
         '        net = self.get_bare_model(getattr(self, label))\n'

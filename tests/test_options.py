@@ -6,10 +6,12 @@ import pytest
 import torch
 from basicsr.archs import build_network
 from basicsr.archs.spynet_arch import SpyNet
+from torchvision.models import vgg
 
 from dlvr_plugin import test as test_command
 from dlvr_plugin import train as train_command
 from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.host import weight_files
 from tests.conftest import make_clip
 from tests.helpers import REPOSITORY, make_lmdb, make_lq, read_options, write_options
 
@@ -82,6 +84,13 @@ def prepare(reds, monkeypatch):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         torch.save({'params': state, 'params_ema': state}, path)
 
+    def put_random_vgg19():
+        """Let the perceptual loss find another one where the published one would be downloaded."""
+        net = torch.nn.Module()
+        net.features = vgg.make_layers(vgg.cfgs['E'])
+        monkeypatch.setattr(vgg, 'vgg19', lambda weights: net)
+        monkeypatch.setattr(weight_files, 'read_published', lambda url: net.state_dict())
+
     def read(name):
         opt = read_options(OPTIONS / name)
         opt.get('val', {})['skip_frames'] = 0  # the clips are short
@@ -90,7 +99,9 @@ def prepare(reds, monkeypatch):
             weights(opt['network_g']['spynet_path'], dict(SpyNet().named_parameters()))
         if opt['path'].get('pretrain_network_g'):
             weights(opt['path']['pretrain_network_g'], build_network(opt['network_g']).state_dict())
-        if opt.get('train', {}).get('perceptual_opt'):
+        if opt.get('train', {}).get('perceptual_opt', {}).get('type') == 'PerceptualLoss':
+            put_random_vgg19()
+        if (loss := opt.get('train', {}).get('perceptual_opt')) and loss['type'] == 'DiscriminativeSpaceLoss':
             weights(opt['train']['perceptual_opt']['path'], LossNetT().state_dict())
         return opt
 
@@ -114,9 +125,11 @@ def test_training_file_runs(prepare, reds, tmp_path, name, host_log):
     last = [message for message in host_log if 'iter:       2,' in message][-1]
     if 'DiscriminativeSpace' in name:
         assert all(f' {key}: ' in last for key in ('l_g_pix', 'l_g_content', 'l_g_relation', 'l_t_real', 't_acc_fake'))
+    elif 'Adversarial' in name:
+        assert all(f' {key}: ' in last for key in ('l_g_pix', 'l_g_gan', 'l_g_percep', 'l_t_real', 't_acc_fake'))
     else:
         assert ' l_pix: ' in last
-    assert ('l_percep' in last) == ('mixed_losses' in name)
+    assert (' l_percep' in last) == ('mixed_losses' in name)
     assert (reds / 'experiments' / opt['name'] / 'models' / 'net_g_latest.pth').is_file()
     if 'val' in opt:
         assert any('# psnr' in message for message in host_log)

@@ -1,6 +1,7 @@
 """Registered models, and the base class of those with a loss network T."""
 
+from dlvr_plugin.models.adversarial_model import AdversarialModel
 from dlvr_plugin.models.discriminative_space_model import DiscriminativeSpaceModel
 from dlvr_plugin.models.loss_network_model import LossNetworkModel
 
-__all__ = ['DiscriminativeSpaceModel', 'LossNetworkModel']
+__all__ = ['AdversarialModel', 'DiscriminativeSpaceModel', 'LossNetworkModel']

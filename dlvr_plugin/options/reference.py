@@ -11,7 +11,7 @@ from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss, LPIPSLoss
 from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS, METRICS
 from dlvr_plugin.options.schema.datasets import datasets
 from dlvr_plugin.options.schema.run import run_options
-from dlvr_plugin.options.schema.training import discriminative_space, loop
+from dlvr_plugin.options.schema.training import adversarial, discriminative_space, loop
 from dlvr_plugin.options.sections import NOT_DECLARED, Option, Section, Variants, section_in
 from dlvr_plugin.options.signatures import section_of
 from dlvr_plugin.options.value_types import ListOf, Null, OneOf, ValueType, as_yaml
@@ -72,12 +72,14 @@ def _sections() -> Iterator[tuple[str, Mapping[str, Option]]]:
     a_run = {over.key: over.selector, **over.sections['EDVRModel'].options}
     space = dict(discriminative_space())
     losses_of_g = _plain_section(space.pop('discriminative_opt').type)
+    adversarial_loss = _plain_section(adversarial()['adversarial_opt'].type)
     yield 'Top of the file', {name: a_run[name] for name in _OF_THE_TOP}
     yield '`network_t`, `type: LossNetT`', section_of(LossNetT).options
     yield '`train`, of every model', loop()
     yield '`train.divergence`', section_of(DivergenceOptions).options
-    yield '`train`, of `DiscriminativeSpaceModel`', space
+    yield '`train`, of `DiscriminativeSpaceModel` and `AdversarialModel`', space
     yield '`train.discriminative_opt`', losses_of_g.options
+    yield '`train.adversarial_opt`', adversarial_loss.options
     yield '`logger`', {'keep_last': _plain_section(a_run['logger'].type).options['keep_last']}
     yield '`val`', section_of(ValidationOptions).options
     yield from _of_metrics()

@@ -60,7 +60,7 @@ class BalanceMonitor:
         self._start, self._accuracies = None, []
         if min(real, fake) > 0.99:
             return found + (
-                'fake patches rightly: it wins, and its space may no longer change in what G can still learn. '
+                'fake patches rightly: it wins, and may no longer change in what G can still learn. '
                 'Lower train.optim_t.lr, or init_t_iters.'
             )
         if max(real, fake) > 0.99 and min(real, fake) < 0.01:

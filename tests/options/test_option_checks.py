@@ -23,6 +23,7 @@ def set_key(opt, key, value):
 
 
 SPACE = 'train/EDVR/train_EDVR_M_x4_SR_REDS_DiscriminativeSpace.yml'
+ADVERSARIAL = 'train/EDVR/train_EDVR_M_x4_SR_REDS_Adversarial.yml'
 PRETRAIN = 'train/EDVR/pretrain_EDVR_M_x4_SR_REDS.yml'
 MIXED = 'train/EDVR/train_EDVR_M_x4_SR_REDS_mixed_losses.yml'
 EDSR = 'train/EDSR/train_EDSR_M_x4_SR_REDS_DiscriminativeSpace.yml'
@@ -93,6 +94,48 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
             {'train.perceptual_opt.network_t': {'type': 'LossNetT', 'norm': 'sync'}, 'num_gpu': 0},
             'train.perceptual_opt.network_t.norm: sync works on GPUs only',
         ),
+        (
+            ADVERSARIAL,
+            {'train.adversarial_opt.weight': -1},
+            'train.adversarial_opt.weight: expected a number of at least',
+        ),
+        (
+            ADVERSARIAL,
+            {'train.adversarial_opt.gan_type': 'hinge'},
+            'train.adversarial_opt.gan_type: expected one of vanilla, lsgan, relativistic',
+        ),
+        (ADVERSARIAL, {'train.adversarial_opt.gan_typ': 'lsgan'}, 'train.adversarial_opt.gan_typ: .*mean gan_type?'),
+        (
+            ADVERSARIAL,
+            {'train.adversarial_opt.weight': 0, 'train.perceptual_opt': None},
+            'train.adversarial_opt.weight: is 0, and there is no perceptual_opt, .* set model_type: EDVRModel',
+        ),
+        (
+            ADVERSARIAL,
+            {'train.adversarial_opt.weight': 0, 'train.perceptual_opt.perceptual_weight': 0},
+            'train.adversarial_opt.weight: is 0, and that of perceptual_opt, too, so that G learns from a pixel loss',
+        ),
+        (
+            ADVERSARIAL,
+            {'train.adversarial_opt.update_threshold': 0.4, 'train.adversarial_opt.gan_type': 'lsgan'},
+            'train.adversarial_opt.update_threshold: must be ~ with gan_type: lsgan',
+        ),
+        (
+            ADVERSARIAL,
+            {'train.adversarial_opt.fake': 'generated'},
+            'datasets.train.num_frame: must be 7: network_g.num_frame 5 and 2 more for fake: generated, got 5',
+        ),
+        (
+            ADVERSARIAL,
+            {'datasets.train.gt_size': 32, 'train.adversarial_opt.random_shift': 16},
+            'datasets.train.gt_size: must be above 32: T halves .* and random_shift cuts 16 pixels',
+        ),
+        (
+            ADVERSARIAL,
+            {'train.discriminative_opt': {}},
+            '.*: is not read here. AdversarialModel over EDVRModel does not',
+        ),
+        (SPACE, {'train.adversarial_opt': {}}, 'train.adversarial_opt: .*does not read it'),
         (SPACE, {'host_model': 'StyleGAN2Model'}, 'host_model: expected one of'),
         (
             'test/BasicVSR/test_BasicVSR_x4_SR_REDS.yml',
@@ -114,6 +157,29 @@ def test_contradictions(file, changes, line):
         set_key(opt, key, value)
     found = lines(opt, is_train='train' in opt, with_files=False)
     assert any(re.match(line, each) for each in found), found
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'train.adversarial_opt.weight': 0},  # the perceptual loss is there
+        {'train.adversarial_opt.weight': 0, 'train.perceptual_opt': {'type': 'LPIPSLoss'}},
+        {'train.perceptual_opt': None},
+        {'train.adversarial_opt.fake': 'generated', 'datasets.train.num_frame': 7},
+        {'train.adversarial_opt': None},
+    ],
+)
+def test_what_an_adversarial_run_may_do_without(changes):
+    opt = read(ADVERSARIAL)
+    for key, value in changes.items():
+        set_key(opt, key, value)
+    assert lines(opt, with_files=False) == []
+
+
+def test_weights_of_a_perceptual_loss_that_are_missing():
+    opt = read(ADVERSARIAL)
+    opt['train']['perceptual_opt'] = {'type': 'LPIPSLoss', 'weights': 'nowhere.pth'}
+    assert 'train.perceptual_opt: nowhere.pth does not exist.' in lines(opt)
 
 
 def test_what_validation_reads_may_be_said():
@@ -269,6 +335,7 @@ def test_hosts_with_a_discriminator():
 
 def test_the_check_and_the_model_take_the_same_hosts():
     hosts, refused = host_models()
-    assert run_options(True).sections['DiscriminativeSpaceModel'].sections.keys() == hosts.keys()
+    for name in ('AdversarialModel', 'DiscriminativeSpaceModel'):
+        assert run_options(True).sections[name].sections.keys() == hosts.keys()
     assert refused.keys() == NO_HOSTS.keys()
     assert all(find_host_model({'host_model': name}) is model for name, model in hosts.items())

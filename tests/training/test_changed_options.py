@@ -9,7 +9,7 @@ from dlvr_plugin import train as train_command
 from dlvr_plugin.core.checkpoints import read_checkpoint, read_weights
 from dlvr_plugin.training.loop import Training
 from dlvr_plugin.training.updates import GuardedUpdates
-from tests.helpers import as_host_model, tiny_options, write_options
+from tests.helpers import as_adversarial, as_host_model, tiny_options, write_options
 from tests.training.runs import assert_equal, everything
 
 MIDDLE, TOTAL = 4, 8
@@ -178,6 +178,7 @@ REFUSED = {
     'host_model: EDVRModel -> VideoBaseModel': lambda opt: opt.update(host_model='VideoBaseModel'),
     'model_type: DiscriminativeSpaceModel -> EDVRModel': other_model,
     'model_type: EDVRModel -> DiscriminativeSpaceModel': None,
+    'model_type: DiscriminativeSpaceModel -> AdversarialModel': as_adversarial,
 }
 
 

@@ -12,7 +12,7 @@ from dlvr_plugin import train as train_command
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.data import ClipDataset
 from dlvr_plugin.training.divergence import BalanceMonitor, DivergenceOptions
-from tests.helpers import tiny_options, write_options
+from tests.helpers import as_adversarial, tiny_options, write_options
 
 
 class DatasetWithNaN(ClipDataset):
@@ -34,10 +34,12 @@ def run(clip_root, tmp_path, monkeypatch, host_log):
     root = tmp_path / 'root'
     monkeypatch.setenv('DLVR_ROOT', str(root))
 
-    def train(total_iter=6, dataset=None, **options):
+    def train(total_iter=6, dataset=None, model_type='DiscriminativeSpaceModel', **options):
         shutil.rmtree(root, ignore_errors=True)  # the framework archives a second's runs by one name
         opt = tiny_options(clip_root, total_iter=total_iter, init_t_iters=1)
         opt['network_t']['num_feat'] = [8, 16, 32, 64]
+        if model_type == 'AdversarialModel':
+            as_adversarial(opt)
         opt['train'].update(options)
         opt['datasets']['train'].update(dataset or {})
         opt['logger']['save_checkpoint_freq'] = 2
@@ -55,10 +57,13 @@ def assert_checkpoints_are_finite(folder):
     return paths
 
 
-@pytest.mark.parametrize('nan_in', ['lq', 'gt'])
-def test_sample_with_nan(run, nan_in):
+@pytest.mark.parametrize(
+    ('nan_in', 'model_type'),
+    [('lq', 'DiscriminativeSpaceModel'), ('gt', 'DiscriminativeSpaceModel'), ('gt', 'AdversarialModel')],
+)
+def test_sample_with_nan(run, nan_in, model_type):
     """It is met in the first epoch of 10 iterations, whenever that may be."""
-    code, log, folder = run(total_iter=10, dataset={'type': 'DatasetWithNaN', 'nan_in': nan_in})
+    code, log, folder = run(total_iter=10, dataset={'type': 'DatasetWithNaN', 'nan_in': nan_in}, model_type=model_type)
     assert code == 1
     found = re.search(r'Iteration (\d+), samples .*001/00000002.*: a loss is not finite before the step of net_', log)
     assert found, log[-800:]
@@ -92,10 +97,13 @@ def test_gradient_that_is_not_finite_stops_the_run(run, monkeypatch, letter):
     assert assert_checkpoints_are_finite(folder)
 
 
-@pytest.mark.parametrize('letter', ['g', 't'])
-def test_roll_back(run, monkeypatch, letter):
+@pytest.mark.parametrize(
+    ('letter', 'model_type'),
+    [('g', 'DiscriminativeSpaceModel'), ('t', 'DiscriminativeSpaceModel'), ('t', 'AdversarialModel')],
+)
+def test_roll_back(run, monkeypatch, letter, model_type):
     spoil_gradient(monkeypatch, letter, times=1)
-    code, log, folder = run(divergence={'policy': 'rollback'})
+    code, log, folder = run(divergence={'policy': 'rollback'}, model_type=model_type)
     assert code == 0
     assert re.search(r'Rolling back to iteration \d, in another order of the data: 1 of at most 3 times', log)
     state = torch.load(folder / 'training_states/6.state', weights_only=True)

@@ -7,7 +7,7 @@ import pytest
 
 from dlvr_plugin import train as train_command
 from tests.conftest import make_clip
-from tests.helpers import tiny_options, video_test_set, write_options
+from tests.helpers import as_adversarial, tiny_options, video_test_set, write_options
 from tests.training.runs import assert_equal, everything, go_back_to
 
 pytestmark = pytest.mark.slow
@@ -48,6 +48,12 @@ def validated(opt):
     opt['val'] = {'val_freq': 2, 'save_img': False, 'keep_best': 'psnr', 'metrics': metrics}
 
 
+def adversarial(opt):
+    """T waits in some iterations, by its turn and by its lead."""
+    as_adversarial(opt, weight=0.1, fake='mixed', update_interval=2, update_threshold=0.4, random_shift=8)
+    opt['train'].update(ema_decay=0.9, accum_iter=2, grad_clip_t=0.1)
+
+
 CASES = {
     'validated': validated,
     'plain': lambda opt: None,
@@ -64,6 +70,8 @@ CASES = {
     'tsa': edvr,
     'random shift': lambda opt: opt['train']['discriminative_opt'].update(random_shift=8),
     'stock EDVR': stock,
+    'adversarial': adversarial,
+    'adversarial in fp16': lambda opt: as_adversarial(opt, gan_type='relativistic')['train'].update(amp='fp16'),
 }
 
 

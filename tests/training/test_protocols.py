@@ -1,5 +1,6 @@
 """What the loop asks of models, and how it finds it."""
 
+import pytest
 from basicsr.models import build_model
 
 from dlvr_plugin.training.protocols import (
@@ -9,12 +10,14 @@ from dlvr_plugin.training.protocols import (
     networks_of,
     optimizers_of,
 )
-from tests.helpers import as_host_model
+from tests.helpers import as_adversarial, as_host_model
 from tests.models.conftest import model_options
 
 
-def test_discriminative_space_model():
-    model = build_model(model_options())
+@pytest.mark.parametrize('is_adversarial', [False, True])
+def test_models_with_a_loss_network(is_adversarial):
+    opt = model_options()
+    model = build_model(as_adversarial(opt) if is_adversarial else opt)
     for protocol in (HasAverage, HasOwnLosses, HasPhases):
         assert isinstance(model, protocol), protocol
     assert networks_of(model, 'gtd') == {'g': model.net_g, 't': model.net_t}

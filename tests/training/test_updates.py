@@ -9,14 +9,17 @@ from basicsr.models import build_model
 from dlvr_plugin.core.errors import DivergenceError
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.updates import GuardedUpdates
+from tests.helpers import as_adversarial
 from tests.models.conftest import model_options, sample
 from tests.models.host_classes import options_over, registered
 from tests.training.two_processes import train_in_two
 
 
-def build(host_model='EDVRModel', precision=None, **guards):
+def build(host_model='EDVRModel', precision=None, *, is_adversarial=False, **guards):
     torch.manual_seed(0)
     opt = model_options(host_model)
+    if is_adversarial:
+        as_adversarial(opt, weight=1.0)
     opt['network_t']['norm'] = 'frozen'  # statistics of a batch would tell one of two from two of one
     model = build_model(opt)
     used = Precision(model, **(precision or {}))
@@ -34,12 +37,15 @@ def step(model, updates, batches, iteration=1):
             model.optimize_parameters(iteration)
 
 
-@pytest.mark.parametrize('host_model', ['EDVRModel', 'SRModel', 'VideoRecurrentModel'])
-def test_two_batches_make_the_step_of_one_of_both(host_model):
+@pytest.mark.parametrize(
+    ('host_model', 'is_adversarial'),
+    [('EDVRModel', False), ('SRModel', False), ('VideoRecurrentModel', False), ('VideoRecurrentModel', True)],
+)
+def test_two_batches_make_the_step_of_one_of_both(host_model, is_adversarial):
     torch.manual_seed(1)
     batches = [sample(5 if host_model == 'VideoRecurrentModel' else 3) for _ in range(2)]
     both = {name: torch.cat([batch[name] for batch in batches]) for name in ('lq', 'gt')}
-    whole, accumulated = build(host_model), build(host_model, accum_iter=2)
+    whole, accumulated = (build(host_model, is_adversarial=is_adversarial, accum_iter=each) for each in (1, 2))
     for iteration in range(1, 4):
         step(*whole[:2], [both], iteration)
         step(*accumulated[:2], batches, iteration)
@@ -64,11 +70,11 @@ def test_gradient_norm_is_torch_s_and_is_clipped():
     assert [float(norm) for norm in seen] == [pytest.approx(1e-3, rel=1e-3)]
 
 
-@pytest.mark.parametrize('amp', ['bf16', 'fp16'])
-def test_sixteen_bits_come_close_to_float32(amp):
+@pytest.mark.parametrize(('amp', 'is_adversarial'), [('bf16', False), ('fp16', False), ('fp16', True)])
+def test_sixteen_bits_come_close_to_float32(amp, is_adversarial):
     torch.manual_seed(1)
     batch = sample()
-    plain, half = build(), build(precision={'amp': amp})
+    plain, half = (build(precision=each, is_adversarial=is_adversarial) for each in ({}, {'amp': amp}))
     for model, updates, _ in (plain, half):
         step(model, updates, [batch])
     assert half[0].output.dtype == torch.float32
@@ -93,8 +99,9 @@ def test_overflow_of_sixteen_bits_skips_a_step_and_lowers_the_scale():
     assert precision.scalers['g'].get_scale() in (2.0**16, 2.0**15)  # the same gradient reaches G
 
 
-def test_no_step_is_taken_with_bad_numbers():
-    model, updates, _ = build()
+@pytest.mark.parametrize('is_adversarial', [False, True])
+def test_no_step_is_taken_with_bad_numbers(is_adversarial):
+    model, updates, _ = build(is_adversarial=is_adversarial)
     before = [p.detach().clone() for p in parameters(model)]
     batch = sample()
     batch['gt'][0, 1, 0, 3, 3] = torch.nan

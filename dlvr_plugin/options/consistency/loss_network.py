@@ -1,17 +1,20 @@
 """Options of models with a loss network T, and of generator and discriminator of any model, that must fit together."""
 
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from basicsr.archs.discriminator_arch import UNetDiscriminatorSN, VGGStyleDiscriminator
 from basicsr.models.sr_model import SRModel
 from basicsr.models.srgan_model import SRGANModel
-from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
+from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY, MODEL_REGISTRY
 
 from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.archs.spec import find_num_frame
 from dlvr_plugin.data import ClipTestDataset
 from dlvr_plugin.models import LossNetworkModel
+from dlvr_plugin.models.adversarial_options import AdversarialOptions
 from dlvr_plugin.models.host_models import GeneratorType, find_generator_type, find_host_model
 from dlvr_plugin.models.loss_network_options import LossNetworkOptions, check_norm
 from dlvr_plugin.options.consistency.clip_sets import check_test_frames
@@ -19,6 +22,7 @@ from dlvr_plugin.options.consistency.combinations import construct
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.samples import is_over_host
 from dlvr_plugin.options.problems import dotted
+from dlvr_plugin.options.signatures import section_of
 
 # Datasets of clips that give all frames of the ground truth; the others give the middle one, which has no window.
 _WHOLE_CLIPS = ('ClipDataset', 'REDSRecurrentDataset', 'Vimeo90KRecurrentDataset')
@@ -59,6 +63,28 @@ def _check_over_host_model(findings: Findings, model: type[LossNetworkModel], ge
         _check_window_of_t(findings, generator_type, options, extra)
     if findings.is_train:
         _check_net_t(findings, model.Options.section)
+    if isinstance(options, AdversarialOptions):
+        _check_weights_of_g(findings, options)
+
+
+def _check_weights_of_g(findings: Findings, options: AdversarialOptions) -> None:
+    """Refuse to train a discriminator that nothing learns from, with a pixel loss alone."""
+    perceptual = findings.get('train', 'perceptual_opt')
+    if options.weight > 0 or not findings.is_sound('train', 'perceptual_opt') or (perceptual and _weighs(perceptual)):
+        return
+    what = 'that of perceptual_opt, too' if perceptual else 'there is no perceptual_opt'
+    findings.add(
+        ('train', options.section, 'weight'),
+        f'is 0, and {what}, so that G learns from a pixel loss alone, and nothing from T. Raise one of them, or set '
+        f'model_type: {findings.get("host_model")}.',
+    )
+
+
+def _weighs(section: Mapping[str, Any]) -> bool:
+    """Tell whether one of the weights of a loss is above 0, those that stand there or those by default."""
+    options = section_of(LOSS_REGISTRY.get(section['type'])).options
+    weights = [section.get(name, options[name].default) for name in options if name.endswith('_weight')]
+    return not weights or any(weights)
 
 
 def _read_options(findings: Findings, read_by: type[LossNetworkOptions]) -> LossNetworkOptions | None:

@@ -29,7 +29,7 @@ from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
-from dlvr_plugin.models import DiscriminativeSpaceModel, LossNetworkModel
+from dlvr_plugin.models import AdversarialModel, DiscriminativeSpaceModel, LossNetworkModel
 from dlvr_plugin.options.schema import training
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option
@@ -125,4 +125,7 @@ def over_host(model: type[LossNetworkModel], host: ModelOptions) -> ModelOptions
 
 def loss_networks() -> dict[type[LossNetworkModel], dict[str, Option]]:
     """Return the keys of ``train`` that models with a loss network T read, beside those of their host model."""
-    return {DiscriminativeSpaceModel: training.discriminative_space()}
+    return {
+        AdversarialModel: training.adversarial(),
+        DiscriminativeSpaceModel: training.discriminative_space(),
+    }

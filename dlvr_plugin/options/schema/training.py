@@ -6,6 +6,7 @@ from basicsr.models.lr_scheduler import CosineAnnealingRestartLR, MultiStepResta
 
 from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.losses import FeatureMatching
+from dlvr_plugin.models.adversarial_options import AdversarialOptions
 from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceOptions
 from dlvr_plugin.models.loss_network_options import LossNetworkOptions
 from dlvr_plugin.options.schema.registered import losses, once_a_registry
@@ -131,6 +132,15 @@ def discriminative_space() -> dict[str, Option]:
         **_loss_network(),
         'discriminative_opt': Option(nullable(losses_of_g), 'losses in the discriminative space'),
     }
+
+
+@once_a_registry
+def adversarial() -> dict[str, Option]:
+    """Return what ``AdversarialModel`` reads beside that of its host model."""
+    of_all = section_of(LossNetworkOptions).options
+    own = section_of(AdversarialOptions, skip=('init_t_iters',)).options
+    loss_of_g = Section({name: each for name, each in own.items() if name not in of_all}).with_options(own)
+    return {**_loss_network(), 'adversarial_opt': Option(nullable(loss_of_g), 'adversarial loss of sequences')}
 
 
 def _loss_network() -> dict[str, Option]:

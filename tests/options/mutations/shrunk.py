@@ -106,6 +106,8 @@ def _shrink_training(opt: dict[str, Any]) -> None:
         )
     if train.get('discriminative_opt', {}).get('random_shift'):
         train['discriminative_opt']['random_shift'] = 8  # leaves T enough of the small crops
+    if train.get('perceptual_opt', {}).get('type') == 'PerceptualLoss':  # its weights are a download
+        train['perceptual_opt'] = {'type': 'LPIPSLoss', 'loss_weight': 1.0, 'net': 'squeeze', 'random_weights': True}
     opt['logger'].update(print_freq=1, save_checkpoint_freq=2)
     if 'val' in opt:
         opt['val']['val_freq'] = 2
