@@ -38,10 +38,9 @@ class AdversarialModel(LossNetworkModel):
         if self.perceptual_loss is None:
             return loss, None
         perceptual, style = self.perceptual_loss(output, gt)
-        if perceptual is not None:
-            self.keep_for_log({'l_g_percep': perceptual})
-            loss = loss + perceptual
-        return loss, style
+        found = {'l_g_percep': perceptual, 'l_g_style': style}
+        self.keep_for_log({name: value for name, value in found.items() if value is not None})
+        return loss if perceptual is None else loss + perceptual, style
 
     def losses_of_g(self, joint: JointPass) -> dict[str, Tensor]:
         """Return the weighted adversarial loss; a host with a discriminator has one of the plain name itself."""

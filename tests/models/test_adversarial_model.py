@@ -1,5 +1,6 @@
 """T as a discriminator, against plain GAN code and against the host's own runs."""
 
+import math
 from copy import deepcopy
 
 import pytest
@@ -10,6 +11,7 @@ from basicsr.utils.registry import LOSS_REGISTRY
 from torch import nn
 
 from dlvr_plugin.archs.loss_net_arch import windows
+from dlvr_plugin.core.errors import DivergenceError
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.updates import GuardedUpdates
 from tests.helpers import as_adversarial, as_host_model
@@ -216,6 +218,16 @@ def test_phases_and_log(host_log):
         of_g = ['l_g_pix', 'l_g_style', 'l_g_gan', 'l_g_percep'] if iteration == 3 else []
         assert list(model.get_current_log()) == of_g + T_KEYS
     assert not any(map(torch.equal, g.values(), model.net_g.state_dict().values()))
+
+
+def test_no_step_is_taken_with_a_perceptual_loss_that_is_not_finite():
+    train = {'perceptual_opt': {'type': 'TinyPerceptualLoss', 'loss_weight': math.inf}}
+    model = build_model(options(train=train))
+    updates, before = GuardedUpdates(model), deepcopy([*model.net_g.parameters(), *model.net_t.parameters()])
+    model.feed_data(sample())
+    with updates.batch(0), pytest.raises(DivergenceError, match='a loss is not finite before the step of net_g'):
+        model.optimize_parameters(1)
+    assert all(map(torch.equal, before, [*model.net_g.parameters(), *model.net_t.parameters()]))
 
 
 def updates_of(model, num_iters):
