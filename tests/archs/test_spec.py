@@ -159,6 +159,7 @@ def test_archs_that_say_nothing():
         ({'takes': 'window', 'gives': 'frame'}, "num_frame belongs to takes='window'"),
         ({'takes': 'clip', 'gives': 'clip', 'num_frame': 3}, "num_frame belongs to takes='window'"),
         ({'takes': 'frame', 'gives': 'frame', 'step': 'step'}, "step 'step' belongs to a recurrent arch"),
+        ({'takes': 'clip', 'gives': 'clip', 'step_frames': 5}, 'step_frames belongs to step, got 5 without it'),
     ],
 )
 def test_specs_that_contradict_themselves(arguments, message):
