@@ -13,12 +13,12 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
 from dlvr_plugin.archs.temporal_conv import TemporalConv
-from dlvr_plugin.core.declarations import NOT_EMPTY, NOT_NEGATIVE, Range, check_arguments
+from dlvr_plugin.core.declarations import CHANNELS, NOT_EMPTY, NOT_NEGATIVE, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
 
 Norm = Literal['batch', 'frozen', 'sync']
 BNStatistics = Literal['joint', 'per_sequence']
-Channels = Annotated[int, Range(minimum=1, maximum=65536)]
+Channels = Annotated[int, CHANNELS]
 
 
 class JointPass(NamedTuple):

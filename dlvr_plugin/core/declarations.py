@@ -75,6 +75,12 @@ POSITIVE = Range(minimum=1)
 NOT_NEGATIVE = Range(minimum=0)
 """Of weights, and of counts that may be none."""
 
+CHANNELS = Range(minimum=1, maximum=65536)
+"""Of the features of a network."""
+
+BLOCKS = Range(minimum=0, maximum=1000)
+"""Of the blocks of a network that follow one another."""
+
 
 @dataclass(frozen=True)
 class Length:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from dlvr_plugin.archs import LossNetT
+from dlvr_plugin.archs import DBN, STFAN, STRCNN, EnhanceNet, FRNet, LossNetT
 from dlvr_plugin.core.declarations import FREE, OnResume
 from dlvr_plugin.data import ClipDataset, Degradation
 from dlvr_plugin.evaluation.validation_options import ValidationOptions
@@ -75,6 +75,8 @@ def _sections() -> Iterator[tuple[str, Mapping[str, Option]]]:
     adversarial_loss = _plain_section(adversarial()['adversarial_opt'].type)
     yield 'Top of the file', {name: a_run[name] for name in _OF_THE_TOP}
     yield '`network_t`, `type: LossNetT`', section_of(LossNetT).options
+    for generator in (FRNet, STFAN, STRCNN, DBN, EnhanceNet):
+        yield f'`network_g`, `type: {generator.__name__}`', section_of(generator).options
     yield '`train`, of every model', loop()
     yield '`train.divergence`', section_of(DivergenceOptions).options
     yield '`train`, of `DiscriminativeSpaceModel` and `AdversarialModel`', space
