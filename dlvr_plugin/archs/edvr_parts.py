@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from basicsr.archs.edvr_arch import EDVR
 from torch import Tensor
 
+from dlvr_plugin.archs.memory_format import in_fast_format
 from dlvr_plugin.archs.spec import WindowParts
 
 _MOST_PIXELS = 2**16  # of features that are aligned at once where no gradient is computed, which then bounds the memory
@@ -21,7 +22,7 @@ _MOST_PIXELS = 2**16  # of features that are aligned at once where no gradient i
 
 def extract_features(net: EDVR, frames: Tensor) -> tuple[Tensor, ...]:
     """Return the three levels of features of frames (N, C, h, w); with ``hr_in`` of their quarter size."""
-    frames = _in_fast_format(frames)
+    frames = in_fast_format(frames)
     level_1 = net.conv_1x1(net.predeblur(frames)) if net.with_predeblur else net.lrelu(net.conv_first(frames))
     level_1 = net.feature_extraction(level_1)
     level_2 = net.lrelu(net.conv_l2_2(net.lrelu(net.conv_l2_1(level_1))))
@@ -41,19 +42,12 @@ def restore_from_features(net: EDVR, features: tuple[Tensor, ...], windows: Tens
     aligned = _align(net, features, num_frame)  # (B * T, C, h, w)
     aligned = aligned.contiguous().view(batch, num_frame, *aligned.shape[1:])
     out = net.fusion(aligned if net.with_tsa else aligned.flatten(1, 2))
-    out = net.reconstruction(_in_fast_format(out))
+    out = net.reconstruction(in_fast_format(out))
     out = net.lrelu(net.pixel_shuffle(net.upconv1(out)))
     out = net.lrelu(net.pixel_shuffle(net.upconv2(out)))
     out = net.conv_last(net.lrelu(net.conv_hr(out)))
     base = windows[:, net.center_frame_idx]
     return out + (base if net.hr_in else F.interpolate(base, scale_factor=4, mode='bilinear', align_corners=False))
-
-
-def _in_fast_format(frames: Tensor) -> Tensor:
-    """Return frames (N, C, h, w) in the memory format in which large ones are convolved faster on a CPU."""
-    if frames.device.type != 'cpu' or torch.is_grad_enabled():
-        return frames
-    return frames.contiguous(memory_format=torch.channels_last)
 
 
 def _align(net: EDVR, features: tuple[Tensor, ...], num_frame: int) -> Tensor:

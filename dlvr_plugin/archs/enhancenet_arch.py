@@ -12,6 +12,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
 from dlvr_plugin.archs.frame_checks import check_frames
+from dlvr_plugin.archs.memory_format import in_fast_format
 from dlvr_plugin.archs.spec import ArchSpec
 from dlvr_plugin.archs.upsampling import TopLeftBicubic
 from dlvr_plugin.core.declarations import BLOCKS, CHANNELS, check_arguments
@@ -82,7 +83,7 @@ class EnhanceNet(nn.Module):
             InvalidValueError: Wrong rank or channels.
         """
         check_frames('EnhanceNet', x, dims=4, channels=self.num_in_ch)
-        features = self.body(F.relu(self.conv_first(x - self.means)))
+        features = self.body(F.relu(self.conv_first(in_fast_format(x - self.means))))
         for conv in (self.upconv1, self.upconv2):
             features = F.relu(conv(F.interpolate(features, scale_factor=2, mode='nearest')))
         return self.conv_last(F.relu(self.conv_hr(features))) + self.enlarge(x)

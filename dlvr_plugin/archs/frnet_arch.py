@@ -12,6 +12,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
 from dlvr_plugin.archs.frame_checks import check_frames, check_state
+from dlvr_plugin.archs.memory_format import in_fast_format
 from dlvr_plugin.archs.spec import ArchSpec
 from dlvr_plugin.archs.upsampling import TopLeftBicubic, top_left_bilinear
 from dlvr_plugin.core.declarations import BLOCKS, CHANNELS, check_arguments
@@ -79,7 +80,7 @@ class FNet(nn.Module):
 
     def forward(self, frames: Tensor, previous: Tensor) -> Tensor:
         """Return flow (B, 2, h // 8 * 8, w // 8 * 8) for frames (B, C, h, w)."""
-        features = torch.cat((frames, previous), dim=1)
+        features = in_fast_format(torch.cat((frames, previous), dim=1))
         for block in (self.encoder1, self.encoder2, self.encoder3, self.decoder1, self.decoder2, self.decoder3):
             features = block(features)
         return torch.tanh(self.flow(features)) * _MAX_VELOCITY
@@ -135,7 +136,7 @@ class SRNet(nn.Module):
             folded = F.pixel_unshuffle(warped, self.upscale)  # (B, C * s * s, h, w)
             # Channels stand in the order of TensorFlow: (s * s, C).
             folded = folded.unflatten(1, (frame.shape[1], -1)).transpose(1, 2).flatten(1, 2)
-        features = self.conv_in(torch.cat((frame, folded), dim=1))
+        features = self.conv_in(in_fast_format(torch.cat((frame, folded), dim=1)))
         features = self.conv_up(self.resblocks(features))
         return self.conv_out(features) + self.upsample_func(frame)
 

@@ -11,6 +11,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
 from dlvr_plugin.archs.frame_checks import check_frames, check_state, pad_sides
+from dlvr_plugin.archs.memory_format import in_fast_format
 from dlvr_plugin.archs.spec import ArchSpec
 from dlvr_plugin.core.declarations import BLOCKS, CHANNELS, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
@@ -65,7 +66,7 @@ class _Encoder(nn.Module):
         self.m2 = _residual_blocks(num_feat, num_block, batch_norm=batch_norm)
 
     def forward(self, window: Tensor, last_features: Tensor) -> Tensor:
-        return self.m2(torch.cat((self.m1(window.flatten(1, 2)), last_features), dim=1))
+        return self.m2(torch.cat((self.m1(in_fast_format(window.flatten(1, 2))), last_features), dim=1))
 
 
 class _DynamicTemporalBlending(nn.Module):
