@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dlvr_plugin.cli.command_parser import CommandParser
 from dlvr_plugin.cli.parsers import (
+    convert,
     data_check,
     data_prepare,
     data_show,
@@ -80,6 +81,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     options_commands = options.add_subparsers(metavar='COMMAND')
     for module in (options_new, options_check, options_table, options_schema):
         module.add_parser(options_commands)
+    convert.add_parser(commands)
     export.add_parser(commands)
     words = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_command(words)

@@ -32,15 +32,20 @@ DESCRIPTION = 'description'
 _SAFETENSORS = '.safetensors'
 
 
+def checkpoint_bytes(content: Mapping[str, Any]) -> bytes:
+    """Return the file of a checkpoint (.pth, .state)."""
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    return buffer.getvalue()
+
+
 def write_checkpoint(path: Path, content: Mapping[str, Any]) -> str:
     """Write a checkpoint and return its SHA-256.
 
     Raises:
         OSError: It cannot be written; the file that had this name, and all others, are as they were.
     """
-    buffer = io.BytesIO()
-    torch.save(dict(content), buffer)
-    data = buffer.getvalue()
+    data = checkpoint_bytes(content)
     try:
         write_atomic(path, data)
     except OSError as error:

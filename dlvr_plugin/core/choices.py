@@ -34,3 +34,6 @@ MissingPolicy = Literal['error', 'leave-out']
 
 NanPolicy = Literal['error', 'leave-out']
 """What becomes of a value that is not a number: an error, or its frame is left out of the means of that metric."""
+
+Original = Literal['TecoGAN-PyTorch', 'TecoGAN-TensorFlow', 'STFAN', 'EDVR']
+"""Whose published weights are converted."""

@@ -1,5 +1,6 @@
 """Writes checkpoints as TensorFlow's BundleWriter does, from its description of the format alone."""
 
+import functools
 import struct
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def _crc_table():
 _CRC = _crc_table()
 
 
+@functools.lru_cache(maxsize=256)
 def checksum(data: bytes) -> int:
     """The masked CRC-32C, byte by byte."""
     crc, table = 0xFFFFFFFF, _CRC
