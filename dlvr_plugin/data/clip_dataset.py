@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dlvr_plugin.clips.clip_store import Clip, ClipStore, check_pair, missing_frames, read_meta_info
-from dlvr_plugin.core.declarations import NOT_EMPTY, POSITIVE, NoOption, check_arguments
+from dlvr_plugin.core.declarations import NOT_EMPTY, POSITIVE, NoOption, Range, check_arguments
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.lmdb_file import prefetch
+from dlvr_plugin.data.augmentation import ColorJitter, draw_walk, flip_and_transpose, permute_channels
 from dlvr_plugin.data.degradations import Degradation, DegradationType
 
 GTFrames = Literal['all', 'middle']
@@ -45,6 +46,12 @@ class ClipDatasetOptions:
         random_reverse: Whether to reverse time at random.
         use_hflip: Whether to flip left and right at random.
         use_rot: Whether to flip top and bottom, and swap height and width, at random.
+        moving_first_frame: Share of samples that show their first frame alone, over which the crop wanders, so that
+            motion is known. TecoGAN trains with 0.3. Not where frames are blurred on the fly.
+        moving_first_frame_step: How far it moves at most from frame to frame, in pixels of the ground truth, along each
+            axis. Of stored low-quality frames it moves by whole pixels.
+        color_jitter: How much colours vary from sample to sample.
+        permute_channels: Whether to exchange red, green and blue at random.
     """
 
     dataroot_gt: str | Path
@@ -61,6 +68,10 @@ class ClipDatasetOptions:
     random_reverse: bool = False
     use_hflip: bool = False
     use_rot: bool = False
+    moving_first_frame: Annotated[float, Range(minimum=0, maximum=1)] = 0.0
+    moving_first_frame_step: Annotated[int, POSITIVE] = 4
+    color_jitter: ColorJitter | None = None
+    permute_channels: bool = False
 
     @classmethod
     def from_options(cls, opt: Mapping[str, Any], name: str) -> 'ClipDatasetOptions':
@@ -78,7 +89,10 @@ class ClipDatasetOptions:
                 raise InvalidValueError(f'{name}.{key} is missing.')
         given = {key: opt[key] for key in cls.__annotations__ if key in opt}
         # A degradation is checked where it is read, with the scale.
-        check_arguments(cls, {key: value for key, value in given.items() if key != 'degradation'}, name)
+        plain = {key: value for key, value in given.items() if key not in ('degradation', 'color_jitter')}
+        check_arguments(cls, plain, name)
+        if given.get('color_jitter') is not None:
+            given['color_jitter'] = ColorJitter.from_options(given['color_jitter'], f'{name}.color_jitter')
         options = cls(**given)
         if options.gt_size % options.scale:
             below = options.gt_size // options.scale * options.scale
@@ -120,6 +134,7 @@ class ClipDataset(Dataset):
         self.gt_store = ClipStore(options.dataroot_gt, is_lmdb=is_lmdb)
         self.lq_store = ClipStore(options.dataroot_lq, is_lmdb=is_lmdb) if options.dataroot_lq else None
         self.degradation = self._read_degradation()
+        self._check_motion()
         self.clips = self._choose_clips()
         self.samples = [(name, start) for name, clip in self.clips.items() for start in range(len(clip.frames))]
 
@@ -137,6 +152,13 @@ class ClipDataset(Dataset):
                 f'{self._name}.degradation makes the frames that dataroot_lq holds already. Set one of both.'
             )
         return None
+
+    def _check_motion(self) -> None:
+        if self.options.moving_first_frame and self.degradation is not None and self.degradation.radius:
+            raise InvalidValueError(
+                f'{self._name}.moving_first_frame: frames that stand still are not blurred by motion. Leave it out, or '
+                'store blurred frames: dlvr data prepare --degradation motion_blur, and dataroot_lq.'
+            )
 
     def _choose_clips(self) -> dict[str, Clip]:
         """Return the ground-truth clips to use, their lengths and sizes checked."""
@@ -189,11 +211,12 @@ class ClipDataset(Dataset):
         name, start = self.samples[index]
         clip = self.clips[name]
         frames = self._choose_frames(clip, start)
-        gt_frames = frames if self.gt_frames == 'all' else [frames[self.num_frame // 2]]
+        middle = self.num_frame // 2
+        kept = slice(None) if self.gt_frames == 'all' else slice(middle, middle + 1)  # frames with ground truth
         windows = [self.degradation.window(frame, len(clip.frames)) for frame in frames] if self.degradation else []
-        needed = sorted({*gt_frames, *(neighbour for window in windows for neighbour in window)})
+        needed = sorted({*frames[kept], *(neighbour for window in windows for neighbour in window)})
         images = dict(zip(needed, self.gt_store.read_frames(clip, needed), strict=True))
-        gt_images = [images[frame] for frame in gt_frames]
+        gt_images = [images[frame] for frame in frames[kept]]
         height, width = (side // self.scale for side in gt_images[0].shape[:2])  # of the low-quality frames
         lq_size = self.gt_size // self.scale
         if min(height, width) < lq_size:
@@ -201,15 +224,20 @@ class ClipDataset(Dataset):
                 f'Clip {name} of {self.gt_store.root} has frames of {gt_images[0].shape[0]}x{gt_images[0].shape[1]} '
                 f'pixels, smaller than gt_size {self.gt_size}.'
             )
-        top, left = random.randint(0, height - lq_size), random.randint(0, width - lq_size)
-        gt = self._crop(gt_images, top * self.scale, left * self.scale, self.gt_size, self.gt_size)
-        if self.lq_store is None:
-            rows = torch.tensor([[needed.index(neighbour) for neighbour in window] for window in windows])
-            lq = self._degrade_crop(list(images.values()), rows, top, left, lq_size)
-        else:
+        corners = self._choose_corners(frames, height - lq_size, width - lq_size)
+        gt = self._crop_all(gt_images, corners[kept], self.gt_size)
+        if self.lq_store is not None:
             lq_images = list(self.lq_store.read_frames(self.lq_store.clips[name], frames))
             self._check_sizes(name, gt_images[0], lq_images[0])
-            lq = self._crop(lq_images, top, left, lq_size, lq_size)
+            lq = self._crop_all(
+                lq_images, [(row // self.scale, column // self.scale) for row, column in corners], lq_size
+            )
+        elif len(set(corners)) == 1:
+            rows = torch.tensor([[needed.index(neighbour) for neighbour in window] for window in windows])
+            lq = self._degrade_crop(list(images.values()), rows, corners[0])
+        else:
+            only = torch.zeros(1, 1, dtype=torch.long)
+            lq = torch.cat([self._degrade_crop(list(images.values()), only, corner) for corner in corners])
         lq, gt = self._augment(lq, gt)
         if self.gt_frames == 'middle':
             gt = gt[0]
@@ -224,7 +252,31 @@ class ClipDataset(Dataset):
         frames = list(range(start, start + self.num_frame * interval, interval))
         if self.options.random_reverse and random.random() < 0.5:
             frames.reverse()
+        share = self.options.moving_first_frame
+        if share and random.random() < share:
+            frames = frames[:1] * self.num_frame
         return frames
+
+    def _choose_corners(self, frames: list[int], last_row: int, last_column: int) -> list[tuple[int, int]]:
+        """Return the top left corner of the crop of each frame, in pixels of the ground truth.
+
+        It moves over a frame that stands still. The last row and column that it may reach are of low-quality frames.
+        """
+        top, left = random.randint(0, last_row) * self.scale, random.randint(0, last_column) * self.scale
+        if len(frames) == 1 or len(set(frames)) > 1:
+            return [(top, left)] * len(frames)
+        unit = self.scale if self.lq_store is not None else 1
+        rows, columns = (
+            draw_walk(
+                len(frames) - 1,
+                first,
+                largest_step=self.options.moving_first_frame_step,
+                last=last * self.scale,
+                unit=unit,
+            )
+            for first, last in ((top, last_row), (left, last_column))
+        )
+        return list(zip(rows, columns, strict=True))
 
     def _check_sizes(self, name: str, gt_image: np.ndarray, lq_image: np.ndarray) -> None:
         gt_size, lq_size = gt_image.shape[:2], lq_image.shape[:2]
@@ -233,6 +285,13 @@ class ClipDataset(Dataset):
                 f'Clip {name}: LQ frames are {lq_size[0]}x{lq_size[1]} pixels (h x w), GT frames '
                 f'{gt_size[0]}x{gt_size[1]}, which is not {self.scale} times as much.'
             )
+
+    def _crop_all(self, images: list[np.ndarray], corners: list[tuple[int, int]], size: int) -> Tensor:
+        """Crop each image at its corner to frames (T, 3, size, size), RGB, uint8."""
+        if len(set(corners)) == 1:
+            return self._crop(images, *corners[0], size, size)
+        crops = [self._crop([image], *corner, size, size) for image, corner in zip(images, corners, strict=True)]
+        return torch.cat(crops)
 
     @staticmethod
     def _crop(images: list[np.ndarray], top: int, left: int, height: int, width: int) -> Tensor:
@@ -245,34 +304,39 @@ class ClipDataset(Dataset):
             cv2.split(np.ascontiguousarray(crop), (blue, green, red))  # (H, W, 3) -> 3 x (H, W)
         return torch.from_numpy(frames)
 
-    def _degrade_crop(self, images: list[np.ndarray], windows: Tensor, top: int, left: int, size: int) -> Tensor:
-        """Degrade just what the low-quality crop (T, 3, size, size) depends on, as if from whole frames.
+    def _degrade_crop(self, images: list[np.ndarray], windows: Tensor, corner: tuple[int, int]) -> Tensor:
+        """Degrade just what the low-quality crop depends on, as if from whole frames.
 
-        ``windows`` (T, N) are the images that each of its frames is made of.
+        Args:
+            images: Whole images (H, W, 3), BGR, uint8.
+            windows: Which of them each low-quality frame is made of, (T, N).
+            corner: Top left pixel of the crop in the images. Where it is no multiple of the scale, the low-quality
+                pixels lie between those of the whole frames.
+
+        Returns:
+            Frames (T, 3, h, w) in [0, 1], RGB.
         """
         assert self.degradation is not None
-        scale, margin = self.scale, self.degradation.margin
-        height, width = (side // scale for side in images[0].shape[:2])
-        first_row, first_column = max(top - margin, 0), max(left - margin, 0)
-        num_rows = min(top + size + margin, height) - first_row
-        num_columns = min(left + size + margin, width) - first_column
-        region = self._crop(images, first_row * scale, first_column * scale, num_rows * scale, num_columns * scale)
+        scale, margin = self.scale, self.degradation.margin * self.scale
+        spans = []
+        for first, length in zip(corner, images[0].shape[:2], strict=True):
+            start = max(first - margin, first % scale)
+            stop = min(first + self.gt_size + margin, first + (length - first) // scale * scale)
+            spans.append((start, stop - start, (first - start) // scale))
+        (top, height, row), (left, width, column) = spans
+        region = self._crop(images, top, left, height, width)
         lq = self.degradation(self._to_float(region)[windows])
-        row, column = top - first_row, left - first_column
+        size = self.gt_size // scale
         return lq[..., row : row + size, column : column + size]
 
     def _augment(self, lq: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
-        """Flip and transpose both alike, drawing as the host's ``augment`` does."""
-        use_hflip, use_rot = self.options.use_hflip, self.options.use_rot
-        hflip = use_hflip and random.random() < 0.5
-        vflip = use_rot and random.random() < 0.5
-        rot90 = use_rot and random.random() < 0.5
-        dims = [dim for dim, flip in ((-1, hflip), (-2, vflip)) if flip]
-        pair = [clip.flip(dims) for clip in (lq, gt)]
-        if rot90:
-            pair = [clip.transpose(-1, -2) for clip in pair]
-        lq, gt = (clip.contiguous() for clip in pair)
-        return self._to_float(lq), self._to_float(gt)
+        """Vary both alike: (T, 3, h, w) and (T, 3, H, W), bytes or in [0, 1]; return them in [0, 1]."""
+        options = self.options
+        lq, gt = flip_and_transpose(lq, gt, use_hflip=options.use_hflip, use_rot=options.use_rot)
+        lq, gt = self._to_float(lq), self._to_float(gt)
+        if options.color_jitter is not None:
+            lq, gt = options.color_jitter(lq, gt)
+        return permute_channels(lq, gt) if options.permute_channels else (lq, gt)
 
     @staticmethod
     def _to_float(frames: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dlvr_plugin.archs import DBN, STFAN, STRCNN, EnhanceNet, FRNet, LossNetT
 from dlvr_plugin.core.declarations import FREE, OnResume
 from dlvr_plugin.data import ClipDataset, Degradation
+from dlvr_plugin.data.augmentation import ColorJitter
 from dlvr_plugin.evaluation.validation_options import ValidationOptions
 from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss, LPIPSLoss
 from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS, METRICS
@@ -87,6 +88,7 @@ def _sections() -> Iterator[tuple[str, Mapping[str, Option]]]:
     yield from _of_metrics()
     yield '`datasets.*`, `type: ClipDataset`', _own(ClipDataset.__name__)
     yield '`degradation`', section_of(Degradation).options
+    yield '`color_jitter`', section_of(ColorJitter).options
     yield '`pixel_opt`, `type: HuberLoss`', section_of(HuberLoss).options
     yield '`perceptual_opt`, `type: DiscriminativeSpaceLoss`', section_of(DiscriminativeSpaceLoss).options
     yield '`perceptual_opt`, `type: LPIPSLoss`', section_of(LPIPSLoss).options
