@@ -50,6 +50,7 @@ class ClipDatasetOptions:
             motion is known. TecoGAN trains with 0.3. Not where frames are blurred on the fly.
         moving_first_frame_step: How far it moves at most from frame to frame, in pixels of the ground truth, along each
             axis. Of stored low-quality frames it moves by whole pixels.
+        palindrome: Whether samples go there and back, 2 * num_frame - 1 frames, for a ping-pong loss.
         color_jitter: How much colours vary from sample to sample.
         permute_channels: Whether to exchange red, green and blue at random.
     """
@@ -70,6 +71,7 @@ class ClipDatasetOptions:
     use_rot: bool = False
     moving_first_frame: Annotated[float, Range(minimum=0, maximum=1)] = 0.0
     moving_first_frame_step: Annotated[int, POSITIVE] = 4
+    palindrome: bool = False
     color_jitter: ColorJitter | None = None
     permute_channels: bool = False
 
@@ -100,6 +102,8 @@ class ClipDatasetOptions:
                 f'{name}.gt_size must be a multiple of the scale {options.scale}, got {options.gt_size}. Use '
                 f'{below or options.scale} or {below + options.scale}.'
             )
+        if options.palindrome and options.gt_frames == 'middle':
+            raise InvalidValueError(f'{name}.palindrome goes with gt_frames: all; a middle frame is that of one clip.')
         if options.gt_frames == 'middle' and options.num_frame % 2 == 0:
             raise InvalidValueError(f'{name}.num_frame must be odd with gt_frames: middle, got {options.num_frame}.')
         return options
@@ -239,6 +243,8 @@ class ClipDataset(Dataset):
             only = torch.zeros(1, 1, dtype=torch.long)
             lq = torch.cat([self._degrade_crop(list(images.values()), only, corner) for corner in corners])
         lq, gt = self._augment(lq, gt)
+        if self.options.palindrome:
+            lq, gt = (torch.cat((clip, clip[:-1].flip(0))) for clip in (lq, gt))
         if self.gt_frames == 'middle':
             gt = gt[0]
             lq = lq[0] if self.num_frame == 1 else lq

@@ -410,3 +410,15 @@ def test_colours_vary_alike(clip_root):
 def test_still_frames_are_not_blurred_on_the_fly(clip_root):
     with pytest.raises(InvalidValueError, match='clips.moving_first_frame: frames that stand still are not blurred'):
         ClipDataset(options(clip_root, scale=1, dataroot_lq=None, moving_first_frame=0.3))
+
+
+def test_a_palindrome_goes_there_and_back(clip_root):
+    random.seed(2)
+    clip = ClipDataset(options(clip_root))[3]
+    random.seed(2)
+    both = ClipDataset(options(clip_root, palindrome=True))[3]
+    for name in ('lq', 'gt'):
+        assert torch.equal(both[name][:3], clip[name])
+        assert torch.equal(both[name][3:], clip[name][[1, 0]])
+    with pytest.raises(InvalidValueError, match='clips.palindrome goes with gt_frames: all'):
+        ClipDataset(options(clip_root, palindrome=True, gt_frames='middle'))

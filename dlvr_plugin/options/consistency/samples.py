@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 _CHANNELS = 3
 _FEW_SAMPLES = 2  # of a batch, whose number matters where it is one
 _FEW_FRAMES = 2  # of a clip for a recurrent network, whose shapes do not depend on their number
-_READS = ('type', 'num_frame', 'gt_size', 'batch_size_per_gpu', 'gt_frames', 'flip_sequence', 'color')
+_READS = ('type', 'num_frame', 'gt_size', 'batch_size_per_gpu', 'gt_frames', 'flip_sequence', 'palindrome', 'color')
 # Classes whose samples are known: whether lq has frames, and whether gt is that of all of them.
 _KINDS: dict[str, tuple[bool, bool]] = {
     'ClipDataset': (True, True),
@@ -80,6 +80,7 @@ def step_shapes(findings: Findings) -> StepShapes | None:
     batch, side = min(options['batch_size_per_gpu'], _FEW_SAMPLES), options['gt_size']
     num_frame = options['num_frame'] if has_frames else 0
     num_frame *= 2 if options.get('flip_sequence') else 1
+    num_frame += num_frame - 1 if options.get('palindrome') else 0
     low, high = (channels, side // scale, side // scale), (channels, side, side)
     is_middle = options.get('gt_frames') == 'middle'
     has_frames, of_all = has_frames and not (is_middle and num_frame == 1), of_all and not is_middle
