@@ -14,7 +14,7 @@ from basicsr.data import build_dataset
 from basicsr.utils.options import ordered_yaml
 from torch.utils.data import DataLoader
 
-from dlvr_plugin.core.choices import Codec
+from dlvr_plugin.core.choices import Codec, DegradationType
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
@@ -101,9 +101,10 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-def make_lq(gt_root: Path, lq_root: Path) -> None:
-    """Make low-quality frames, bicubic x4, in folders."""
-    prepare_store(gt_root, lq_root, processing=Processing(codec='png', degradation=Degradation(type='BI', scale=4)))
+def make_lq(gt_root: Path, lq_root: Path, degradation: DegradationType = 'BI') -> None:
+    """Make low-quality frames, a quarter of the size, in folders."""
+    made = Degradation(type=degradation, scale=4)
+    prepare_store(gt_root, lq_root, processing=Processing(codec='png', degradation=made))
 
 
 def make_lmdb(root: Path, target: Path, codec: Codec = 'raw') -> None:

@@ -18,16 +18,22 @@ from tests.helpers import REPOSITORY, make_lmdb, make_lq, read_options, write_op
 OPTIONS = REPOSITORY / 'options'
 TRAIN_FILES = sorted(path.relative_to(OPTIONS).as_posix() for path in OPTIONS.glob('train/*/*.yml'))
 TEST_FILES = sorted(path.relative_to(OPTIONS).as_posix() for path in OPTIONS.glob('test/*/*.yml'))
+DEMO_FILES = sorted(path.relative_to(OPTIONS).as_posix() for path in OPTIONS.glob('demo/*.yml'))
+DEMO_TEST_FILES = [name for name in DEMO_FILES if name.endswith('_test.yml')]
+DEMO_TRAIN_FILES = [name for name in DEMO_FILES if name not in DEMO_TEST_FILES]
 
 
 def test_there_are_files_for_every_kind_of_generator():
-    assert {Path(name).parts[1] for name in TRAIN_FILES} == {'EDVR', 'BasicVSR', 'EDSR', 'small'}
-    assert {Path(name).parts[1] for name in TEST_FILES} == {'EDVR', 'BasicVSR', 'EDSR', 'small'}
+    kinds = {'EDVR', 'BasicVSR', 'EDSR', 'TecoGAN', 'STFAN', 'OVD', 'DBN', 'small'}
+    assert {Path(name).parts[1] for name in TRAIN_FILES} == kinds
+    assert {Path(name).parts[1] for name in TEST_FILES} == kinds
+    assert {Path(name).stem.split('_')[0] for name in DEMO_FILES} >= {'1', 'TecoGAN', 'STFAN', 'OVD', 'DBN'}
 
 
-@pytest.mark.parametrize('name', TRAIN_FILES + TEST_FILES)
+@pytest.mark.parametrize('name', TRAIN_FILES + TEST_FILES + DEMO_FILES)
 def test_name_is_that_of_the_file(name):
-    assert read_options(OPTIONS / name)['name'] == Path(name).stem
+    stem = Path(name).stem
+    assert read_options(OPTIONS / name)['name'] == (f'demo_{stem}' if name in DEMO_FILES else stem)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,8 @@ def reds(tmp_path_factory):
             make_clip(root / 'datasets' / 'DVD' / 'train' / part / clip, 7, (144, 144), seed=int(clip))
     for part in ('train', 'val'):
         make_lq(folder / f'{part}_sharp', folder / f'{part}_sharp_bicubic' / 'X4')
-    make_lq(root / 'datasets/Vid4/GT', root / 'datasets/Vid4/BIx4')
+    for degradation in ('BI', 'BD'):
+        make_lq(root / 'datasets/Vid4/GT', root / f'datasets/Vid4/{degradation}x4', degradation)
     for part in ('GT', 'input'):
         make_lmdb(root / 'datasets/DVD/train' / part, root / f'datasets/DVD/train_{part}.lmdb')
     make_lmdb(folder / 'train_sharp', root / 'datasets' / 'small.lmdb')
@@ -71,6 +78,16 @@ def reds(tmp_path_factory):
     make_lmdb(folder / 'train_sharp', folder / 'train_sharp.lmdb')
     make_lmdb(folder / 'train_blur', folder / 'train_blur.lmdb')
     make_lmdb(folder / 'train_sharp_bicubic' / 'X4', folder / 'train_sharp_bicubic_X4.lmdb')
+    demo = root / 'datasets' / 'demo'
+    (demo / 'train_sharp_bicubic').mkdir(parents=True)
+    for name, target in {
+        'train_sharp.lmdb': 'train_sharp.lmdb',
+        'train_sharp_bicubic_X4.lmdb': 'train_sharp_bicubic_X4.lmdb',
+        'train_sharp': 'val_sharp',
+        'train_sharp_bicubic/X4': 'val_sharp_bicubic/X4',
+    }.items():
+        (demo / name).symlink_to(folder / target)
+    (demo / 'meta_info_demo_val_GT.txt').write_text('000 5 (64,64,3)\n')
     return root
 
 
@@ -109,13 +126,13 @@ def prepare(reds, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', TRAIN_FILES)
+@pytest.mark.parametrize('name', TRAIN_FILES + DEMO_TRAIN_FILES)
 def test_training_file_runs(prepare, reds, tmp_path, name, host_log):
     opt = prepare(name)
     opt['datasets']['train'].update(
         gt_size=144 if 'BasicVSR' in name else 64, batch_size_per_gpu=1, num_worker_per_gpu=0, dataset_enlarge_ratio=1
     )
-    if 'BasicVSR' in name:
+    if opt['datasets']['train']['num_frame'] > 5:  # recurrent generators take any number
         opt['datasets']['train']['num_frame'] = 3
     opt['train']['total_iter'] = 2
     if 'init_t_iters' in opt['train']:
@@ -123,20 +140,21 @@ def test_training_file_runs(prepare, reds, tmp_path, name, host_log):
     opt['logger'].update(print_freq=1, use_tb_logger=False)
     assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'short.yml'))]) == 0
     last = [message for message in host_log if 'iter:       2,' in message][-1]
-    if 'DiscriminativeSpace' in name:
+    if opt['model_type'] == 'DiscriminativeSpaceModel':
         assert all(f' {key}: ' in last for key in ('l_g_pix', 'l_g_content', 'l_g_relation', 'l_t_real', 't_acc_fake'))
     elif 'Adversarial' in name:
         assert all(f' {key}: ' in last for key in ('l_g_pix', 'l_g_gan', 'l_g_percep', 'l_t_real', 't_acc_fake'))
     else:
         assert ' l_pix: ' in last
     assert (' l_percep' in last) == ('mixed_losses' in name)
+    assert (' l_warp: ' in last) == ('TecoGAN' in name)
     assert (reds / 'experiments' / opt['name'] / 'models' / 'net_g_latest.pth').is_file()
     if 'val' in opt:
         assert any('# psnr' in message for message in host_log)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', TEST_FILES)
+@pytest.mark.parametrize('name', TEST_FILES + DEMO_TEST_FILES)
 def test_test_file_runs(prepare, reds, tmp_path, name, host_log):
     opt = prepare(name)
     if 'BasicVSR' in name:  # its flow network takes no frames of 32 pixels and less
@@ -146,5 +164,6 @@ def test_test_file_runs(prepare, reds, tmp_path, name, host_log):
         opt['datasets']['test'].update(dataroot_gt=str(root / 'GT'), dataroot_lq=str(root / 'X4'))
     assert test_command.main(['-opt', str(write_options(opt, tmp_path / 'short.yml'))]) == 0
     assert any('# ssim' in message for message in host_log)
-    pictures = list((reds / 'results' / opt['name'] / 'visualization').rglob(f'*_{opt["name"]}.png'))
-    assert len(pictures) == (3 if 'BasicVSR' in name else 10)
+    suffix = opt['val']['suffix'] or opt['name']
+    pictures = list((reds / 'results' / opt['name'] / 'visualization').rglob(f'*_{suffix}.png'))
+    assert len(pictures) == (3 if 'BasicVSR' in name else 5 if name in DEMO_TEST_FILES else 10)
