@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from basicsr.losses import build_loss
@@ -46,8 +46,6 @@ class FRVSRModel(VideoRecurrentModel):
     Source: Sajjadi, Vemulapalli, Brown, Frame-Recurrent Video Super-Resolution; Chu et al., Learning Temporal Coherence
         via Self-Supervision for GAN-based Video Generation.
     """
-
-    TrainOptions: ClassVar = FRVSROptions
 
     lr_flow: Tensor | None  # of the step, (B, T - 1, 2, h, w)
     cri_pix: nn.Module | None

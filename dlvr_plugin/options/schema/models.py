@@ -29,7 +29,7 @@ from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
 from basicsr.models.video_recurrent_model import VideoRecurrentModel
 from basicsr.utils.registry import MODEL_REGISTRY
 
-from dlvr_plugin.models import AdversarialModel, DiscriminativeSpaceModel, LossNetworkModel
+from dlvr_plugin.models import AdversarialModel, DiscriminativeSpaceModel, FRVSRModel, LossNetworkModel
 from dlvr_plugin.options.schema import training
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option
@@ -76,6 +76,7 @@ def models() -> dict[type[Any], ModelOptions]:
         VideoBaseModel: ModelOptions(train=generator),
         EDVRModel: ModelOptions(train={**generator, **training.edvr()}),
         VideoRecurrentModel: ModelOptions(train={**generator, **training.recurrent()}, val=clips),
+        FRVSRModel: ModelOptions(train={**generator, **training.recurrent(), **training.frvsr()}, val=clips),
         SRGANModel: ModelOptions(('g', 'd'), gan),
         ESRGANModel: ModelOptions(('g', 'd'), gan),
         VideoGANModel: ModelOptions(('g', 'd'), gan),

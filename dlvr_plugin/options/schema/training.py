@@ -8,6 +8,7 @@ from dlvr_plugin.core.declarations import OnResume
 from dlvr_plugin.losses import FeatureMatching
 from dlvr_plugin.models.adversarial_options import AdversarialOptions
 from dlvr_plugin.models.discriminative_space_options import DiscriminativeSpaceOptions
+from dlvr_plugin.models.frvsr_model import FRVSROptions
 from dlvr_plugin.models.loss_network_options import LossNetworkOptions
 from dlvr_plugin.options.schema.registered import losses, once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
@@ -101,6 +102,12 @@ def recurrent() -> dict[str, Option]:
         'fix_flow': Option(nullable(_POSITIVE), 'iterations that keep the flow network as it is'),
         'flow_lr_mul': Option(Number(minimum=0), 'factor of the learning rate of the flow network', default=1),
     }
+
+
+def frvsr() -> dict[str, Option]:
+    """Return what ``FRVSRModel`` reads beside that of a recurrent model."""
+    loss = nullable(losses())
+    return dict(section_of(FRVSROptions, types_of={'warp_opt': loss, 'pingpong_opt': loss}).options)
 
 
 def discriminator(*, with_ldl: bool) -> dict[str, Option]:
