@@ -18,6 +18,7 @@ from dlvr_plugin.core.errors import InvalidValueError
 
 Norm = Literal['batch', 'frozen', 'sync']
 BNStatistics = Literal['joint', 'per_sequence']
+Fake = Literal['mixed', 'generated']
 Channels = Annotated[int, CHANNELS]
 
 
@@ -214,12 +215,19 @@ class LossNetT(nn.Module):
         return last(features.transpose(1, 2))  # (B, T, C, h, w) -> (B, C, T, h, w)
 
     def forward(
-        self, ground_truth: Tensor, generated: Tensor, *, radius: int = 1, bn_statistics: BNStatistics = 'joint'
+        self,
+        ground_truth: Tensor,
+        generated: Tensor,
+        *,
+        radius: int = 1,
+        bn_statistics: BNStatistics = 'joint',
+        fake: Fake | None = None,
     ) -> JointPass:
         """Compute all that the updates of G and of T need.
 
-        Every ground-truth frame with a full window gives one real and one fake sequence. With K = T - 2N generated
-        frames the fake is mixed: the window with its middle frame generated. With K = T it is all generated.
+        Every ground-truth frame with a full window gives one real and one fake sequence. A mixed fake is the window
+        with its middle frame generated. The first and last N generated frames are then in no sequence; where they are
+        given, too, they have features, and a part in the joint statistics.
 
         Args:
             ground_truth: Ground-truth frames (B, T, C, H, W) in [0, 1].
@@ -228,26 +236,36 @@ class LossNetT(nn.Module):
             bn_statistics: 'joint' runs F once on all frames, so that both sequences are normalised by the same
                 statistics and no frame is computed twice; 'per_sequence' runs it on the real and on the fake
                 sequences apart. The latter returns S as part of the batch: features (B*S, L, ...) and (B*S, 1, ...).
+            fake: 'mixed' or 'generated', which takes K = T; None for generated where K = T, mixed otherwise.
 
         Returns:
             Features and logits.
 
         Raises:
-            InvalidValueError: The numbers of frames do not fit together, or as in ``extract`` and ``classify``.
+            InvalidValueError: The numbers of frames do not fit together, 'per_sequence' with generated frames that are
+                in no sequence, or as in ``extract`` and ``classify``.
 
         Source: Section 3.1 of the paper.
         """
         num_gt, num_gen = ground_truth.shape[1], generated.shape[1]
-        if radius < 0 or num_gt < 2 * radius + 1 or num_gen not in (num_gt, num_gt - 2 * radius):
+        fake = fake or ('generated' if num_gen == num_gt else 'mixed')
+        num_fake = num_gt if fake == 'generated' else num_gt - 2 * radius  # generated frames that are in a sequence
+        if radius < 0 or num_gt < 2 * radius + 1 or num_gen not in (num_gt, num_fake):
             raise InvalidValueError(
                 f'With radius {radius}, {num_gt} ground-truth frames need {num_gt - 2 * radius} (mixed) or {num_gt} '
-                f'generated frames and a full window of {2 * radius + 1}, got {num_gen} generated frames.'
+                f'generated frames and a full window of {2 * radius + 1}, got {num_gen} generated frames '
+                f'(fake: {fake}).'
             )
         if bn_statistics == 'per_sequence':
+            if num_gen > num_fake:
+                raise InvalidValueError(
+                    f'bn_statistics: per_sequence normalises sequences, and {num_gen - num_fake} of the {num_gen} '
+                    'generated frames are in none. Use joint.'
+                )
             real = self.extract(windows(ground_truth, radius))
-            fake = self.extract(fake_windows(ground_truth, generated, radius))
-            middle = tuple(feature[:, radius : radius + 1] for feature in fake)
-            return JointPass(real, middle, self.classify(real[-1]), self.classify(fake[-1]))
+            faked = self.extract(fake_windows(ground_truth, generated, radius))
+            middle = tuple(feature[:, radius : radius + 1] for feature in faked)
+            return JointPass(real, middle, self.classify(real[-1]), self.classify(faked[-1]))
         if bn_statistics != 'joint':
             raise InvalidValueError(f'bn_statistics must be joint or per_sequence, got {bn_statistics!r}.')
         features = self.extract(ground_truth, generated)
@@ -255,6 +273,8 @@ class LossNetT(nn.Module):
         gen_features = tuple(feature[:, num_gt:] for feature in features)
         # Sequences share frames; C's first convolution looks at each once.
         gt_taps, gen_taps = self._taps(features[-1]).split((num_gt, num_gen), dim=1)
+        skipped = (num_gen - num_fake) // 2
+        gen_taps = gen_taps[:, skipped : skipped + num_fake]
         sequences = torch.cat((windows(gt_taps, radius), fake_windows(gt_taps, gen_taps, radius)))
         return JointPass(gt_features, gen_features, *self._logits(sequences).chunk(2))
 

@@ -116,34 +116,52 @@ class FeatureMatching:
         if isinstance(layers, (str, int)) or not layers or len(set(layers)) != len(layers) or set(layers) - set(known):
             raise InvalidValueError(f'layers must be some of the layers {list(known)}, each once, got {layers!r}.')
 
-    def __call__(self, gen_features: Sequence[Tensor], gt_features: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    def __call__(
+        self, gen_features: Sequence[Tensor], gt_features: Sequence[Tensor], *, edge_frames: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
         """Compute both losses, weighted.
 
-        Only the features of the restored frames, the T - 2N in the middle, get a gradient.
+        The content loss is a mean over layers and frames, the relation loss one over layers and pairs of a frame and a
+        true neighbour. All pairs count the same, so that a frame with fewer neighbours has less of the relation loss.
 
         Args:
             gen_features: J features of the generated frames, (B, K, C, h, w), K = T - 2N or T.
             gt_features: J features of the ground truth, (B, T, C, h, w).
+            edge_frames: Whether all T frames count, those near an end with the neighbours that they have, which takes
+                K = T. Otherwise those with a full window do, the T - 2N in the middle; no other gets a gradient.
 
         Returns:
             The content loss and the relation loss; the latter None where the radius is 0.
+
+        Raises:
+            InvalidValueError: Fewer generated frames than count.
         """
+        num_frame, num_gen = gt_features[0].shape[1], gen_features[0].shape[1]
+        first = 0 if edge_frames else self.radius
+        last = num_frame - first
+        if num_gen < last - first:
+            raise InvalidValueError(
+                f'With radius {self.radius}, {num_frame} ground-truth frames and edge_frames {edge_frames}, '
+                f'{last - first} generated frames count, got {num_gen}.'
+            )
+        skipped = (num_gen - (last - first)) // 2
+        offsets = [offset for offset in range(-self.radius, self.radius + 1) if offset != 0]
+        spans = [(max(first, -offset), min(last, num_frame - offset)) for offset in offsets]  # the neighbour exists
+        num_pairs = sum(end - begin for begin, end in spans)
         contents, relations = [], []
         for layer in self.layers:
             gt = gt_features[layer - 1].detach()
-            restored = gt.shape[1] - 2 * self.radius
-            skipped = (gen_features[layer - 1].shape[1] - restored) // 2
-            generated = gen_features[layer - 1][:, skipped : skipped + restored]
-            middle = gt[:, self.radius : self.radius + restored]
-            contents.append(content_matching(generated, middle, delta=self.delta))
-            for offset in range(2 * self.radius + 1):
-                if offset != self.radius:
-                    neighbour = gt[:, offset : offset + restored]
-                    relations.append(
-                        relation_matching(
-                            generated, middle, neighbour, delta=self.delta, relation_distance=self.relation_distance
-                        )
-                    )
+            generated = gen_features[layer - 1][:, skipped : skipped + last - first]
+            contents.append(content_matching(generated, gt[:, first:last], delta=self.delta))
+            for offset, (begin, end) in zip(offsets, spans, strict=True):
+                matched = relation_matching(
+                    generated[:, begin - first : end - first],
+                    gt[:, begin:end],
+                    gt[:, begin + offset : end + offset],
+                    delta=self.delta,
+                    relation_distance=self.relation_distance,
+                )
+                relations.append((end - begin) * len(offsets) / num_pairs * matched)  # matched is a mean of its pairs
         content = self.content_weight * torch.stack(contents).mean()
         relation = self.relation_weight * torch.stack(relations).mean() if relations else None
         return content, relation

@@ -78,6 +78,7 @@ class LossNetworkModel(HostModel):
         self.perceptual_calls = PerceptualCalls(host_model.__name__, self.generator_type)
         if opt['is_train']:
             self.options = self.Options.from_options(opt)
+            self.options.check_generator(self.generator_type)
             pixel_opt = opt['train'].get('pixel_opt', {'type': 'HuberLoss'})
             self.has_pixel_loss = bool(pixel_opt)
             # The host builds no model without any loss, and does not know of the one that it gets.
@@ -325,6 +326,7 @@ class LossNetworkModel(HostModel):
             *shift_at_random(clips, self.options.random_shift),
             radius=radius,
             bn_statistics=self.options.bn_statistics,
+            fake=self.options.fake,
         )
         return joint
 
@@ -344,7 +346,7 @@ class LossNetworkModel(HostModel):
         )
 
     def frames_for_t(self, frames: Tensor) -> Tensor:
-        """Return the restored frames (B, S, C, H, W) that get a gradient from T: those with N neighbours at each side.
+        """Return the restored frames (B, S, C, H, W) that get a gradient from T: here those with a full window.
 
         Args:
             frames: All that G restored.

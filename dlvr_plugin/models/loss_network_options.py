@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from dlvr_plugin.archs.loss_net_arch import BNStatistics
+from dlvr_plugin.archs.loss_net_arch import BNStatistics, Fake
 from dlvr_plugin.core.declarations import NOT_NEGATIVE, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.names import nearest
-
-Fake = Literal['mixed', 'generated']
+from dlvr_plugin.models.host_models import GeneratorType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +44,13 @@ class LossNetworkOptions:
     def radius(self) -> int:
         """Temporal radius N."""
         raise NotImplementedError
+
+    def check_generator(self, generator_type: GeneratorType) -> None:
+        """Demand that the generator is of a kind that the options go with; here any is.
+
+        Raises:
+            InvalidValueError: It is not.
+        """
 
     @classmethod
     def from_options(cls, opt: Mapping[str, Any]) -> 'LossNetworkOptions':

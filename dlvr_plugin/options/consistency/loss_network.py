@@ -61,6 +61,8 @@ def _check_over_host_model(findings: Findings, model: type[LossNetworkModel], ge
     _check_generator(findings, generator_type, extra=extra)
     if options is not None:
         _check_window_of_t(findings, generator_type, options, extra)
+        with findings.collect('train'):
+            options.check_generator(generator_type)
     if findings.is_train:
         _check_net_t(findings, model.Options.section)
     if isinstance(options, AdversarialOptions):
