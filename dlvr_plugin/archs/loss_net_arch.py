@@ -5,7 +5,7 @@ S = T - 2N sequences, C_j channels and h_j, w_j size of feature j (h_j = H / 2^j
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -242,13 +242,15 @@ class LossNetT(nn.Module):
             Features and logits.
 
         Raises:
-            InvalidValueError: The numbers of frames do not fit together, 'per_sequence' with generated frames that are
-                in no sequence, or as in ``extract`` and ``classify``.
+            InvalidValueError: Unknown ``fake`` or ``bn_statistics``, numbers of frames that do not fit together,
+                'per_sequence' with generated frames that are in no sequence, or as in ``extract`` and ``classify``.
 
         Source: Section 3.1 of the paper.
         """
         num_gt, num_gen = ground_truth.shape[1], generated.shape[1]
         fake = fake or ('generated' if num_gen == num_gt else 'mixed')
+        if fake not in get_args(Fake):
+            raise InvalidValueError(f'fake must be {" or ".join(get_args(Fake))}, got {fake!r}.')
         num_fake = num_gt if fake == 'generated' else num_gt - 2 * radius  # generated frames that are in a sequence
         if radius < 0 or num_gt < 2 * radius + 1 or num_gen not in (num_gt, num_fake):
             raise InvalidValueError(

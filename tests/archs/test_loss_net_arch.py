@@ -142,6 +142,20 @@ def test_joint_pass_classifies_the_windows_of_its_features(all_generated):
     torch.testing.assert_close(joint.fake_logits, net.classify(fake))
 
 
+def test_generated_frames_of_no_sequence_have_features_and_a_part_in_the_statistics():
+    net = LossNetT()
+    gt, gen = torch.rand(2, 4, 3, 64, 64), torch.rand(2, 4, 3, 64, 64)
+    joint = net(gt, gen, fake='mixed')
+    f = net.extract(torch.cat((gt, gen), dim=1))
+    torch.testing.assert_close(joint.gen_features, tuple(layer[:, 4:] for layer in f))
+    true, generated = f[-1][:, :4], f[-1][:, 4:]
+    windows_of_t = [torch.stack((true[:, t - 1], generated[:, t], true[:, t + 1]), dim=1) for t in (1, 2)]
+    fake = torch.stack(windows_of_t, dim=1).flatten(0, 1)  # (B, S, ...) -> (B*S, ...)
+    torch.testing.assert_close(joint.fake_logits, net.classify(fake))
+    with pytest.raises(ValueError, match='per_sequence normalises sequences, and 2 of the 4 generated frames'):
+        net(gt, gen, fake='mixed', bn_statistics='per_sequence')
+
+
 def test_per_sequence_statistics_are_those_of_separate_passes():
     net = LossNetT()
     gt, gen = torch.rand(2, 3, 3, 64, 64), torch.rand(2, 1, 3, 64, 64)
@@ -185,6 +199,10 @@ def test_features_too_small_to_classify_are_refused():
 def test_frame_numbers_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match='got 2 generated frames'):
         LossNetT()(torch.rand(1, 3, 3, 64, 64), torch.rand(1, 2, 3, 64, 64))
+    with pytest.raises(ValueError, match=r'got 1 generated frames \(fake: generated\)'):
+        LossNetT()(torch.rand(1, 3, 3, 64, 64), torch.rand(1, 1, 3, 64, 64), fake='generated')
+    with pytest.raises(ValueError, match="fake must be mixed or generated, got 'new'"):
+        LossNetT()(torch.rand(1, 3, 3, 64, 64), torch.rand(1, 3, 3, 64, 64), fake='new')
 
 
 def test_unknown_norm_and_sync_on_a_cpu_are_refused():

@@ -62,6 +62,55 @@ def test_equation_6_written_out(distance, radius, layers, all_generated):
     torch.testing.assert_close(relation, 5.0 * torch.stack(relations).mean())
 
 
+@pytest.mark.parametrize('distance', ['elementwise', 'mean'])
+@pytest.mark.parametrize('radius', [0, 1, 2])
+def test_edge_frames_count_every_pair_that_there_is(distance, radius):
+    num_frame = 5
+    gt, gen = features(num_frame), features(num_frame)
+
+    def phi(a, b):
+        value = F.huber_loss(a, b, reduction='none', delta=DELTA)
+        return value if distance == 'elementwise' else value.flatten(1).mean(1)
+
+    contents, relations = [], []
+    for x, y in zip(gen, gt, strict=True):
+        for t in range(num_frame):
+            contents.append(F.huber_loss(x[:, t], y[:, t], delta=DELTA))
+            for other in range(num_frame):
+                if 0 < abs(other - t) <= radius:
+                    of_gen, of_gt = phi(x[:, t], y[:, other]), phi(y[:, t], y[:, other])
+                    relations.append(F.huber_loss(of_gen, of_gt, delta=DELTA))
+    matching = FeatureMatching(radius=radius, relation_distance=distance, content_weight=2.0, relation_weight=5.0)
+    content, relation = matching(gen, gt, edge_frames=True)
+    assert len(relations) == 4 * {0: 0, 1: 8, 2: 14}[radius]
+    torch.testing.assert_close(content, 2.0 * torch.stack(contents).mean())
+    if radius == 0:
+        assert relation is None
+    else:
+        torch.testing.assert_close(relation, 5.0 * torch.stack(relations).mean())
+
+
+def test_full_windows_alone_have_the_plain_mean_to_the_bit():
+    gt, gen = features(6, dtype=torch.float32), [f.requires_grad_() for f in features(6, dtype=torch.float32)]
+    ours = FeatureMatching(radius=1)(gen, gt)[1]
+    relations = [
+        relation_matching(x[:, 1:5], y[:, 1:5], y[:, 1 + n : 5 + n])
+        for x, y in zip(gen, gt, strict=True)
+        for n in (-1, 1)
+    ]
+    plain = torch.stack(relations).mean()
+    assert torch.equal(ours, plain)
+    for one, other in zip(torch.autograd.grad(ours, gen), torch.autograd.grad(plain, gen), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_fewer_generated_frames_than_count_are_refused():
+    with pytest.raises(ValueError, match='edge_frames True, 5 generated frames count, got 3'):
+        FeatureMatching()(features(3), features(5), edge_frames=True)
+    with pytest.raises(ValueError, match='edge_frames False, 3 generated frames count, got 2'):
+        FeatureMatching()(features(2), features(5))
+
+
 def test_total_is_the_sum_of_the_terms_there_are():
     content, relation = torch.tensor(1.0), torch.tensor(2.0)
     assert float(total_loss(content, relation)) == 3

@@ -44,6 +44,27 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
         (SPACE, {'network_g.num_frame': 3}, 'datasets.train.num_frame: must be 3'),
         (EDSR, {'datasets.train.num_frame': 1}, 'datasets.train.num_frame: must be at least 3, the window of T'),
         (BASICVSR, {'train.discriminative_opt.radius': 8}, 'datasets.train.num_frame: must be at least 17'),
+        (
+            SPACE,
+            {'train.discriminative_opt.edge_frames': True},
+            'train.discriminative_opt.edge_frames: must be false, because G is sliding_window',
+        ),
+        (
+            EDSR,
+            {'train.discriminative_opt.edge_frames': True},
+            'train.discriminative_opt.edge_frames: must be false, because G is image',
+        ),
+        (
+            BASICVSR,
+            {'train.discriminative_opt.edge_frames': True, 'train.discriminative_opt.bn_statistics': 'per_sequence'},
+            'train.discriminative_opt.edge_frames: must be false with bn_statistics: per_sequence',
+        ),
+        (
+            BASICVSR,
+            {'train.discriminative_opt.edge_frames': True, 'train.discriminative_opt.radius': 0},
+            'train.discriminative_opt.edge_frames: must be false with radius: 0',
+        ),
+        (ADVERSARIAL, {'train.adversarial_opt.edge_frames': True}, 'train.adversarial_opt.edge_frames: '),
         (EDSR, {'datasets.train.gt_size': 16}, 'datasets.train.gt_size: must be above 32: T halves frames 4 times'),
         (BASICVSR, {'datasets.train.gt_size': 128}, 'datasets.train.gt_size: must be at least 132, because BasicVSR'),
         (
