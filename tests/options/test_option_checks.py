@@ -197,6 +197,13 @@ def test_what_an_adversarial_run_may_do_without(changes):
     assert lines(opt, with_files=False) == []
 
 
+@pytest.mark.parametrize('fake', ['mixed', 'generated'])
+def test_recurrent_generators_may_learn_from_edge_frames(fake):
+    opt = read(BASICVSR)
+    opt['train']['discriminative_opt'].update(edge_frames=True, fake=fake)
+    assert lines(opt, with_files=False) == []
+
+
 def test_weights_of_a_perceptual_loss_that_are_missing():
     opt = read(ADVERSARIAL)
     opt['train']['perceptual_opt'] = {'type': 'LPIPSLoss', 'weights': 'nowhere.pth'}
