@@ -58,8 +58,8 @@ def test_equation_6_written_out(distance, radius, layers, all_generated):
         radius=radius, relation_distance=distance, layers=layers, content_weight=2.0, relation_weight=5.0
     )
     content, relation = matching(gen, gt)
-    torch.testing.assert_close(content, 2.0 * torch.stack(contents).mean())
-    torch.testing.assert_close(relation, 5.0 * torch.stack(relations).mean())
+    torch.testing.assert_close(content, 2.0 * torch.stack(contents).mean(), rtol=1e-9, atol=0)
+    torch.testing.assert_close(relation, 5.0 * torch.stack(relations).mean(), rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize('distance', ['elementwise', 'mean'])
@@ -83,11 +83,11 @@ def test_edge_frames_count_every_pair_that_there_is(distance, radius):
     matching = FeatureMatching(radius=radius, relation_distance=distance, content_weight=2.0, relation_weight=5.0)
     content, relation = matching(gen, gt, edge_frames=True)
     assert len(relations) == 4 * {0: 0, 1: 8, 2: 14}[radius]
-    torch.testing.assert_close(content, 2.0 * torch.stack(contents).mean())
+    torch.testing.assert_close(content, 2.0 * torch.stack(contents).mean(), rtol=1e-9, atol=0)
     if radius == 0:
         assert relation is None
     else:
-        torch.testing.assert_close(relation, 5.0 * torch.stack(relations).mean())
+        torch.testing.assert_close(relation, 5.0 * torch.stack(relations).mean(), rtol=1e-9, atol=0)
 
 
 def test_full_windows_alone_have_the_plain_mean_to_the_bit():
