@@ -125,6 +125,11 @@ BASICVSR = 'train/BasicVSR/train_BasicVSR_x4_SR_REDS_DiscriminativeSpace.yml'
             {'train.adversarial_opt.gan_type': 'hinge'},
             'train.adversarial_opt.gan_type: expected one of vanilla, lsgan, relativistic',
         ),
+        (
+            ADVERSARIAL,
+            {'train.perceptual_opt.layer_weights.conv5_5': 1},
+            'train.perceptual_opt.layer_weights.conv5_5: is no layer of vgg19; these are conv1_1, ',
+        ),
         (ADVERSARIAL, {'train.adversarial_opt.gan_typ': 'lsgan'}, 'train.adversarial_opt.gan_typ: .*mean gan_type?'),
         (
             ADVERSARIAL,
@@ -315,7 +320,7 @@ def test_models_that_cannot_be_hosts(name):
     opt = read(SPACE)
     opt['host_model'] = name
     (line,) = lines(opt, with_files=False)
-    assert line.startswith('host_model: expected one of EDVRModel, ESRGANModel, SRGANModel, SRModel, SwinIRModel,')
+    assert line.startswith('host_model: expected one of EDVRModel, ESRGANModel, FRVSRModel, SRGANModel, SRModel, ')
     assert f"got '{name}' (text). {name} {NO_HOSTS[name]}" in line
     with pytest.raises(InvalidValueError, match=f'host_model must be one of EDVRModel, .* {name} {NO_HOSTS[name]}'):
         find_host_model(opt)

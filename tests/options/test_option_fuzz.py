@@ -20,7 +20,7 @@ REQUIRED = [
     r'datasets\.train\.(dataroot_gt|num_frame|gt_size|num_worker_per_gpu|batch_size_per_gpu)',
     r'network_[gt]\.type',
     r'train\.(total_iter|scheduler|scheduler(_t)?\.(type|milestones|periods)|optim_[gt](\.(type|lr))?)',
-    r'train\.(pixel|perceptual|warp)_opt\.type|train\.perceptual_opt\.path',
+    r'train\.(pixel|perceptual|warp)_opt\.type|train\.perceptual_opt\.(path|layer_weights)',
     r'val\.save_img|val\.metrics\.\w+\.type',
     r'logger\.(print_freq|save_checkpoint_freq|use_tb_logger)',
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from basicsr.archs.vgg_arch import NAMES, insert_bn
 from basicsr.losses.basic_loss import PerceptualLoss
 from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_recurrent_gan_model import VideoRecurrentGANModel
@@ -40,7 +41,8 @@ def check_losses(findings: Findings) -> None:
         if made is DiscriminativeSpaceLoss:
             check_norm_of(findings, 'train', name, 'network_t')
         if made in _WITH_WEIGHTS:
-            _check_frames_of_vgg(findings, name, made, shapes.gt if shapes else ())
+            if made is PerceptualLoss:
+                _check_vgg(findings, name, section, shapes.gt if shapes else ())
             continue
         _check(findings, name, made, section, slots.get(name), shapes.gt if shapes else ())
 
@@ -80,11 +82,18 @@ def _try(made: Any, section: str, use: Callable[..., None] | None, shape: Shape)
     return attempt(build_and_use, is_small=use is _use_gan_loss)
 
 
-def _check_frames_of_vgg(findings: Findings, name: str, made: type[Any], shape: Shape) -> None:
-    if made is PerceptualLoss and name == 'pixel_opt':
+def _check_vgg(findings: Findings, name: str, section: Mapping[str, Any], shape: Shape) -> None:
+    if name == 'pixel_opt':
         findings.add(('train', name), 'is a loss for perceptual_opt: it gives two numbers, and a pixel loss is one.')
-    elif made is PerceptualLoss and len(shape) == 5:
+    elif len(shape) == 5:
         findings.add(('train', name), 'PerceptualLoss takes single frames, and this model gives clips. Remove it.')
+    vgg, weights = str(section.get('vgg_type', 'vgg19')), section.get('layer_weights')
+    layers = NAMES.get(vgg.removesuffix('_bn'), [])
+    layers = insert_bn(layers) if vgg.endswith('_bn') else layers
+    for layer in weights if isinstance(weights, Mapping) and layers else ():
+        if layer not in layers:
+            key = ('train', name, 'layer_weights', str(layer))
+            findings.add(key, f'is no layer of {vgg}; these are {", ".join(layers)}.')
 
 
 def _demand_number(loss: Any, of: str) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dlvr_plugin.archs import LossNetT, NetworkSpec, spec_of
 from dlvr_plugin.archs.spec import find_arch
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.data.clip_test_dataset import WHOLE_CLIPS
 from dlvr_plugin.options.consistency.building import (
     MOST_CALLS,
     Outcome,
@@ -128,15 +129,18 @@ def _shapes_of_test(findings: Findings, made: Any, spec: NetworkSpec | None) -> 
             return None
         number = spec.num_frame or max(spec.min_frames, 2)
         return StepShapes((1, *(() if spec.takes == 'frame' else (number,)), 3, side, side), ())
-    kinds = {str(each.get('type')) for _, each in findings.datasets()}
-    numbers = [each.get('num_frame') for _, each in findings.datasets()]
-    is_no_user = is_class_of_host(made) or made is LossNetT
-    if kinds == {'VideoRecurrentTestDataset'} and is_no_user:
-        return StepShapes((1, _FRAMES_OF_TESTS, 3, _SIDE_OF_TESTS, _SIDE_OF_TESTS), ())
-    takes_windows = kinds <= {'VideoTestDataset', 'VideoTestDUFDataset'} and is_no_user
-    if not takes_windows or len(set(numbers)) != 1 or not isinstance(numbers[0], int):
+    if not (is_class_of_host(made) or made is LossNetT):
         return None
-    return StepShapes((1, numbers[0], 3, _SIDE_OF_TESTS, _SIDE_OF_TESTS), ())
+    kinds = {str(each.get('type')) for _, each in findings.datasets()}
+    numbers = [each.get('num_frame', WHOLE_CLIPS) for _, each in findings.datasets()]
+    taken = numbers[0] if numbers and numbers.count(numbers[0]) == len(numbers) else None
+    if kinds == {'VideoRecurrentTestDataset'} or (kinds == {'ClipTestDataset'} and taken == WHOLE_CLIPS):
+        frames: tuple[int, ...] = (_FRAMES_OF_TESTS,)
+    elif kinds <= {'VideoTestDataset', 'VideoTestDUFDataset', 'ClipTestDataset'} and isinstance(taken, int):
+        frames = () if kinds == {'ClipTestDataset'} and taken == 1 else (taken,)
+    else:
+        return None
+    return StepShapes((1, *frames, 3, _SIDE_OF_TESTS, _SIDE_OF_TESTS), ())
 
 
 def _frames_of(key: str, shapes: StepShapes) -> Shape:
