@@ -56,7 +56,8 @@ def run(opt, tmp_path, monkeypatch, host_log, name):
 
 @pytest.mark.parametrize('precision', PRECISIONS)
 def test_losses_are_those_of_the_cpu(opt, tmp_path, monkeypatch, host_log, exact_float32, precision):
-    on_cpu = run({**opt, 'num_gpu': 0}, tmp_path, monkeypatch, host_log, 'cpu')
+    train = {**opt['datasets']['train'], 'prefetch_mode': None, 'pin_memory': False}
+    on_cpu = run({**opt, 'num_gpu': 0, 'datasets': {'train': train}}, tmp_path, monkeypatch, host_log, 'cpu')
     opt['train'].update(PRECISIONS[precision])
     on_gpu = run(opt, tmp_path, monkeypatch, host_log, 'gpu')
     assert 'on the GPU' in '\n'.join(host_log)
