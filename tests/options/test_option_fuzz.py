@@ -137,10 +137,20 @@ def refused(cases, figures, kind):
 
 
 def cases_of(change):
-    """Yield a case for each change of each key; ``change`` yields changed options and what is expected of a problem."""
+    """Yield a case for each change of each key; ``change`` yields changed options and what is expected of a problem.
+
+    A key that an earlier file has with the same value, in the same kind of run and of section, is not changed again.
+    """
+    seen = set()
     for file in FILES:
         opt = small(read_file(file).value)
+        kind = 'train' in opt, opt['model_type'], opt.get('host_model')
         for key in keys_of(opt):
+            section = section_of(opt, key)
+            case = repr((kind, key, section.get('type'), section[key[-1]]))
+            if case in seen:
+                continue
+            seen.add(case)
             for changed, expected in change(opt, key):
                 yield file, key, changed, 'train' in opt, expected
 
