@@ -9,7 +9,7 @@ from dlvr_plugin.archs import spec_of
 from dlvr_plugin.archs.conversion import convert
 from dlvr_plugin.core.checkpoints import DESCRIPTION, checkpoint_bytes, describe_network
 from dlvr_plugin.core.errors import InvalidValueError
-from dlvr_plugin.core.files import write_atomic
+from dlvr_plugin.core.files import make_folder, write_atomic
 
 
 def run(args: argparse.Namespace) -> None:
@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> None:
     spec = spec_of(network)
     options = {'name': args.original, 'scale': spec.scale if spec else 1, 'network_g': network}
     content = {'params': weights, DESCRIPTION: describe_network(options, 'net_g')}
+    make_folder(args.target.parent)
     write_atomic(args.target, checkpoint_bytes(content))
     count = sum(value.numel() for value in weights.values())
     section = yaml.safe_dump({'network_g': network}, sort_keys=False)

@@ -53,7 +53,7 @@ def test_bad_input(published, tmp_path, host_log):
     for words, message in (
         ([str(path), str(tmp_path / 'x.safetensors')], 'must end in .pth'),
         ([str(tmp_path / 'missing.pth'), str(tmp_path / 'x.pth')], 'missing.pth does not exist'),
-        ([str(path), str(tmp_path / 'nowhere/x.pth')], 'No such file or directory'),
+        ([str(path), str(path / 'x.pth')], 'TecoGAN.pth'),  # no folder, but a file
     ):
         assert main(['convert', 'TecoGAN-PyTorch', *words]) == 1
         assert message in host_log[-1]
@@ -67,3 +67,13 @@ def test_nothing_in_a_file_is_executed(tmp_path, host_log):
     assert main(['convert', 'TecoGAN-PyTorch', str(tmp_path / 'weights.pth'), str(tmp_path / 'x.pth')]) == 1
     assert 'holds code, which is never run' in host_log[-1]
     assert [each.name for each in tmp_path.iterdir()] == ['weights.pth']
+
+
+def test_the_folder_of_the_target_is_made_for_what_can_be_converted(tmp_path):
+    path, target = tmp_path / 'weights.pth', tmp_path / 'experiments' / 'FRNet' / 'frnet.pth'
+    path.write_bytes(b'no checkpoint')
+    assert main(['convert', 'TecoGAN-PyTorch', str(path), str(target)]) == 1
+    assert not target.parent.parent.exists()
+    torch.save(FRNet().state_dict(), path)
+    assert main(['convert', 'TecoGAN-PyTorch', str(path), str(target)]) == 0
+    assert target.is_file()
