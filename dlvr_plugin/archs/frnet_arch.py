@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dlvr_plugin.archs.frame_checks import check_frames, check_state
 from dlvr_plugin.archs.memory_format import in_fast_format
+from dlvr_plugin.archs.recurrence import restore_by_steps
 from dlvr_plugin.archs.spec import ArchSpec
 from dlvr_plugin.archs.upsampling import TopLeftBicubic, top_left_bilinear
 from dlvr_plugin.core.declarations import BLOCKS, CHANNELS, check_arguments
@@ -244,7 +245,7 @@ class FRNet(nn.Module):
         """
         check_frames('FRNet', clip, dims=5, channels=self.num_in_ch, smallest=_SMALLEST)
         if not with_flow and not torch.is_grad_enabled():
-            return self._restore_by_steps(clip)
+            return restore_by_steps(self.step, clip.unbind(1))
         (batch, num_frames, _, *size), scale = clip.shape, self.upscale
         lr_flow, hr_flow = clip.new_zeros(0, 2, *size), clip.new_zeros(0, 2, *(scale * side for side in size))
         if num_frames > 1:
@@ -256,13 +257,6 @@ class FRNet(nn.Module):
             restored.append(self.srnet(frame, warp(restored[-1], flow)))
         frames = torch.stack(restored, dim=1)
         return FRNetOutput(frames, lr_flow, hr_flow) if with_flow else frames
-
-    def _restore_by_steps(self, clip: Tensor) -> Tensor:
-        restored, state = [], None
-        for frame in clip.unbind(1):
-            result, state = self.step(frame, state)
-            restored.append(result)
-        return torch.stack(restored, dim=1)
 
     def _flow(self, frames: Tensor, previous: Tensor) -> Tensor:
         """Return flow (B, 2, h, w) of frames (B, C, h, w)."""

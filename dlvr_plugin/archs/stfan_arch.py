@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dlvr_plugin.archs.filter_adaptive_conv import filter_adaptive_conv
 from dlvr_plugin.archs.frame_checks import check_frames, check_state, pad_sides
+from dlvr_plugin.archs.recurrence import restore_by_steps
 from dlvr_plugin.archs.spec import ArchSpec
 from dlvr_plugin.core.declarations import CHANNELS, check_arguments
 
@@ -157,11 +158,7 @@ class STFAN(nn.Module):
             InvalidValueError: Wrong rank or channels, or no frames.
         """
         check_frames('STFAN', clip, dims=5, channels=self.num_in_ch)
-        restored, state = [], None
-        for frame in clip.unbind(1):
-            result, state = self.step(frame, state)
-            restored.append(result)
-        return torch.stack(restored, dim=1)
+        return restore_by_steps(self.step, clip.unbind(1))
 
     def _features(self, frames: Tensor, last_features: Tensor | None) -> Tensor:
         """Return features (B, 8 * f, h, w) of the frame, the one before and that restored, (B, 3 * C, H, W).

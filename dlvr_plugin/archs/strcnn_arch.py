@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dlvr_plugin.archs.frame_checks import check_frames, check_state, pad_sides
 from dlvr_plugin.archs.memory_format import in_fast_format
+from dlvr_plugin.archs.recurrence import restore_by_steps
 from dlvr_plugin.archs.spec import ArchSpec
 from dlvr_plugin.core.declarations import BLOCKS, CHANNELS, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
@@ -201,11 +202,8 @@ class STRCNN(nn.Module):
         self._check(clip)
         ends = clip[:, :1].expand(-1, _RADIUS, -1, -1, -1), clip[:, -1:].expand(-1, _RADIUS, -1, -1, -1)
         longer = torch.cat((ends[0], clip, ends[1]), dim=1)
-        restored, state = [], None
-        for index in range(clip.shape[1]):
-            result, state = self.step(longer[:, index : index + _NUM_FRAME], state)
-            restored.append(result)
-        return torch.stack(restored, dim=1)
+        windows = (longer[:, index : index + _NUM_FRAME] for index in range(clip.shape[1]))
+        return restore_by_steps(self.step, windows)
 
     def _check(self, clip: Tensor, num_frame: int | None = None) -> None:
         check_frames('STRCNN', clip, dims=5, channels=self.num_in_ch, smallest=self.smallest, num_frame=num_frame)
