@@ -53,7 +53,7 @@ def test_bad_input(published, tmp_path, host_log):
     for words, message in (
         ([str(path), str(tmp_path / 'x.safetensors')], 'must end in .pth'),
         ([str(tmp_path / 'missing.pth'), str(tmp_path / 'x.pth')], 'missing.pth does not exist'),
-        ([str(path), str(path / 'x.pth')], 'TecoGAN.pth'),  # no folder, but a file
+        ([str(path), str(path / 'x.pth')], 'TecoGAN.pth cannot be a folder'),
     ):
         assert main(['convert', 'TecoGAN-PyTorch', *words]) == 1
         assert message in host_log[-1]
