@@ -106,7 +106,7 @@ def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, find_unuse
     opt['find_unused_parameters'] = find_unused_parameters
     if losses == 'adversarial_opt':  # which decides from all processes whether T is trained
         as_adversarial(opt, gan_type='relativistic', update_interval=2, update_threshold=0.02)
-    opt['train'].setdefault(losses, {})['random_shift'] = 8  # drawn by each process apart
+    opt['train'].setdefault(losses, {})['random_shift'] = 8
     opt['datasets']['train']['num_worker_per_gpu'] = 1  # spawned, under the launcher
     path = write_options(opt, tmp_path / 'tiny.yml')
     script = tmp_path / 'train_and_print.py'

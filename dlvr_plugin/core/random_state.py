@@ -26,6 +26,28 @@ def seed_cpu(*numbers: int) -> int:
     return seed
 
 
+_shared: list[torch.Generator] = []
+
+
+@contextmanager
+def shared_draws(*numbers: int) -> Iterator[None]:
+    """Give ``shared_generator`` a generator of its own, seeded from some whole numbers, at least 0."""
+    _shared.append(torch.Generator().manual_seed(mix_seeds(*numbers)))
+    try:
+        yield
+    finally:
+        _shared.pop()
+
+
+def shared_generator() -> torch.Generator | None:
+    """Return the generator for what counts for a whole global batch, however many batches and processes divide it.
+
+    Within ``shared_draws`` all that share its numbers draw the same from it. Elsewhere it is None, for torch's global
+    generator.
+    """
+    return _shared[-1] if _shared else None
+
+
 def seed_everything(*numbers: int) -> None:
     """Seed the generators of the CPU and, where it is in use, of the GPU from some whole numbers, at least 0."""
     seed = seed_cpu(*numbers)

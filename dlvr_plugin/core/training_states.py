@@ -33,6 +33,15 @@ def remove_old_states(opt: dict[str, Any], keep_last: int) -> None:
             network.unlink()
 
 
+def advise_new_run(file: Path, iteration: int) -> str:
+    """Return how a new run begins from the weights saved with a state, for messages about one that cannot go on."""
+    weights = file.resolve().parent.with_name('models') / f'net_g_{iteration}.pth'
+    return (
+        'begin a new run with what fits of its weights: another name, neither --auto_resume nor path.resume_state, '
+        f'and path.pretrain_network_g: {weights}'
+    )
+
+
 def read_complete_state(path: Path, models: Path) -> dict[str, Any]:
     """Read a training state, and make sure that the networks saved with it are there and unchanged.
 

@@ -1,4 +1,4 @@
-"""Where on its frames the loss network T lays its grid of strides, drawn anew for each batch."""
+"""Where on its frames the loss network T lays its grid of strides, drawn anew for each iteration."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,14 @@ import torch
 from torch import Tensor
 
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.random_state import shared_generator
 
 
 def shift_at_random(clips: Sequence[Tensor], largest: int) -> list[Tensor]:
-    """Cut rows and columns off frames, at a place that is drawn from torch's global generator of the CPU.
+    """Cut rows and columns off frames, at a place that is drawn by ``core.random_state.shared_generator``.
+
+    In a training run all batches and processes of an iteration draw the same, so that each sample is cut as it would be
+    if one process took them all at once.
 
     F's layers halve frames, always from their first pixel on. Each phase of G's output then gets gradients of its own
     strength, which leaves a grid. Frames that begin elsewhere each time give all phases the same.
@@ -32,5 +36,5 @@ def shift_at_random(clips: Sequence[Tensor], largest: int) -> list[Tensor]:
         raise InvalidValueError(
             f'random_shift: {largest} leaves nothing of frames of {height}x{width}. Lower it or raise gt_size.'
         )
-    top, left = torch.randint(largest, (2,)).tolist()
+    top, left = torch.randint(largest, (2,), generator=shared_generator()).tolist()
     return [clip[..., top : top + height - largest, left : left + width - largest] for clip in clips]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlvr_plugin.core.declarations import OnResume
+from dlvr_plugin.core.training_states import advise_new_run
 from dlvr_plugin.options.problems import KeyPath, OptionsError, Problem, dotted, format_report
 from dlvr_plugin.options.schema.run import run_options
 from dlvr_plugin.options.sections import NOT_DECLARED, Option, section_in
@@ -65,10 +66,8 @@ class GivenOptions:
             return
         lines = [f'{self._document.place(each.key)}: {each}: {each.on_resume.note}.' for each in found]
         report = format_report(f'{self._document.name}, with which {file} cannot be resumed', lines)
-        weights = file.resolve().parent.with_name('models') / f'net_g_{state["iter"]}.pth'
         raise OptionsError(
-            f'{report}\nSet these back to go on. Or begin a new run with what fits of its weights: another name, '
-            f'neither --auto_resume nor path.resume_state, and path.pretrain_network_g: {weights}',
+            f'{report}\nSet these back to go on. Or {advise_new_run(file, state["iter"])}',
             [Problem(each.key, each.on_resume.note) for each in found],
         )
 

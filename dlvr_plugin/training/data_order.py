@@ -1,6 +1,7 @@
 """Which sample comes when, and how it is augmented, as functions of seed, epoch and place in the epoch alone.
 
-Neither depends on how many workers read, on what a process has drawn before, or on where a run was resumed.
+Neither depends on how many workers read, on how many processes share a batch, on what a process has drawn before, or
+on where a run was resumed.
 """
 
 from collections.abc import Iterator
@@ -43,8 +44,9 @@ class DataOrder:
     Attributes:
         num_samples: Samples of the data set.
         enlarge_ratio: How often each is drawn in an epoch (``dataset_enlarge_ratio``).
-        samples_per_iter: Samples that one process takes for one iteration, all its batches together.
+        batch_size: Samples of a batch of one process.
         seed: ``manual_seed``.
+        accum_iter: Batches that each process takes for one iteration.
         variant: Number of the order; another one after each roll-back.
         rank: Process that draws.
         world_size: Processes that share the samples.
@@ -55,8 +57,9 @@ class DataOrder:
 
     num_samples: int
     enlarge_ratio: int
-    samples_per_iter: int
+    batch_size: int
     seed: int
+    accum_iter: int = 1
     variant: int = 0
     rank: int = 0
     world_size: int = 1
@@ -66,23 +69,46 @@ class DataOrder:
         if self.iters_per_epoch < 1:
             raise InvalidValueError(
                 f'datasets.train has {self.num_samples * self.enlarge_ratio} samples an epoch, but an iteration takes '
-                f'{self.samples_per_iter * self.world_size}. Raise dataset_enlarge_ratio or lower batch_size_per_gpu.'
+                f'{self.global_batch}. Raise dataset_enlarge_ratio or lower batch_size_per_gpu.'
             )
+
+    @property
+    def samples_per_iter(self) -> int:
+        """Samples that one process takes for one iteration, all its batches together."""
+        return self.batch_size * self.accum_iter
+
+    @property
+    def global_batch(self) -> int:
+        """Samples that all processes take together for one iteration."""
+        return self.samples_per_iter * self.world_size
 
     @property
     def iters_per_epoch(self) -> int:
         """Iterations of an epoch; samples that fill none are left out, others in each epoch."""
-        return self.num_samples * self.enlarge_ratio // (self.samples_per_iter * self.world_size)
+        return self.num_samples * self.enlarge_ratio // self.global_batch
 
     def epoch_of(self, current_iter: int) -> int:
         """Return the epoch, from 0, of an iteration, from 1."""
         return (current_iter - 1) // self.iters_per_epoch
 
     def places(self, epoch: int) -> np.ndarray:
-        """Return the places that this process draws in an epoch, in order."""
+        """Return the places that this process draws in an epoch, in order.
+
+        The order of all is cut into global batches, and these into batches, which the processes take in turn.
+        """
         generator = torch.Generator().manual_seed(mix_seeds(self.seed, self.variant, epoch))
         places = torch.randperm(self.num_samples * self.enlarge_ratio, generator=generator).numpy()
-        return places[self.rank :: self.world_size][: self.iters_per_epoch * self.samples_per_iter]
+        batches = places[: self.iters_per_epoch * self.global_batch].reshape(-1, self.world_size, self.batch_size)
+        return batches[:, self.rank].ravel()
+
+    def batch_in_iteration(self, index: int) -> int:
+        """Return which batch of an iteration, over all processes, this process takes as its own one of an index."""
+        return index * self.world_size + self.rank
+
+    @property
+    def division(self) -> dict[str, int]:
+        """Return how an iteration's samples are divided, for a training state."""
+        return {'world_size': self.world_size, 'accum_iter': self.accum_iter, 'batch_size': self.batch_size}
 
 
 class ResumableSampler(Sampler[Place]):

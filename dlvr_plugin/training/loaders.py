@@ -47,8 +47,9 @@ def build_train_loader(
     order = DataOrder(
         num_samples=len(dataset),
         enlarge_ratio=options.get('dataset_enlarge_ratio', 1),
-        samples_per_iter=options['batch_size_per_gpu'] * num_gpus * accum_iter,
+        batch_size=options['batch_size_per_gpu'] * num_gpus,
         seed=seed,
+        accum_iter=accum_iter,
         variant=variant,
         rank=opt['rank'],
         world_size=opt['world_size'],
@@ -58,7 +59,7 @@ def build_train_loader(
     loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
     get_root_logger().info(
         f'Training statistics:\n\tSamples: {len(dataset)}, {order.enlarge_ratio} times an epoch'
-        f'\n\tSamples an iteration: {order.samples_per_iter * order.world_size} in {order.world_size} process(es)'
+        f'\n\tSamples an iteration: {order.global_batch} in {order.world_size} process(es)'
         f'\n\tIterations: {order.iters_per_epoch} an epoch, {total_iter} in all, {start_iter} done'
     )
     return loader, order

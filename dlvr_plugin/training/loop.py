@@ -3,28 +3,30 @@
 import gc
 import warnings
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from basicsr.models import build_model
 from basicsr.utils import get_root_logger, get_time_str
 from torch.utils.tensorboard import SummaryWriter
 
 from dlvr_plugin.core.errors import DivergenceError, InvalidValueError, StopRequested
 from dlvr_plugin.core.log import log_start, set_up_log
-from dlvr_plugin.core.random_state import seed_everything
+from dlvr_plugin.core.random_state import seed_everything, shared_draws
 from dlvr_plugin.core.run_folder import RunFolder
 from dlvr_plugin.core.training_states import load_resume_state, remove_old_states
 from dlvr_plugin.evaluation.validation import validate
 from dlvr_plugin.evaluation.validation_metrics import load_metrics
+from dlvr_plugin.training.determinism import OperatorWatch, chosen_algorithms
 from dlvr_plugin.training.divergence import BalanceMonitor
 from dlvr_plugin.training.loaders import build_train_loader, build_val_loaders, prefetch
 from dlvr_plugin.training.option_copies import keep_option_file
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.progress import Progress
 from dlvr_plugin.training.protocols import GivenOptions, HasPhases, networks_of
+from dlvr_plugin.training.resumed_random_state import check_random_state, compare_divisions
 from dlvr_plugin.training.resumed_state import with_new_options
 from dlvr_plugin.training.run_options import RunOptions
 from dlvr_plugin.training.stop_request import StopRequest
@@ -49,15 +51,14 @@ def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
         InUseError: Another process trains a run of this name.
         StopRequested: Ctrl-C or SIGTERM; everything is saved.
     """
-    torch.backends.cudnn.benchmark = True
     # A resumed run steps the schedule first, rightly: the optimizer's step before it was taken before the stop.
     warnings.filterwarnings('ignore', r'Detected call of `lr_scheduler.step\(\)` before', UserWarning)
     uses_tb = opt['logger'].get('use_tb_logger') and 'debug' not in opt['name']
     tb_folder = Path(opt['root_path']) / 'tb_logger' / opt['name'] if uses_tb else None
     option_file = Path(opt_file).read_bytes() if opt['rank'] == 0 else b''  # it may lie in a folder that is moved
-    with RunFolder(opt, tb_folder) as folder:
+    with RunFolder(opt, tb_folder) as folder, chosen_algorithms(deterministic=opt.get('deterministic', False)):
         log_start(opt)
-        state = load_resume_state(opt, given.check_resumable)
+        state = load_resume_state(opt, partial(_check_state, given))
         load_metrics(opt.get('val'))  # before the work: what they need may have to be downloaded
         training = Training(opt, given)
         training.build(state)
@@ -79,6 +80,12 @@ def train(opt: dict[str, Any], opt_file: str, given: GivenOptions) -> None:
             finally:
                 if tb_logger is not None:
                     tb_logger.close()
+
+
+def _check_state(given: GivenOptions, state: dict[str, Any], file: Path) -> None:
+    """Refuse a state whose random numbers, or whose options, no run can go on with."""
+    check_random_state(state, file, manual_seed=given.values.get('manual_seed'))
+    given.check_resumable(state, file)
 
 
 class Training:
@@ -135,7 +142,7 @@ class Training:
             raise DivergenceError(f'{where} It was rolled back {self.rollbacks} times before. {advice}') from error
         # Its own checkpoints hold every network, those too that the run began without.
         self.opt['path'].pop('ignore_resume_networks', None)
-        state = load_resume_state({**self.opt, 'auto_resume': True})
+        state = load_resume_state({**self.opt, 'auto_resume': True}, partial(_check_state, self.given))
         if state is None:
             raise DivergenceError(f'{where} There is no checkpoint yet to roll back to. {advice}') from error
         self.logger.warning(
@@ -167,10 +174,12 @@ class Training:
             max_offset=options.divergence.max_offset,
             scalers=self.precision.scalers,
         )
+        self.watch = OperatorWatch(self.model) if self.opt.get('deterministic') else None
         self.model.run_state = lambda: {
             'options': self.given.values,
             'seed': self.seed,
             'rollbacks': self.rollbacks,
+            'division': self.order.division,
             'scalers': {letter: scaler.state_dict() for letter, scaler in self.precision.scalers.items()},
         }
 
@@ -187,6 +196,8 @@ class Training:
             )
         for change in changes or ():
             self.logger.info(change)
+        if line := compare_divisions(state.get('division'), self.order.division):
+            self.logger.info(line)
         if changes != []:
             state = with_new_options(
                 self.model, state, warmup_iter=self.options.warmup_iter, total_iter=self.total_iter
@@ -199,7 +210,7 @@ class Training:
         self.rollbacks = state.get('rollbacks', 0) if state else 0
         self.seed = self.opt['manual_seed']
         if state and self.given.values.get('manual_seed') is None:  # drawn once for a run, not for each part of it
-            self.seed = state.get('seed', self.seed)
+            self.seed = state['seed']
         self.last_saved = self.last_validated = start_iter if state else -1
         self.sample_names = ''
         self.phase = ''
@@ -237,7 +248,6 @@ class Training:
         self.current_iter += 1
         self._say_phase()
         self.progress.start_iteration()
-        seed_everything(self.seed, self.rollbacks, self.current_iter, self.opt['rank'], _ITERATION)
         self.model.update_learning_rate(self.current_iter, warmup_iter=self.opt['train'].get('warmup_iter', -1))
         names: list[str] = []
         for index in range(self.options.accum_iter):
@@ -245,10 +255,20 @@ class Training:
                 batch = next(batches)
             names += batch.get('key') or batch.get('lq_path') or []
             self.sample_names = ', '.join(map(str, names))
-            with self.updates.batch(index):
-                self.model.feed_data(batch)
-                self.model.optimize_parameters(self.current_iter)
+            with self._random_numbers_of(index), self.watch.naming() if self.watch else nullcontext():
+                self._step(index, batch)
         self.progress.end_iteration()
+
+    def _step(self, index: int, batch: dict[str, Any]) -> None:
+        with self.updates.batch(index):
+            self.model.feed_data(batch)
+            self.model.optimize_parameters(self.current_iter)
+
+    def _random_numbers_of(self, index: int) -> AbstractContextManager[None]:
+        """Seed what is drawn for a batch by its place in the iteration, whichever process takes it."""
+        numbers = self.seed, self.rollbacks, self.current_iter
+        seed_everything(*numbers, self.order.batch_in_iteration(index), _ITERATION)
+        return shared_draws(*numbers, 0, _ITERATION)
 
     def _say_phase(self) -> None:
         """Log what is trained, where that changes."""

@@ -45,7 +45,7 @@ def gpu_seeds(monkeypatch):
 
 
 def test_reading_a_sample_does_not_seed_the_gpu(gpu_seeds):
-    order = DataOrder(num_samples=3, enlarge_ratio=1, samples_per_iter=1, seed=0)
+    order = DataOrder(num_samples=3, enlarge_ratio=1, batch_size=1, seed=0)
     dataset = SeededDataset([7, 8, 9], order)
     assert [dataset[0, place] for place in range(3)] == [7, 8, 9]
     seed_cpu(1)

@@ -23,7 +23,7 @@ class Draws(Dataset):
 
 
 def order_of(**changes):
-    options = {'num_samples': 10, 'enlarge_ratio': 3, 'samples_per_iter': 4, 'seed': 5}
+    options = {'num_samples': 10, 'enlarge_ratio': 3, 'batch_size': 4, 'seed': 5}
     return DataOrder(**{**options, **changes})
 
 
@@ -50,7 +50,7 @@ def test_resumed_order_is_the_rest_of_the_whole(start, workers):
 
 
 def test_epochs_draw_each_sample_equally_often():
-    order = order_of(samples_per_iter=5)
+    order = order_of(batch_size=5)
     counts = Counter(int(place) % 10 for place in order.places(0))
     assert order.iters_per_epoch == 6
     assert set(counts.values()) == {3}
@@ -63,7 +63,7 @@ def test_a_sample_drawn_again_is_augmented_otherwise():
 
 
 def test_processes_share_an_epoch():
-    orders = [order_of(samples_per_iter=2, rank=rank, world_size=2) for rank in (0, 1)]
+    orders = [order_of(batch_size=2, rank=rank, world_size=2) for rank in (0, 1)]
     places = [set(map(int, order.places(0))) for order in orders]
     assert not places[0] & places[1]
     assert len(places[0]) == len(places[1]) == 14
@@ -89,4 +89,4 @@ def test_random_states_are_left_as_they_were():
 
 def test_too_few_samples():
     with pytest.raises(ValueError, match='has 30 samples an epoch, but an iteration takes 31'):
-        order_of(samples_per_iter=31)
+        order_of(batch_size=31)
