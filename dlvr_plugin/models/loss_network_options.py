@@ -19,8 +19,8 @@ class LossNetworkOptions:
         fake: 'mixed' for a generated frame between true neighbours in T's fake sequences; 'generated' for generated
             neighbours, too, so that a sliding-window G needs 2N more frames in num_frame.
         bn_statistics: 'joint' for norms over real and fake sequences together; 'per_sequence' for each apart.
-        random_shift: Rows and columns cut off what T looks at, at a place drawn for each batch; 0 as in the paper, 16
-            for each phase of T's strides as often.
+        random_shift: Rows and columns cut off what T looks at, at a place drawn for each iteration; 0 as in the paper,
+            16 for each phase of T's strides as often.
         init_t_iters: Iterations that train T alone, at the start; total_iter counts them.
 
     Raises:

@@ -5,8 +5,10 @@ import os
 import re
 import resource
 import signal
+import socket
 import sys
 import time
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -23,7 +25,13 @@ TIMEOUT = 120  # seconds; no run of a test takes longer, unless it hangs
 
 
 def start(
-    opt: dict[str, Any], root: Path, *flags: str, label: str = 'run', begin: Barrier | None = None, **faults: int
+    opt: dict[str, Any],
+    root: Path,
+    *flags: str,
+    label: str = 'run',
+    begin: Barrier | None = None,
+    environment: Mapping[str, str] | None = None,
+    **faults: int,
 ) -> BaseProcess:
     """Start a run; its log goes to ``LABEL.log`` in the root of the experiments.
 
@@ -33,16 +41,48 @@ def start(
         *flags: Of the train command.
         label: Tells runs apart that share a root.
         begin: Where runs that begin at once wait for one another, see ``barrier``.
+        environment: Variables that are set for it.
         **faults: ``kill_at_sync``: number of the file whose writing is cut off by SIGKILL, from 1; ``largest_file``:
             bytes that a file may have.
     """
     root.mkdir(exist_ok=True)
     path = write_options(opt, root / f'{label}.yml')
+    environment = {'DLVR_ROOT': str(root), **(environment or {})}
     process = _CONTEXT.Process(
-        target=_run, args=(root, root / f'{label}.log', ['-opt', str(path), *flags], faults, begin)
+        target=_run, args=(environment, root / f'{label}.log', ['-opt', str(path), *flags], faults, begin)
     )
     process.start()
     return process
+
+
+def start_together(opt: dict[str, Any], root: Path, *flags: str, number: int, **environment: str) -> list[BaseProcess]:
+    """Start a run of several processes, as torchrun does; each logs to ``RANK.log``.
+
+    Args:
+        opt: Options.
+        root: Root of the experiments.
+        *flags: Of the train command.
+        number: Processes.
+        **environment: Variables that are set for them, with ``{rank}`` for the number of each.
+    """
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    common = {
+        **environment,
+        'WORLD_SIZE': str(number),
+        'MASTER_ADDR': '127.0.0.1',
+        'MASTER_PORT': str(port),
+        'RANK': '{rank}',
+        'LOCAL_RANK': '{rank}',
+    }
+    return [
+        start(
+            opt, root, *flags, '--launcher', 'pytorch', label=str(rank),
+            environment={name: value.format(rank=rank) for name, value in common.items()},
+        )
+        for rank in range(number)
+    ]  # fmt: skip
 
 
 def barrier(number: int) -> Barrier:
@@ -58,12 +98,14 @@ def finish(process: BaseProcess) -> int:
     return process.exitcode
 
 
-def _run(root: Path, log_file: Path, argv: list[str], faults: dict[str, int], begin: Barrier | None) -> None:
+def _run(
+    environment: dict[str, str], log_file: Path, argv: list[str], faults: dict[str, int], begin: Barrier | None
+) -> None:
     from dlvr_plugin import train
 
     # As in a process that was not forked by the server: workers are children of the run, and end with it.
     multiprocessing.set_start_method('fork', force=True)
-    os.environ['DLVR_ROOT'] = str(root)
+    os.environ.update(environment)
     torch.set_num_threads(1)
     log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):

@@ -14,7 +14,7 @@ from dlvr_plugin.core.errors import DivergenceError
 from dlvr_plugin.training.updates import GuardedUpdates
 from tests.helpers import REPOSITORY, as_host_model, tiny_options, write_options
 from tests.models.conftest import model_options, sample
-from tests.training.runs import everything
+from tests.training.runs import assert_equal, everything
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')]
 
@@ -131,3 +131,21 @@ def test_framework_model(opt, tmp_path, monkeypatch, host_log):
     losses = run(opt, tmp_path, monkeypatch, host_log, 'stock')
     assert len(losses) == 4
     assert all(0 < each['l_pix'] < 1 for each in losses)
+
+
+def test_deterministic_runs_give_the_same_bits(opt, tmp_path, monkeypatch, host_log):
+    """Of operators that all have a deterministic form: convolutions, shuffled pixels, and T's."""
+    opt.update(deterministic=True, host_model='SRModel', generator_type='image')
+    opt['network_g'] = {'type': 'EDSR', 'num_in_ch': 3, 'num_out_ch': 3, 'num_feat': 8, 'num_block': 1, 'upscale': 4}
+    for name in ('one', 'other'):
+        run(opt, tmp_path, monkeypatch, host_log, name)
+    assert_equal(*(everything(tmp_path, name, 4) for name in ('one', 'other')))
+
+
+def test_an_operator_that_cannot_repeat_itself_is_named(opt, tmp_path, monkeypatch, host_log):
+    """Torchvision's deformable convolution adds up its gradients in any order."""
+    opt['deterministic'] = True
+    monkeypatch.setenv('DLVR_ROOT', str(tmp_path))
+    assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'tiny.yml'))]) == 1
+    assert re.search(r'no deterministic form of the operator \w+, called in network_g: EDVR', host_log[-1])
+    assert 'train on the CPU (num_gpu: 0)' in host_log[-1]
