@@ -85,5 +85,5 @@ class OperatorWatch:
             raise InvalidValueError(
                 f'deterministic: true: torch has no deterministic form of the operator {found[1]}, called in '
                 f'{where}. Choose another{cpu}, or leave deterministic out: the order of samples, their augmentation '
-                'and all seeds stay as they are, and only the last bits of sums differ from run to run.'
+                'and all seeds stay as they are, and only the rounding of sums differs from run to run.'
             ) from error

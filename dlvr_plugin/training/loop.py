@@ -174,7 +174,7 @@ class Training:
             max_offset=options.divergence.max_offset,
             scalers=self.precision.scalers,
         )
-        self.watch = OperatorWatch(self.model) if self.opt.get('deterministic') else None
+        self.naming_operators = OperatorWatch(self.model).naming if self.opt.get('deterministic') else nullcontext
         self.model.run_state = lambda: {
             'options': self.given.values,
             'seed': self.seed,
@@ -255,7 +255,7 @@ class Training:
                 batch = next(batches)
             names += batch.get('key') or batch.get('lq_path') or []
             self.sample_names = ', '.join(map(str, names))
-            with self._random_numbers_of(index), self.watch.naming() if self.watch else nullcontext():
+            with self._random_numbers_of(index), self.naming_operators():
                 self._step(index, batch)
         self.progress.end_iteration()
 
@@ -299,7 +299,7 @@ class Training:
 
     def _validate(self) -> None:
         self.last_validated = self.current_iter
-        with self.precision.suspended():
+        with self.precision.suspended(), self.naming_operators():
             for loader in self.val_loaders:
                 validate(self.model, loader, self.current_iter, self.tb_logger, self.opt['val']['save_img'])
 

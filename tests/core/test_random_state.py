@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from dlvr_plugin.core.random_state import cpu_states_kept, mix_seeds, random_states_kept, seed_cpu, seed_everything
+from dlvr_plugin.core.random_state import (
+    cpu_states_kept,
+    mix_seeds,
+    random_states_kept,
+    seed_cpu,
+    seed_everything,
+    shared_draws,
+    shared_generator,
+)
 from dlvr_plugin.training.data_order import DataOrder, SeededDataset
 
 
@@ -52,3 +60,19 @@ def test_reading_a_sample_does_not_seed_the_gpu(gpu_seeds):
     assert gpu_seeds == []
     seed_everything(1, 2)
     assert gpu_seeds == [mix_seeds(1, 2)]
+
+
+def test_shared_draws_follow_from_their_numbers_alone():
+    assert shared_generator() is None
+    draws = []
+    for place, numbers in enumerate([(1, 2), (1, 2), (1, 3)]):
+        seed_everything(place)  # as each batch of an iteration does
+        state = torch.random.get_rng_state()
+        with shared_draws(*numbers):
+            draws.append(torch.rand(4, generator=shared_generator()))
+        assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    with pytest.raises(KeyError), shared_draws(1):
+        raise KeyError
+    assert shared_generator() is None

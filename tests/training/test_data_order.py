@@ -69,6 +69,23 @@ def test_processes_share_an_epoch():
     assert len(places[0]) == len(places[1]) == 14
 
 
+@pytest.mark.parametrize(('world_size', 'accum_iter'), [(1, 1), (2, 1), (4, 1), (1, 4), (2, 2), (8, 1)])
+def test_an_iteration_has_the_same_samples_in_the_same_order_however_it_is_divided(world_size, accum_iter):
+    """30 samples, cut into iterations of 8; batches go around the processes."""
+    whole = order_of(batch_size=8).places(1).tolist()
+    size = 8 // world_size // accum_iter
+    orders = [
+        order_of(batch_size=size, accum_iter=accum_iter, world_size=world_size, rank=rank) for rank in range(world_size)
+    ]
+    shares = [iter(order.places(1).tolist()) for order in orders]
+    taken = [next(share) for _ in range(3 * accum_iter) for share in shares for _ in range(size)]
+    assert taken == whole
+    assert len(whole) == 24
+    assert {order.iters_per_epoch for order in orders} == {3}
+    batches = [order.batch_in_iteration(index) for index in range(accum_iter) for order in orders]
+    assert batches == list(range(world_size * accum_iter))
+
+
 @pytest.mark.parametrize('change', [{'seed': 6}, {'variant': 1}])
 def test_seed_and_variant_change_order_and_augmentation(change):
     one, other = load(order_of()), load(order_of(**change))

@@ -4,13 +4,13 @@ import os
 
 import pytest
 import torch
-from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from dlvr_plugin import train as train_command
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.training.determinism import OperatorWatch, chosen_algorithms
 from tests.helpers import as_host_model, tiny_options, write_options
+from tests.own_classes import own_classes  # noqa: F401
 from tests.training.runs import assert_equal, everything
 
 # Operators that no device has a deterministic form of, in front of the network's own and on the way back.
@@ -100,18 +100,22 @@ def test_two_runs_give_the_same_bits(clip_root, tmp_path, run):
 
 
 @pytest.mark.parametrize(('on_the_way_back', 'operator'), [(False, 'max_unpooling2d_forward_out'), (True, 'put_')])
-def test_an_operator_without_a_deterministic_form_ends_the_run(clip_root, tmp_path, run, on_the_way_back, operator):
-    (tmp_path / 'unrepeatable.py').write_text(SOURCE)
+def test_an_operator_without_a_deterministic_form_ends_the_run(
+    clip_root,
+    tmp_path,
+    run,
+    own_classes,  # noqa: F811
+    on_the_way_back,
+    operator,
+):
+    own_classes.write_text(SOURCE)
     opt = as_host_model(tiny_options(clip_root, total_iter=1))
-    opt.update(deterministic=True, imports=[str(tmp_path / 'unrepeatable.py')])
+    opt.update(deterministic=True, imports=[str(own_classes)])
     opt['datasets']['train']['gt_frames'] = 'middle'
     opt['model_type'] = 'VideoBaseModel'
     opt['network_g'] = {'type': 'Unrepeatable', 'on_the_way_back': on_the_way_back}
     opt['train'].pop('tsa_iter', None)
-    try:
-        *_, message = run(opt, code=1)
-    finally:
-        ARCH_REGISTRY._obj_map.pop('Unrepeatable', None)
+    *_, message = run(opt, code=1)
     assert f'no deterministic form of the operator {operator}, called in network_g: Unrepeatable.' in message
     assert 'Traceback' not in message
     assert not (tmp_path / 'root/experiments/tiny/models/net_g_1.pth').exists()

@@ -78,9 +78,6 @@ def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
             'seed of all random numbers; ~ draws one',
             on_resume=OnResume(note='without one, a run keeps that of its state'),
         ),
-        'deterministic': Option(
-            Bool(), 'whether a run on one GPU repeats itself bit for bit, by slower operators', default=False
-        ),
         'find_unused_parameters': Option(Bool(), 'whether processes look for weights without gradient', on_resume=FREE),
         'dist_params': Option(nullable(_dist_params()), 'how processes find one another', on_resume=FREE),
         'datasets': Option(_datasets(is_train), 'training, validation and test sets', is_required=True),
@@ -94,6 +91,9 @@ def _top_level(name: str, model: ModelOptions, is_train: bool) -> Section:
         ),
         'logger': Option(_logger(), 'what is logged and saved', is_required=is_train, on_resume=FREE),
     }
+    if is_train:
+        doc = 'whether a run on one GPU repeats itself bit for bit, by slower operators'
+        options['deterministic'] = Option(Bool(), doc, default=False)
     for letter in model.networks:
         is_required = is_train or letter == 'g'
         doc = _NETWORKS.get(letter, 'a network')
