@@ -21,6 +21,9 @@ from dlvr_plugin.data.prepare import prepare_store
 from tests.conftest import make_clip
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+OPTION_FILES = sorted(
+    path for kind in ('demo', 'train', 'test') for path in (REPOSITORY / 'options' / kind).rglob('*.yml')
+)
 
 
 def read_options(path: Path) -> dict[str, Any]:

@@ -120,6 +120,8 @@ def prepare(reds, monkeypatch):
             weights(opt['network_g']['spynet_path'], dict(SpyNet().named_parameters()))
         if opt['path'].get('pretrain_network_g'):
             weights(opt['path']['pretrain_network_g'], build_network(opt['network_g']).state_dict())
+        if opt.get('train', {}).get('perceptual_opt', {}).get('type') == 'LPIPSLoss':  # its weights are a download
+            opt['train']['perceptual_opt']['random_weights'] = True
         if opt.get('train', {}).get('perceptual_opt', {}).get('type') == 'PerceptualLoss':
             put_random_vgg19()
         if (loss := opt.get('train', {}).get('perceptual_opt')) and loss['type'] == 'DiscriminativeSpaceLoss':

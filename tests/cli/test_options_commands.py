@@ -5,9 +5,9 @@ import json
 import pytest
 
 from dlvr_plugin.cli.main import main
-from tests.helpers import REPOSITORY, tiny_options, write_options
+from tests.helpers import OPTION_FILES, tiny_options, write_options
 
-FILES = sorted(str(path) for path in REPOSITORY.glob('options/**/*.yml'))
+FILES = [str(path) for path in OPTION_FILES]
 
 
 def test_every_file_is_right(capsys):

@@ -10,10 +10,9 @@ import pytest
 
 from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.yaml_reader import read_file
-from tests.helpers import REPOSITORY
+from tests.helpers import OPTION_FILES, REPOSITORY
 
 OPTIONS = REPOSITORY / 'options'
-FILES = sorted(OPTIONS.glob('**/*.yml'))
 
 
 @pytest.fixture(scope='module')
@@ -32,7 +31,7 @@ def test_the_file_is_what_the_command_prints():
     )
 
 
-@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', OPTION_FILES, ids=lambda path: path.stem)
 def test_files_are_valid_and_name_the_schema(validator, path):
     assert [error.message for error in validator.iter_errors(read_file(path).value)] == []
     first = path.read_text().split('\n')[0]
@@ -50,7 +49,7 @@ def sections_of(opt):
 
 def test_misspelt_keys_are_invalid(validator):
     number = 0
-    for path in (OPTIONS / 'demo/2_discriminative_space.yml', FILES[-1], FILES[3]):
+    for path in (OPTIONS / 'demo/2_discriminative_space.yml', OPTION_FILES[-1], OPTION_FILES[3]):
         original = read_file(path).value
         for index, section in enumerate(sections_of(original)):
             for key in section:

@@ -8,9 +8,7 @@ import pytest
 from dlvr_plugin.data.clip_test_dataset import WHOLE_CLIPS
 from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.yaml_reader import read_file
-from tests.helpers import REPOSITORY
-
-FILES = sorted(REPOSITORY.glob('options/**/*.yml'))
+from tests.helpers import OPTION_FILES
 
 # Keys that training, tests and the classes that the files name read without a default, as the host's source has it.
 REQUIRED = [
@@ -142,7 +140,7 @@ def cases_of(change):
     A key that an earlier file has with the same value, in the same kind of run and of section, is not changed again.
     """
     seen = set()
-    for file in FILES:
+    for file in OPTION_FILES:
         opt = small(read_file(file).value)
         kind = 'train' in opt, opt['model_type'], opt.get('host_model')
         for key in keys_of(opt):
@@ -156,8 +154,8 @@ def cases_of(change):
 
 
 def test_there_are_files_and_they_are_right():
-    assert len(FILES) >= 27
-    for file in FILES:
+    assert len(OPTION_FILES) >= 27
+    for file in OPTION_FILES:
         opt = read_file(file).value
         assert check(opt, 'train' in opt) == [], file
 

@@ -16,9 +16,9 @@ from basicsr.archs import build_network
 
 from dlvr_plugin.clips.clip_store import format_meta_line
 from dlvr_plugin.data.demo_clips import DEMO_CLIPS, load_photograph, render_clip
-from tests.helpers import REPOSITORY, make_lmdb, make_lq, read_options
+from tests.helpers import OPTION_FILES, REPOSITORY, make_lmdb, make_lq, read_options
 
-FILES = sorted(path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob('options/**/*.yml'))
+FILES = [path.relative_to(REPOSITORY).as_posix() for path in OPTION_FILES]
 DATA, WORK = 'DATA', 'WORK'
 """What stands in options for the folder of the data, and for the folder that a run must leave alone."""
 
@@ -111,7 +111,7 @@ def _shrink_training(opt: dict[str, Any]) -> None:
         )
     if train.get('discriminative_opt', {}).get('random_shift'):
         train['discriminative_opt']['random_shift'] = 8  # leaves T enough of the small crops
-    if train.get('perceptual_opt', {}).get('type') == 'PerceptualLoss':  # its weights are a download
+    if train.get('perceptual_opt', {}).get('type') in ('PerceptualLoss', 'LPIPSLoss'):  # their weights are downloads
         train['perceptual_opt'] = {'type': 'LPIPSLoss', 'loss_weight': 1.0, 'net': 'squeeze', 'random_weights': True}
     opt['logger'].update(print_freq=1, save_checkpoint_freq=2)
     if 'val' in opt:
