@@ -20,8 +20,8 @@ from dlvr_plugin.evaluation.evaluation_file import FILE_NAME, Evaluation, format
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS
-from dlvr_plugin.metrics.lpips_distance import LpipsDistance, load_lpips
-from dlvr_plugin.metrics.spec import check_metrics
+from dlvr_plugin.metrics.spec import MetricSpec, check_metrics
+from dlvr_plugin.metrics.weights import MetricNetwork
 from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
 
 _JOURNAL = '.measured.jsonl'
@@ -42,21 +42,19 @@ def run(args: argparse.Namespace) -> None:
     results = {name: open_clips(folder) for name, folder in parse_results(args.results).items()}
     gt = open_clips(args.gt)
     check_metrics(args.metrics)
-    load = partial(
-        load_lpips, args.lpips_net, args.lpips_weights, args.lpips_random_weights, device=str(device or 'cpu')
-    )
-    missing = _find_missing(args.metrics, load, args.missing)
-    metrics = [name for name in args.metrics if name not in missing]
-    lpips = load() if any(METRICS[name].needs_lpips for name in metrics) else None
+    load = partial(_load_network, args, protocol, str(device or 'cpu'))
+    specs = [protocol.specify(METRICS[name]) for name in args.metrics]
+    missing = _find_missing(specs, load, args.missing)
+    measured = [spec for spec in specs if spec.name not in missing]
     advice = 'Wait until it ends, or choose another folder with --out.'
     with FolderLock(lock_inside(args.out), args.out, advice) if args.out else nullcontext():
         run = EvaluationRun(
             gt,
             results,
-            metrics=metrics,
+            metrics=[spec.name for spec in measured],
             not_measured=missing,
             protocol=protocol,
-            lpips=lpips,
+            networks={spec.weights.name: load(spec) for spec in measured if spec.weights},
             clips=args.clips,
             device=device,
             num_workers=args.jobs if args.jobs > 1 else 0,
@@ -71,24 +69,38 @@ def run(args: argparse.Namespace) -> None:
             _write(args.out, evaluation)
 
 
-def _find_missing(metrics: Sequence[str], load: Callable[[], LpipsDistance], policy: MissingPolicy) -> dict[str, str]:
+def _load_network(args: argparse.Namespace, protocol: Protocol, device: str, spec: MetricSpec) -> MetricNetwork:
+    """Return the network of a metric that needs one."""
+    weights = spec.weights
+    assert weights is not None
+    settings = protocol.settings_of(spec)
+    return weights.load(
+        weights=getattr(args, f'{weights.name}_weights'),
+        random_weights=getattr(args, f'{weights.name}_random_weights'),
+        device=device,
+        **{name: settings[name] for name in weights.settings},
+    )
+
+
+def _find_missing(
+    specs: Sequence[MetricSpec], load: Callable[[MetricSpec], MetricNetwork], policy: MissingPolicy
+) -> dict[str, str]:
     """Return the metrics that cannot be measured here, and why.
 
     Raises:
         DataError: There is one, and that is an error, or all are. CheckpointError: Weights that are here are damaged.
     """
     missing: dict[str, str] = {}
-    for name in metrics:
-        spec = METRICS[name]
+    for spec in specs:
         try:
-            if spec.needs_lpips:
-                load()
+            if spec.weights is not None:
+                load(spec)
             if spec.check_tools is not None:
                 spec.check_tools()
         except DataError as error:
-            if policy == 'error' or len(missing) + 1 == len(metrics):
+            if policy == 'error' or len(missing) + 1 == len(specs):
                 raise
-            missing[name] = str(error)
+            missing[spec.name] = str(error)
             get_root_logger().warning(f'{spec.label} is left out: {error}')
     return missing
 

@@ -17,6 +17,9 @@ Crop = Literal['none', 'border', 'tecogan']
 DegradationType = Literal['BI', 'BD', 'motion_blur']
 """How low-quality frames are made: bicubic, blurred and decimated, or blurred by motion."""
 
+DistsSize = Literal['frame', 'shorter-256']
+"""What DISTS sees of a frame: all of its pixels, or the frame with its shorter side brought down to 256 pixels."""
+
 FlowNorm = Literal['euclidean', 'absolute']
 """Norm of the difference of two flow vectors."""
 
@@ -37,3 +40,15 @@ NanPolicy = Literal['error', 'leave-out']
 
 Original = Literal['TecoGAN-PyTorch', 'TecoGAN-TensorFlow', 'STFAN', 'EDVR']
 """Whose published weights are converted."""
+
+WarpingFlow = Literal['dis', 'raft']
+"""What computes the flow of the warping error: OpenCV's DIS, or RAFT of torchvision."""
+
+WarpingFrames = Literal['gt', 'result']
+"""Whose motion the warping error follows: that of the ground truth, or that of the restored frames."""
+
+WarpingMask = Literal['consistency', 'ruder']
+"""Which pixels of the warping error count: where both flows agree, or of these those off motion boundaries."""
+
+WeightedNetwork = Literal['lpips', 'dists', 'raft']
+"""Networks of metrics, whose weights are published."""

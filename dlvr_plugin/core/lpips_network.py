@@ -12,10 +12,16 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from dlvr_plugin.core.checkpoints import read_hashed_checkpoint, weights_in
+from dlvr_plugin.core.checkpoints import read_hashed_checkpoint
 from dlvr_plugin.core.choices import LpipsNet
-from dlvr_plugin.core.errors import CheckpointError, InvalidValueError, UserError
-from dlvr_plugin.core.published_weights import cached_path, published_digest, read_published
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.published_weights import (
+    NamedWeights,
+    check_one_source,
+    load_weights,
+    missing_published,
+    read_file_or_published,
+)
 
 LPIPS_NETS: tuple[LpipsNet, ...] = get_args(LpipsNet)
 
@@ -74,8 +80,7 @@ def load_lpips_network(
     """
     if net not in LPIPS_NETS:
         raise InvalidValueError(f'The net of LPIPS must be one of {", ".join(LPIPS_NETS)}, got {net!r}.')
-    if weights and random_weights:
-        raise InvalidValueError('Give LPIPS a file of weights or ask for random ones, not both.')
+    check_one_source('LPIPS', weights, random_weights)
     with torch.random.fork_rng(), warnings.catch_warnings():
         torch.manual_seed(0)
         # The package builds its trunk by a parameter that torchvision has renamed.
@@ -84,38 +89,27 @@ def load_lpips_network(
     _load_linear_layers(model, net)
     origin, is_published = 'random, seed 0: not LPIPS', False
     if not random_weights:
-        content, origin, is_published = _read_trunk(net, Path(weights) if weights else None)
-        _load_trunk(model.net, content, origin)
+        found = _read_trunk(net, weights or None)
+        # torchvision's features.N...; slices of the trunk name its layers sliceK.N...
+        load_weights(model.net, found, 'LPIPS', lambda name: 'features.' + name.split('.', 1)[1])
+        origin, is_published = found.origin, found.is_published
     return LpipsNetwork(model.requires_grad_(False).eval(), origin, is_published, random_weights)
 
 
-def missing_lpips_weights(net: LpipsNet) -> str | None:
+def missing_lpips_weights(net: LpipsNet = 'alex') -> str | None:
     """Return what has to be downloaded for a trunk, None where its weights are in the cache."""
-    url = _TRUNKS[net].url
-    cached = cached_path(url)
-    if cached.exists():
-        return None
-    return f'LPIPS needs {url}, which is not in {cached.parent} yet; it is downloaded when it is first used.'
+    return missing_published(_TRUNKS[net].url, 'LPIPS') if net in LPIPS_NETS else None
 
 
-def _read_trunk(net: LpipsNet, path: Path | None) -> tuple[Mapping[str, Tensor], str, bool]:
-    """Return a trunk's weights, where they come from, and whether they are the published ones."""
-    url = _TRUNKS[net].url
-    file_name = cached_path(url).name
-    if path is None:
-        try:
-            return read_published(url), file_name, True
-        except UserError as error:
-            raise type(error)(
-                f'LPIPS: {error} Or name a file of weights: --lpips-weights FILE, in an option file weights: FILE.'
-            ) from error
-    content, digest = read_hashed_checkpoint(path)
-    weights = weights_in(content, path, None)
-    is_published = digest.startswith(published_digest(url)) or _digest_of(weights) == _TRUNK_DIGESTS.get(net)
-    origin = f'{path} (SHA-256 {digest[:8]})'
-    if not is_published:
-        origin += f', not the published {file_name}'
-    return weights, origin, is_published
+def _read_trunk(net: LpipsNet, path: str | Path | None) -> NamedWeights:
+    """Return a trunk's weights, and what they are."""
+    return read_file_or_published(
+        path,
+        _TRUNKS[net].url,
+        label='LPIPS',
+        argument='--lpips-weights',
+        is_known=lambda weights: _digest_of(weights) == _TRUNK_DIGESTS.get(net),
+    )
 
 
 def _digest_of(weights: Mapping[str, Tensor]) -> str:
@@ -131,14 +125,3 @@ def _load_linear_layers(model: nn.Module, net: LpipsNet) -> None:
     path = Path(inspect.getfile(lpips)).parent / 'weights' / 'v0.1' / f'{net}.pth'
     content, _ = read_hashed_checkpoint(path, expected=_LINEAR_DIGESTS[net])
     model.load_state_dict(content, strict=False)
-
-
-def _load_trunk(trunk: nn.Module, content: Mapping[str, Tensor], origin: str) -> None:
-    """Load torchvision's ``features.N...`` into the trunk, whose slices name the layers ``sliceK.N...``."""
-    state = {}
-    for name, value in trunk.state_dict().items():
-        source = 'features.' + name.split('.', 1)[1]
-        if source not in content or content[source].shape != value.shape:
-            raise CheckpointError(f'The weights of LPIPS, {origin}, lack {source} of shape {tuple(value.shape)}.')
-        state[name] = content[source]
-    trunk.load_state_dict(state)

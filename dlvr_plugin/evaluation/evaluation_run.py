@@ -21,8 +21,8 @@ from dlvr_plugin.evaluation.measuring import exact_convolutions, measurements_of
 from dlvr_plugin.evaluation.parts import Part, PartMeasures, measure_on_device, plan_parts
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS
-from dlvr_plugin.metrics.lpips_distance import LpipsDistance
 from dlvr_plugin.metrics.spec import check_metrics
+from dlvr_plugin.metrics.weights import MetricNetwork
 
 _READING = 2  # how frames become pixels; raised whenever that changes, as a metric's version is
 _PACKAGES = ('dlvr_plugin', 'basicsr', 'lpips', 'numpy', 'opencv-python', 'torch')
@@ -40,7 +40,7 @@ class EvaluationRun:
         results: Clips of each method.
         metrics: What to measure, names in ``METRICS``.
         protocol: How.
-        lpips: Distance for LPIPS and tLP, on a CPU or a GPU.
+        networks: Networks of the metrics that need one, on a CPU or a GPU, by the names of their ``WeightsSpec``.
         clips: Names of the clips to compare, None for all.
         device: GPU for the other metrics that are computed on tensors, None for the CPU.
         num_workers: Processes that decode and measure; 0 does it in this one.
@@ -59,7 +59,7 @@ class EvaluationRun:
         *,
         metrics: Sequence[str],
         protocol: Protocol | None = None,
-        lpips: LpipsDistance | None = None,
+        networks: Mapping[str, MetricNetwork] | None = None,
         clips: Sequence[str] | None = None,
         device: torch.device | None = None,
         num_workers: int = os.cpu_count() or 1,
@@ -68,15 +68,14 @@ class EvaluationRun:
         match: Match = 'name',
     ) -> None:
         check_metrics(metrics)
-        self.specs = {name: METRICS[name] for name in metrics}
-        if lpips is None and any(spec.needs_lpips for spec in self.specs.values()):
-            known = [name for name, spec in METRICS.items() if spec.needs_lpips]
-            raise InvalidValueError(f'{" and ".join(known)} need an LpipsDistance.')
+        self.protocol, self.networks, self.device = protocol or Protocol(), dict(networks or {}), device
+        self.specs = {name: self.protocol.specify(METRICS[name]) for name in metrics}
         for spec in self.specs.values():
+            if spec.weights is not None and spec.weights.name not in self.networks:
+                raise InvalidValueError(f'{spec.name} needs the network {spec.weights.name} in networks.')
             if spec.check_tools is not None:
                 spec.check_tools()
         self.gt, self.results, self.metrics = gt, results, list(metrics)
-        self.protocol, self.lpips, self.device = protocol or Protocol(), lpips, device
         self.num_workers, self.journal = num_workers, Journal(journal)
         self._has_videos = 'videos' in (gt.kind, *(result.kind for result in results.values()))
         self.not_measured, self.match = dict(not_measured or {}), match
@@ -143,7 +142,7 @@ class EvaluationRun:
                 'nan': self.protocol.nan,
                 'versions': versions_of_metric(spec),
                 'reading': _READING,
-                'weights': self.lpips.origin if spec.needs_lpips and self.lpips else None,
+                'weights': self.networks[spec.weights.name].origin if spec.weights else None,
             }
             for clip, method in product(self.clips, self.results):
                 kept = self.kept[clip]
@@ -164,7 +163,7 @@ class EvaluationRun:
             for (clip, frames), metrics in todo.items()
         ]
         nan = self.protocol.nan
-        on_device = measurements_of(self.metrics, self.protocol, lpips=self.lpips, device=self.device)
+        on_device = measurements_of(self.metrics, self.protocol, networks=self.networks, device=self.device)
         shares_work = self.device is not None and not self._has_videos
         device_metrics = [name for name, spec in self.specs.items() if shares_work and spec.may_use_device]
         here = measurements_of(self.metrics, self.protocol) if shares_work else on_device
@@ -230,8 +229,8 @@ class EvaluationRun:
     def _metric_entry(self, metric: str) -> MetricEntry:
         spec = self.specs[metric]
         label = spec.label
-        if spec.needs_lpips and self.lpips and not self.lpips.is_published:
-            label += ' (random weights)' if self.lpips.is_random else ' (weights not published)'
+        if spec.weights and not (network := self.networks[spec.weights.name]).is_published:
+            label += ' (random weights)' if network.is_random else ' (weights not published)'
         return {'label': label, 'direction': spec.direction, 'decimals': spec.decimals, 'unit': spec.unit}
 
     def _clip_entry(self, clip: str, hashes: dict[str, str]) -> ClipEntry:
@@ -241,9 +240,10 @@ class EvaluationRun:
         return {'size': self._sizes[clip], 'frames': names, 'frame_rate': rate, 'sha256': hashes}
 
     def _describe_protocol(self) -> dict[str, str | int]:
-        described = self.protocol.describe(METRICS[name] for name in self.metrics)
-        if self.lpips and any(spec.needs_lpips for spec in self.specs.values()):
-            described['lpips_weights'] = self.lpips.origin
+        described = self.protocol.describe(self.specs.values())
+        for spec in self.specs.values():
+            if spec.weights is not None:
+                described[f'{spec.weights.name}_weights'] = self.networks[spec.weights.name].origin
         if self.match != 'name':
             described['match'] = self.match
         if self.not_measured:

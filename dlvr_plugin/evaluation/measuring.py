@@ -17,8 +17,8 @@ from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS, MetricSpec
 from dlvr_plugin.metrics.frames import Frame, check_images
-from dlvr_plugin.metrics.lpips_distance import LpipsDistance
 from dlvr_plugin.metrics.spec import How, NoValueError
+from dlvr_plugin.metrics.weights import MetricNetwork
 
 Named = Callable[[str], str]  # what an error calls the value of a metric, by the metric's name
 
@@ -40,15 +40,15 @@ class Measurement:
     @property
     def is_on_device(self) -> bool:
         """Whether it is computed on a GPU."""
-        lpips = self.how.lpips
-        return self.how.device is not None or (lpips is not None and lpips.device.type != 'cpu')
+        network = self.how.network
+        return self.how.device is not None or (network is not None and network.device.type != 'cpu')
 
 
 def measurements_of(
     metrics: Iterable[str],
     protocol: Protocol,
     *,
-    lpips: LpipsDistance | None = None,
+    networks: Mapping[str, MetricNetwork] | None = None,
     device: torch.device | None = None,
 ) -> dict[str, Measurement]:
     """Return metrics by name, as a protocol has them measured.
@@ -56,13 +56,14 @@ def measurements_of(
     Args:
         metrics: Names in ``METRICS``.
         protocol: How.
-        lpips: Distance for those that need one.
-        device: GPU for those that may use one, None for the CPU. LPIPS has its own.
+        networks: Networks for those that need one, by the names of their ``WeightsSpec``.
+        device: GPU for those that may use one, None for the CPU. Networks have their own.
     """
     found = {}
     for name in metrics:
-        spec = METRICS[name]
-        how = How(protocol.settings_of(spec), lpips if spec.needs_lpips else None, device)
+        spec = protocol.specify(METRICS[name])
+        network = (networks or {}).get(spec.weights.name) if spec.weights else None
+        how = How(protocol.settings_of(spec), network, device)
         found[name] = Measurement(name, spec, how)
     return found
 

@@ -4,7 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from dlvr_plugin.core.choices import Average, ColorSpace, Crop, FlowNorm, LpipsNet, NanPolicy
+from dlvr_plugin.core.choices import (
+    Average,
+    ColorSpace,
+    Crop,
+    DistsSize,
+    FlowNorm,
+    LpipsNet,
+    NanPolicy,
+    WarpingFlow,
+    WarpingFrames,
+    WarpingMask,
+)
 from dlvr_plugin.core.declarations import NOT_NEGATIVE, check_fields
 
 if TYPE_CHECKING:  # the protocol alone is loaded at once, for help pages
@@ -24,6 +35,15 @@ class Protocol:
         tof_crop: Part of the flow that counts; 'none' is the whole frame, 'tecogan' that of TecoGAN's script.
         lpips_net: Trunk of LPIPS 0.1.
         lpips_crop: Part of a frame that LPIPS and tLP see; as for tOF.
+        dists_size: What DISTS sees: the 'frame', or with 'shorter-256' the frame whose shorter side is brought down to
+            256 pixels.
+        warping_flow: Optical flow of the warping error: 'dis', OpenCV's with its preset medium, or 'raft', RAFT-large
+            of torchvision.
+        warping_frames: Whose motion it follows: 'gt', that of the ground truth, or 'result', that of the restored
+            frames.
+        warping_mask: Which of its pixels count: 'consistency', where the flows forward and backward agree, or 'ruder',
+            of these those off motion boundaries.
+        warping_crop: Part of a frame that it sees; as for tOF.
         nan: A value that is not a number is an 'error', or 'leave-out' leaves its frame out of the means of the metric.
 
     Raises:
@@ -40,6 +60,11 @@ class Protocol:
     tof_crop: Crop = 'none'
     lpips_net: LpipsNet = 'alex'
     lpips_crop: Crop = 'none'
+    dists_size: DistsSize = 'frame'
+    warping_flow: WarpingFlow = 'dis'
+    warping_frames: WarpingFrames = 'gt'
+    warping_mask: WarpingMask = 'consistency'
+    warping_crop: Crop = 'none'
     nan: NanPolicy = 'error'
 
     def __post_init__(self) -> None:
@@ -48,6 +73,10 @@ class Protocol:
     def settings_of(self, spec: 'MetricSpec') -> dict[str, Any]:
         """Return the settings of a metric."""
         return {name: getattr(self, key) for name, key in spec.settings.items()}
+
+    def specify(self, spec: 'MetricSpec') -> 'MetricSpec':
+        """Return the spec of a metric with its settings."""
+        return spec.under(self.settings_of(spec))
 
     def effective_keys(self, spec: 'MetricSpec') -> set[str]:
         """Return the keys that the values of a metric depend on."""

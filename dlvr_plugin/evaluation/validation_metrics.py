@@ -21,10 +21,7 @@ from dlvr_plugin.evaluation.protocol import Protocol, format_protocol
 from dlvr_plugin.evaluation.validation_options import ValidationOptions
 from dlvr_plugin.metrics import METRICS, MetricSpec
 from dlvr_plugin.metrics.frames import Frame
-from dlvr_plugin.metrics.lpips_distance import check_lpips_weights, load_lpips
 from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS, Direction, How
-
-_LPIPS_OPTIONS = ('net', 'weights', 'random_weights')
 
 
 def find_spec(options: Mapping[str, Any]) -> MetricSpec:
@@ -47,18 +44,15 @@ def measurement_of(name: str, options: Mapping[str, Any]) -> Measurement:
         options: The section.
 
     Raises:
-        DataError: The weights of LPIPS are missing, damaged, or cannot be downloaded.
+        DataError: Weights are missing, damaged, or cannot be downloaded.
     """
     spec, arguments = find_spec(options), _arguments(options)
     if spec.function is None:
         return Measurement(name, spec, How(arguments))
-    parameters = inspect.signature(spec.function).parameters
-    defaults = {key: each.default for key, each in parameters.items() if each.default is not each.empty}
-    settings, lpips = {**defaults, **arguments}, None
-    if spec.needs_lpips:
-        lpips = load_lpips(*(settings[key] for key in _LPIPS_OPTIONS))
-        settings = {key: value for key, value in settings.items() if key in spec.settings}
-    return Measurement(name, spec, How(spec.read_options(settings) if spec.read_options else settings, lpips))
+    settings = _settings(spec, arguments)
+    spec = spec.under(settings)
+    network = spec.weights.load(**spec.weights.taken_of(_all_options(spec, arguments))) if spec.weights else None
+    return Measurement(name, spec, How(settings, network))
 
 
 def load_metrics(val: Mapping[str, Any] | None) -> dict[str, Measurement]:
@@ -76,8 +70,8 @@ def describe_protocol(options: ValidationOptions, measurements: Iterable[Measure
     described: dict[str, Any] = Protocol(skip_frames=options.skip_frames, nan=options.nan).describe(())
     for each in measurements:
         settings = each.spec.effective(each.how.settings)
-        if each.how.lpips is not None:
-            settings['weights'] = each.how.lpips.origin
+        if each.how.network is not None:
+            settings['weights'] = each.how.network.origin
         if settings:
             described[each.name] = '(' + ', '.join(f'{key} {value}' for key, value in settings.items()) + ')'
     return format_protocol(described)
@@ -109,10 +103,9 @@ def check_metric(key: str, options: Mapping[str, Any]) -> None:
             if name not in has:
                 raise InvalidValueError(f'{key}.{name} is no option of {options["type"]}, which has {", ".join(has)}.')
     spec = find_spec(options)
-    if spec.needs_lpips:
-        given = {name: arguments[name] for name in _LPIPS_OPTIONS if name in arguments}
-        if missing := check_lpips_weights(**given):
-            get_root_logger().info(f'{key}: {missing}')
+    spec = spec.under(_settings(spec, arguments))
+    if spec.weights is not None and (missing := spec.weights.check(**spec.weights.taken_of(arguments))):
+        get_root_logger().info(f'{key}: {missing}')
     if spec.check_tools is not None:
         spec.check_tools()
 
@@ -141,6 +134,22 @@ def check_clip_lengths(lengths: Mapping[str, int], set_name: str, options: Mappi
 
 def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in ('type', 'better')}
+
+
+def _all_options(spec: MetricSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the function of a metric, those that are not given by their defaults."""
+    parameters = inspect.signature(spec.function).parameters if spec.function else {}
+    defaults = {key: each.default for key, each in parameters.items() if each.default is not each.empty}
+    return {**defaults, **arguments}
+
+
+def _settings(spec: MetricSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a metric by the options of its function."""
+    given = _all_options(spec, arguments)
+    if spec.read_options is not None:
+        return spec.read_options(given)
+    of_network = spec.weights.arguments if spec.weights else ()
+    return {key: value for key, value in given.items() if key in spec.settings or key not in of_network}
 
 
 def _spec_of_function(name: str, function: Callable[..., Any]) -> MetricSpec:

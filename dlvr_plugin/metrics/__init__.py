@@ -19,8 +19,10 @@ True
 # isort: off
 from dlvr_plugin.metrics.psnr_ssim import psnr, ssim
 from dlvr_plugin.metrics.lpips_metric import lpips
+from dlvr_plugin.metrics.dists import dists
 from dlvr_plugin.metrics.tof import tof
 from dlvr_plugin.metrics.tlp import tlp
+from dlvr_plugin.metrics.warping_error import warping_error
 from dlvr_plugin.metrics.vmaf import vmaf
 from dlvr_plugin.metrics.niqe import niqe
 from dlvr_plugin.metrics.grid import grid
@@ -28,4 +30,18 @@ from dlvr_plugin.metrics.grid import grid
 # isort: on
 from dlvr_plugin.metrics.spec import METRICS, MetricSpec, register
 
-__all__ = ['METRICS', 'MetricSpec', 'grid', 'lpips', 'niqe', 'psnr', 'register', 'ssim', 'tlp', 'tof', 'vmaf']
+__all__ = [
+    'METRICS',
+    'MetricSpec',
+    'dists',
+    'grid',
+    'lpips',
+    'niqe',
+    'psnr',
+    'register',
+    'ssim',
+    'tlp',
+    'tof',
+    'vmaf',
+    'warping_error',
+]

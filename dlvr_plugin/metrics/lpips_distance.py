@@ -1,18 +1,16 @@
 """LPIPS with weights whose origin is known, and features that are computed once a frame."""
 
-import functools
-import os
 from pathlib import Path
 
 import lpips
 import numpy as np
 import torch
-from basicsr.utils import get_root_logger
 from torch import Tensor
 
 from dlvr_plugin.core.choices import LpipsNet
 from dlvr_plugin.core.errors import InvalidValueError
-from dlvr_plugin.core.lpips_network import LPIPS_NETS, load_lpips_network, missing_lpips_weights
+from dlvr_plugin.core.lpips_network import load_lpips_network, missing_lpips_weights
+from dlvr_plugin.metrics.weights import WeightsSpec
 
 Features = list[Tensor]
 
@@ -89,42 +87,6 @@ class LpipsDistance:
         return self.distance(self.features(img), self.features(img2))
 
 
-@functools.cache
-def load_lpips(
-    net: LpipsNet = 'alex', weights: str | None = None, random_weights: bool = False, device: str | None = None
-) -> LpipsDistance:
-    """Return a distance, the same one for the same arguments, and warn once where its weights are not published.
-
-    Args:
-        net: As for ``LpipsDistance``, and so are weights, random_weights and what is raised.
-        weights: See there.
-        random_weights: See there.
-        device: Where to compute; None for the GPU of this process, where it has one.
-    """
-    if device is None:
-        # By its number, because validation measures in threads, whose current GPU is the first.
-        device = f'cuda:{os.environ.get("LOCAL_RANK", 0)}' if torch.cuda.is_available() else 'cpu'
-    distance = LpipsDistance(net, weights=weights, random_weights=random_weights, device=device)
-    if not distance.is_published:
-        get_root_logger().warning(f'LPIPS has weights that are not the published ones: {distance.origin}.')
-    return distance
-
-
-def check_lpips_weights(net: LpipsNet = 'alex', weights: str | None = None, random_weights: bool = False) -> str | None:
-    """Check weights of LPIPS as far as that is possible without a network.
-
-    Args:
-        net: As for ``LpipsDistance``, and so are weights and random_weights.
-        weights: See there.
-        random_weights: See there.
-
-    Returns:
-        What will have to be downloaded, None for nothing.
-
-    Raises:
-        CheckpointError: Weights that are here cannot be used. InvalidValueError: Arguments that contradict one another.
-    """
-    if net in LPIPS_NETS and not weights and not random_weights and (missing := missing_lpips_weights(net)):
-        return missing
-    load_lpips(net, weights, random_weights)
-    return None
+LPIPS_WEIGHTS = WeightsSpec(
+    name='lpips', label='LPIPS', build=LpipsDistance, missing=missing_lpips_weights, settings=('net',)
+)

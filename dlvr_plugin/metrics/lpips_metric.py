@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from dlvr_plugin.core.choices import LpipsNet
 from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Crop, Frame, check_images, crop_slices
-from dlvr_plugin.metrics.lpips_distance import Features, LpipsNet, load_lpips
+from dlvr_plugin.metrics.lpips_distance import LPIPS_WEIGHTS, Features, LpipsDistance
 from dlvr_plugin.metrics.spec import How, MetricSpec, for_framework, register
 
 LPIPS_SETTINGS = {'net': 'lpips_net', 'crop': 'lpips_crop', 'crop_border': 'crop_border'}
@@ -41,7 +42,7 @@ def lpips(
     Source: Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric; the package lpips.
     """
     check_images(img, img2)
-    distance = load_lpips(net, weights, random_weights)
+    distance: LpipsDistance = LPIPS_WEIGHTS.load(net=net, weights=weights, random_weights=random_weights)
     inside = crop_slices(img.shape, crop, crop_border)
     return distance(img[inside], img2[inside])
 
@@ -74,8 +75,7 @@ def calculate_lpips(
 
 def lpips_features(frame: Frame, how: How) -> Features:
     """Return what LPIPS compares of a frame, computed once."""
-    distance = how.lpips
-    assert distance is not None
+    distance: LpipsDistance = how.network
     crop, crop_border = how.settings['crop'], how.settings['crop_border']
 
     def compute() -> Features:
@@ -85,8 +85,7 @@ def lpips_features(frame: Frame, how: How) -> Features:
 
 
 def _measure(restored: Frame, truth: Frame, how: How) -> float:
-    assert how.lpips is not None
-    return how.lpips.distance(lpips_features(restored, how), lpips_features(truth, how))
+    return how.network.distance(lpips_features(restored, how), lpips_features(truth, how))
 
 
 register(
@@ -99,7 +98,7 @@ register(
         aspect='perception',
         settings=LPIPS_SETTINGS,
         packages=LPIPS_PACKAGES,
-        needs_lpips=True,
+        weights=LPIPS_WEIGHTS,
         may_use_device=True,
         measure=_measure,
         function=calculate_lpips,

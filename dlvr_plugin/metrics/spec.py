@@ -6,14 +6,14 @@ scripts of the framework. ``dlvr_plugin.metrics`` imports the file by one line.
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast
 
 import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.core.errors import InvalidValueError
-from dlvr_plugin.metrics.lpips_distance import LpipsDistance
+from dlvr_plugin.metrics.weights import WeightsSpec
 
 Direction = Literal['higher', 'lower']
 LooksAt = Literal['frame', 'previous', 'clip']
@@ -35,12 +35,12 @@ class How:
 
     Attributes:
         settings: By the names in ``MetricSpec.settings``.
-        lpips: Distance, where the metric needs one.
-        device: GPU for metrics that may use one; None for the CPU. LPIPS has its own.
+        network: What ``MetricSpec.weights`` loads, where the metric needs it.
+        device: GPU for metrics that may use one; None for the CPU. A network has its own.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    lpips: LpipsDistance | None = None
+    network: Any = None
     device: torch.device | None = None
 
 
@@ -64,11 +64,13 @@ class MetricSpec:
         packages: Those that the numbers depend on.
         tool_versions: Versions of programs that the numbers depend on, by name.
         needs_ground_truth: Whether it compares with the ground truth.
-        needs_lpips: Whether it needs the weights of LPIPS. Its function then takes net, weights and random_weights.
+        weights: Those of the network that it needs, None for none. Its function then takes the options of that.
         may_use_device: Whether it can be computed on a GPU.
         check_tools: Raises a DataError where a program that it needs is missing.
         function: The function of the framework's registry that option files name; None for none.
         read_options: Returns settings of the options of ``function``; None where they are the same.
+        needs_less: Returns, by the settings, other values of the attributes above where less is needed; None where all
+            settings need the same.
     """
 
     name: str
@@ -85,11 +87,16 @@ class MetricSpec:
     packages: tuple[str, ...] = ()
     tool_versions: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     needs_ground_truth: bool = True
-    needs_lpips: bool = False
+    weights: WeightsSpec | None = None
     may_use_device: bool = False
     check_tools: Callable[[], object] | None = None
     function: Callable[..., Any] | None = None
     read_options: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    needs_less: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+
+    def under(self, settings: Mapping[str, Any]) -> 'MetricSpec':
+        """Return the spec of the metric with some settings: what it does not need with these is left out."""
+        return replace(self, **self.needs_less(settings)) if self.needs_less else self
 
     def effective(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return those of the settings that have an effect: the border counts only where it is cropped."""

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from dlvr_plugin.core.choices import LpipsNet
 from dlvr_plugin.core.declarations import NOT_NEGATIVE
 from dlvr_plugin.metrics.frames import Crop, Frame, check_images
-from dlvr_plugin.metrics.lpips_distance import LpipsNet
+from dlvr_plugin.metrics.lpips_distance import LPIPS_WEIGHTS
 from dlvr_plugin.metrics.lpips_metric import LPIPS_PACKAGES, LPIPS_SETTINGS, lpips, lpips_features
 from dlvr_plugin.metrics.spec import How, MetricSpec, for_framework, register
 
@@ -69,9 +70,8 @@ def _measure(restored: Frame, truth: Frame, how: How) -> float:
 
 def _change_to(frame: Frame, how: How) -> float:
     """Return LPIPS from the frame before."""
-    assert how.lpips is not None
     assert frame.previous is not None
-    return how.lpips.distance(lpips_features(frame.previous, how), lpips_features(frame, how))
+    return how.network.distance(lpips_features(frame.previous, how), lpips_features(frame, how))
 
 
 register(
@@ -85,7 +85,7 @@ register(
         looks_at='previous',
         settings=LPIPS_SETTINGS,
         packages=LPIPS_PACKAGES,
-        needs_lpips=True,
+        weights=LPIPS_WEIGHTS,
         may_use_device=True,
         measure=_measure,
         function=calculate_tlp,

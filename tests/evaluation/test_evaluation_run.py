@@ -97,7 +97,7 @@ def test_niqe_of_small_frames_is_refused(folders):
 
 def test_lpips_and_tlp_by_hand(folders):
     lpips = LpipsDistance(random_weights=True)
-    found = evaluate(folders, metrics=('lpips', 'tlp'), methods=('weak',), lpips=lpips, clips=['b'])
+    found = evaluate(folders, metrics=('lpips', 'tlp'), methods=('weak',), networks={'lpips': lpips}, clips=['b'])
     truth, restored = read_frames(folders / 'gt', 'b'), read_frames(folders / 'weak', 'b')
     frames = found['methods']['weak']['clips']['b']['frames']
     for t in (2, 3, 4):
@@ -113,8 +113,8 @@ def test_lpips_and_tlp_by_hand(folders):
 def test_tensors_on_a_device_give_the_same(folders):
     lpips = LpipsDistance(random_weights=True)
     metrics = ('psnr', 'ssim_y', 'tof', 'lpips', 'tlp')
-    plain = evaluate(folders, metrics=metrics, lpips=lpips)
-    on_device = evaluate(folders, metrics=metrics, lpips=lpips, device=torch.device('cpu'), num_workers=2)
+    plain = evaluate(folders, metrics=metrics, networks={'lpips': lpips})
+    on_device = evaluate(folders, metrics=metrics, networks={'lpips': lpips}, device=torch.device('cpu'), num_workers=2)
     for method in ('weak', 'strong'):
         assert on_device['methods'][method]['mean'] == pytest.approx(plain['methods'][method]['mean'], abs=1e-5)
 
@@ -348,7 +348,7 @@ def test_a_value_that_is_not_a_number_ends_the_evaluation(tmp_path):
         parameter.data.fill_(float('nan'))
     make_clip(tmp_path / 'gt' / 'a', 5, (64, 64))
     with pytest.raises(DataError, match=r'gt: lpips of clip a, frame 2, is not a number \(NaN\)'):
-        evaluate(tmp_path, metrics=('lpips',), methods=('gt',), lpips=lpips)
+        evaluate(tmp_path, metrics=('lpips',), methods=('gt',), networks={'lpips': lpips})
 
 
 def test_unknown_metrics_and_options_are_refused(folders):
@@ -356,7 +356,7 @@ def test_unknown_metrics_and_options_are_refused(folders):
         evaluate(folders, metrics=('mse',))
     with pytest.raises(ValueError, match='each once'):
         evaluate(folders, metrics=('psnr', 'psnr'))
-    with pytest.raises(ValueError, match='lpips and tlp need an LpipsDistance'):
+    with pytest.raises(ValueError, match='lpips needs the network lpips'):
         evaluate(folders, metrics=('lpips',))
     with pytest.raises(ValueError, match='tof_crop'):
         Protocol(tof_crop='all')

@@ -20,7 +20,7 @@ from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.measuring import Measurement
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.evaluation.validation import validate
-from dlvr_plugin.metrics.lpips_distance import LpipsDistance, load_lpips
+from dlvr_plugin.metrics.lpips_distance import LPIPS_WEIGHTS, LpipsDistance
 from dlvr_plugin.metrics.psnr_ssim import psnr
 from dlvr_plugin.metrics.tof import tof
 from tests.evaluation.validated_models import METRICS, make_model, make_options
@@ -96,7 +96,7 @@ def test_the_numbers_are_those_of_an_evaluation(tmp_path, skip_frames, host_log)
         {'ours': ClipReader(tmp_path / 'pictures/20/Vid4')},
         metrics=['psnr', 'ssim_y', 'tof', 'lpips', 'tlp'],
         protocol=Protocol(skip_frames=skip_frames, crop_border=3, tof_crop='border'),
-        lpips=load_lpips(random_weights=True),
+        networks={'lpips': LPIPS_WEIGHTS.load(random_weights=True)},
         num_workers=0,
     )
     evaluated = run.run()['methods']['ours']
@@ -144,7 +144,7 @@ def test_what_a_gpu_computes_is_measured_exactly_and_not_in_a_thread(tmp_path, m
     validate(make_model(tmp_path, metrics=metrics), loader, 1, writers[0])
     assert places == {(False, True)}
     places.clear()
-    monkeypatch.setattr(Measurement, 'is_on_device', property(lambda self: self.spec.needs_lpips))
+    monkeypatch.setattr(Measurement, 'is_on_device', property(lambda self: self.spec.weights is not None))
     validate(make_model(tmp_path, metrics=metrics), loader, 1, writers[1])
     assert places == {(True, False)}
     assert torch.backends.cudnn.allow_tf32

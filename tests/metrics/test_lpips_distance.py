@@ -10,8 +10,10 @@ import torchvision
 
 from dlvr_plugin.core import lpips_network
 from dlvr_plugin.core.errors import CheckpointError, DataError
+from dlvr_plugin.core.lpips_network import LPIPS_NETS
 from dlvr_plugin.core.published_weights import cached_path, published_digest
-from dlvr_plugin.metrics.lpips_distance import LPIPS_NETS, LpipsDistance, check_lpips_weights, load_lpips
+from dlvr_plugin.metrics.lpips_distance import LPIPS_WEIGHTS, LpipsDistance
+from dlvr_plugin.metrics.weights import load_network
 from tests.helpers import REPOSITORY, Payload
 
 PUBLISHED = REPOSITORY.parent / 'shared' / 'weights'
@@ -120,7 +122,7 @@ def cache(tmp_path, monkeypatch):
     """The file in the cache that is named as the published weights of AlexNet."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', raising=False)
-    load_lpips.cache_clear()
+    load_network.cache_clear()
     path = tmp_path / 'hub' / 'checkpoints' / 'alexnet-owt-7be5be79.pth'
     path.parent.mkdir(parents=True)
     return path
@@ -139,7 +141,7 @@ def test_other_weights_in_the_cache_are_refused(cache):
     trunk = TRUNKS['alex'](weights=None).features.state_dict()
     torch.save({f'features.{name}': value for name, value in trunk.items()}, cache)
     refused(LpipsDistance, cache)
-    refused(check_lpips_weights, cache)
+    refused(LPIPS_WEIGHTS.check, cache)
     assert not LpipsDistance(weights=cache).is_published  # named, they are used and said to be others
 
 
@@ -148,7 +150,7 @@ def test_code_in_the_cache_is_never_executed(cache, tmp_path):
     with cache.open('wb') as file:
         pickle.dump(Payload(marker), file)
     refused(LpipsDistance, cache)
-    refused(check_lpips_weights, cache)
+    refused(LPIPS_WEIGHTS.check, cache)
     with pytest.raises(CheckpointError, match='alexnet-owt-7be5be79.pth cannot be read as a checkpoint'):
         LpipsDistance(weights=cache)
     assert not marker.exists()
@@ -161,7 +163,7 @@ def test_a_fifo_in_the_cache_is_refused_at_once(cache):
     with pytest.raises(CheckpointError, match='LPIPS: .*alexnet-owt-7be5be79.pth is a FIFO'):
         LpipsDistance()
     with pytest.raises(CheckpointError, match='LPIPS: .*alexnet-owt-7be5be79.pth is a FIFO'):
-        check_lpips_weights()
+        LPIPS_WEIGHTS.check()
 
 
 @pytest.mark.parametrize(('net', 'file'), [('alex', 'alexnet_features.pth'), ('squeeze', 'squeezenet_features.pth')])

@@ -8,8 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from dlvr_plugin.core.choices import Match, MissingPolicy
+from dlvr_plugin.core.choices import Match, MissingPolicy, WeightedNetwork
 from dlvr_plugin.evaluation.protocol import Protocol
+
+_NETWORKS: dict[WeightedNetwork, tuple[str, str]] = {
+    'lpips': ('LPIPS', 'weights of the trunk of LPIPS'),
+    'dists': ('DISTS', 'weights of VGG16, the trunk of DISTS'),
+    'raft': ('flow of RAFT', 'weights of RAFT, for --warping-flow raft'),
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -53,11 +59,12 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(module='dlvr_plugin.cli.evaluate')
     parser.format_help = partial(_with_metrics, parser.format_help)
     _add_protocol(parser.add_argument_group('protocol', 'The defaults are those of the paper.'))
-    lpips = parser.add_argument_group('LPIPS')
-    lpips.add_argument(
-        '--lpips-weights', type=Path, metavar='FILE', help='weights of the trunk, as torchvision has them'
-    )
-    lpips.add_argument('--lpips-random-weights', action='store_true', help='take random ones; the result is no LPIPS')
+    weights = parser.add_argument_group('weights', 'By default the published ones, from the cache or by download.')
+    for name, (label, content) in _NETWORKS.items():
+        weights.add_argument(f'--{name}-weights', type=Path, metavar='FILE', help=f'{content}, as torchvision has them')
+        weights.add_argument(
+            f'--{name}-random-weights', action='store_true', help=f'take random ones; the result is no {label}'
+        )
 
 
 def _with_metrics(format_help: Callable[[], str]) -> str:
@@ -67,7 +74,8 @@ def _with_metrics(format_help: Callable[[], str]) -> str:
     register()
     from dlvr_plugin.metrics import METRICS
 
-    rows = (f'  {name:8}{spec.direction + " is better":19}{spec.summary}\n' for name, spec in METRICS.items())
+    width = max(map(len, METRICS)) + 2
+    rows = (f'  {name:{width}}{spec.direction + " is better":19}{spec.summary}\n' for name, spec in METRICS.items())
     return f'{format_help()}\nmetrics:\n{"".join(rows)}'
 
 
