@@ -132,11 +132,13 @@ class DistsDistance:
     def __init__(
         self, *, weights: str | Path | None = None, random_weights: bool = False, device: str | torch.device = 'cpu'
     ) -> None:
-        self.model, self.is_random, self.device = DistsNetwork(), random_weights, torch.device(device)
-        if random_weights:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.model = DistsNetwork()
             _fill_randomly(self.model)
-            self.origin, self.is_published = 'random, seed 0: not DISTS', False
-        else:
+        self.is_random, self.device = random_weights, torch.device(device)
+        self.origin, self.is_published = 'random, seed 0: not DISTS', False
+        if not random_weights:
             found = read_file_or_published(weights, _TRUNK_URL, label='DISTS', argument='--dists-weights')
             load_weights(self.model, found, 'DISTS')
             self.model.weigh(*_read_learned())
@@ -166,14 +168,13 @@ class DistsDistance:
 
 
 def _fill_randomly(model: DistsNetwork) -> None:
-    """Fill a network with random weights that keep the size of what goes through, the same every time."""
-    generator = torch.Generator().manual_seed(0)
+    """Fill a network with random weights that keep the size of what goes through."""
     for parameter in model.parameters():
         if parameter.ndim == 1:
             nn.init.zeros_(parameter)
         else:
-            nn.init.kaiming_normal_(parameter, nonlinearity='relu', generator=generator)
-    model.weigh(*torch.rand(2, sum(_CHANNELS), generator=generator))
+            nn.init.kaiming_normal_(parameter, nonlinearity='relu')
+    model.weigh(*torch.rand(2, sum(_CHANNELS)))
 
 
 def _read_learned() -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.measuring import Measurement
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.evaluation.validation import validate
+from dlvr_plugin.metrics.dists_network import DISTS_WEIGHTS
 from dlvr_plugin.metrics.lpips_distance import LPIPS_WEIGHTS, LpipsDistance
 from dlvr_plugin.metrics.psnr_ssim import psnr
 from dlvr_plugin.metrics.tof import tof
@@ -86,21 +87,38 @@ def test_the_numbers_are_those_of_an_evaluation(tmp_path, skip_frames, host_log)
         'flow': {'type': 'calculate_tof', 'crop': 'border', 'crop_border': 3},
         'lpips': {'type': 'calculate_lpips', 'random_weights': True},
         'tlp': {'type': 'calculate_tlp', 'random_weights': True},
+        'dists': {'type': 'calculate_dists', 'random_weights': True},
+        'warp': {'type': 'calculate_warping_error', 'frames': 'result', 'crop': 'border', 'crop_border': 3},
+        'warp_gt': {'type': 'calculate_warping_error', 'crop': 'border', 'crop_border': 3},
         'own': {'type': 'calculate_psnr', 'crop_border': 3},
     }
     model = make_model(tmp_path, metrics=metrics, skip_frames=skip_frames)
     writer = Writer()
     validate(model, make_test_set(tmp_path, clips=(('000', 7), ('001', 6))), 20, writer, True)
-    run = EvaluationRun(
-        ClipReader(tmp_path / 'GT'),
-        {'ours': ClipReader(tmp_path / 'pictures/20/Vid4')},
-        metrics=['psnr', 'ssim_y', 'tof', 'lpips', 'tlp'],
-        protocol=Protocol(skip_frames=skip_frames, crop_border=3, tof_crop='border'),
-        networks={'lpips': LPIPS_WEIGHTS.load(random_weights=True)},
-        num_workers=0,
-    )
-    evaluated = run.run()['methods']['ours']
-    names = {'psnr': 'rgb', 'ssim_y': 'luma', 'tof': 'flow', 'lpips': 'lpips', 'tlp': 'tlp'}
+
+    def evaluate(*metrics, **protocol):
+        return EvaluationRun(
+            ClipReader(tmp_path / 'GT'),
+            {'ours': ClipReader(tmp_path / 'pictures/20/Vid4')},
+            metrics=metrics,
+            protocol=Protocol(skip_frames=skip_frames, crop_border=3, tof_crop='border', **protocol),
+            networks={each.name: each.load(random_weights=True) for each in (LPIPS_WEIGHTS, DISTS_WEIGHTS)},
+            num_workers=0,
+        ).run()['methods']['ours']
+
+    names = {
+        'psnr': 'rgb',
+        'ssim_y': 'luma',
+        'tof': 'flow',
+        'lpips': 'lpips',
+        'tlp': 'tlp',
+        'dists': 'dists',
+        'warping_error': 'warp',
+    }
+    evaluated = evaluate(*names, warping_frames='result', warping_crop='border')
+    by_truth = evaluate('warping_error', warping_crop='border')['mean']['warping_error']
+    assert writer.scalars['metrics/Vid4/warp_gt', 20] == pytest.approx(by_truth, rel=1e-9)
+    assert by_truth != evaluated['mean']['warping_error']
     for metric, name in names.items():
         # The flow depends on where arrays lie in memory, in the last digits of float32.
         assert writer.scalars[f'metrics/Vid4/{name}', 20] == pytest.approx(evaluated['mean'][metric], rel=1e-9)
@@ -114,6 +132,8 @@ def test_the_numbers_are_those_of_an_evaluation(tmp_path, skip_frames, host_log)
         in text
     )
     assert 'flow (norm euclidean, crop border, crop_border 3), lpips (net alex, crop none, weights random' in text
+    assert 'warp (flow dis, frames result, mask consistency, crop border, crop_border 3), ' in text
+    assert 'dists (size frame, weights random, seed 0: not DISTS), ' in text
     assert 'own (crop_border 3)' in text
 
 
