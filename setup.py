@@ -59,10 +59,12 @@ setup(
     install_requires=REQUIREMENTS,
     entry_points={'console_scripts': ['dlvr = dlvr_plugin.cli.main:main']},
     extras_require={
+        'dists': ['DISTS-pytorch'],  # what DISTS has learned, without a download
         'mmcv': ['mmcv-lite'],  # colours of optical flow as papers have them
         'vmaf': ['imageio-ffmpeg'],  # an ffmpeg with libvmaf
         'wandb': ['wandb'],  # curves at Weights & Biases
         'test': [
+            'DISTS-pytorch',
             'imageio-ffmpeg',
             'jsonschema',
             'mmcv-lite',

@@ -139,7 +139,8 @@ def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
 def _all_options(spec: MetricSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the function of a metric, those that are not given by their defaults."""
     parameters = inspect.signature(spec.function).parameters if spec.function else {}
-    defaults = {key: each.default for key, each in parameters.items() if each.default is not each.empty}
+    options = {key: each.default for key, each in parameters.items() if key not in IMAGE_ARGUMENTS}
+    defaults = {key: default for key, default in options.items() if default is not inspect.Parameter.empty}
     return {**defaults, **arguments}
 
 
