@@ -31,6 +31,12 @@ def find_spec(options: Mapping[str, Any]) -> MetricSpec:
     return found or _spec_of_function(options['type'], function)
 
 
+def specify(options: Mapping[str, Any]) -> MetricSpec:
+    """Return what the metric of a section is with its options."""
+    spec = find_spec(options)
+    return spec.under(_settings(spec, _arguments(options))) if spec.needs_less else spec
+
+
 def direction_of(options: Mapping[str, Any]) -> Direction:
     """Return which values are better: what the section says, else what the metric declares."""
     return options.get('better') or find_spec(options).direction
@@ -102,8 +108,7 @@ def check_metric(key: str, options: Mapping[str, Any]) -> None:
         for name in arguments:
             if name not in has:
                 raise InvalidValueError(f'{key}.{name} is no option of {options["type"]}, which has {", ".join(has)}.')
-    spec = find_spec(options)
-    spec = spec.under(_settings(spec, arguments))
+    spec = specify(options)
     if spec.weights is not None and (missing := spec.weights.check(**spec.weights.taken_of(arguments))):
         get_root_logger().info(f'{key}: {missing}')
     if spec.check_tools is not None:

@@ -1,12 +1,10 @@
 """Sets of own clips: each class in its phase, with the frames and the ground truth that network and metrics take."""
 
-import inspect
 from typing import Any
-
-from basicsr.utils.registry import METRIC_REGISTRY
 
 from dlvr_plugin.archs import spec_of
 from dlvr_plugin.data.clip_test_dataset import WHOLE_CLIPS, ClipTestDataset
+from dlvr_plugin.evaluation.validation_metrics import specify
 from dlvr_plugin.models.host_models import GeneratorType
 from dlvr_plugin.options.consistency.findings import Findings
 
@@ -83,7 +81,7 @@ def _check_metrics(findings: Findings, phase: str) -> None:
     metrics = val.get('metrics') if isinstance(val, dict) else None
     for name in metrics if isinstance(metrics, dict) else ():
         metric = findings.get('val', 'metrics', name)
-        if metric and 'img2' in inspect.signature(METRIC_REGISTRY.get(metric['type'])).parameters:
+        if metric and specify(metric).needs_ground_truth:
             findings.add(
                 ('val', 'metrics', name),
                 f'needs ground truth, and datasets.{phase} has none. Set its dataroot_gt, or remove the metric.',
