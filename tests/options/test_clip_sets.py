@@ -78,6 +78,10 @@ def test_metrics_that_need_ground_truth(clip_root):
     ]
     opt['val']['metrics'] = {'niqe': {'type': 'calculate_niqe', 'crop_border': 0}}
     assert lines(opt) == []
+    opt['val']['metrics'] = {'warp': {'type': 'calculate_warping_error', 'frames': 'result'}}
+    assert lines(opt) == []
+    opt['val']['metrics']['warp']['frames'] = 'gt'
+    assert [line.split(',')[0] for line in lines(opt)] == ['val.metrics.warp: needs ground truth']
 
 
 def test_the_set_for_training_is_another_one(clip_root):
