@@ -239,7 +239,7 @@ def _needs_less(settings: Mapping[str, Any]) -> dict[str, Any]:
 register(
     MetricSpec(
         name='warping_error',
-        label='E_warp',
+        label='E_warp x1e3',
         summary='what changes from frame to frame beside motion; 1000 times the squared error of pixels in [0, 1]',
         direction='lower',
         decimals=3,
