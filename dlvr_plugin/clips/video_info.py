@@ -32,7 +32,7 @@ _MATRICES = {
     16: 'ycgco-re', 17: 'ycgco-ro',
 }  # fmt: skip
 _TRANSFERS = {
-    1: 'bt709', 4: 'bt470m', 5: 'bt470bg', 6: 'smpte170m', 7: 'smpte240m', 8: 'linear', 9: 'log100', 10: 'log316',
+    1: 'bt709', 4: 'gamma22', 5: 'gamma28', 6: 'smpte170m', 7: 'smpte240m', 8: 'linear', 9: 'log100', 10: 'log316',
     11: 'iec61966-2-4', 12: 'bt1361e', 13: 'iec61966-2-1', 14: 'bt2020-10', 15: 'bt2020-12', 16: 'smpte2084',
     17: 'smpte428', 18: 'arib-std-b67',
 }  # fmt: skip
@@ -106,6 +106,11 @@ class VideoInfo:
     def is_hdr(self) -> bool:
         """Whether the transfer characteristic is one of high dynamic range: PQ or HLG."""
         return self.transfer in _HDR_TRANSFERS
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Height and width of frames as they are to be shown, but for the shape of pixels."""
+        return self.size[::-1] if self.rotation % 180 else self.size
 
     @property
     def rotation(self) -> int:

@@ -81,3 +81,16 @@ def frame_decoder(info: VideoInfo, *, num_bits: Literal[8, 16] | None = None) ->
         chroma_location=info.chroma_location,
         num_bits=num_bits or (8 if info.bit_depth <= 8 else 16),
     )
+
+
+def upright(image: np.ndarray, info: VideoInfo) -> np.ndarray:
+    """Turn and mirror a frame (h, w, c) as players show it, by right angles.
+
+    Source: libavutil/display.h: x' = a x + c y, y' = b x + d y, for the matrix (a, b, u, c, d, v, x, y, w).
+    """
+    if info.display_matrix is None:
+        return image
+    a, b, _, c, d = info.display_matrix[:5]
+    if info.rotation % 180:
+        image, a, d = image.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])

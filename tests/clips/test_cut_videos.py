@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlvr_plugin.cli.main import main
-from dlvr_plugin.clips import video_files
+from dlvr_plugin.clips import video_info
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.clips.store_writer import read_warnings
 from dlvr_plugin.clips.video_files import count_decodable_frames, count_frames, read_video
@@ -192,6 +192,6 @@ def test_cut_videos_of_many_kinds_are_found(tmp_path, name, arguments, tail):
 def test_placeholders_for_a_number_are_no_announcement(tmp_path, monkeypatch):
     path = make(tmp_path / 'a.live', '-c:v', 'libx264')
     assert count_frames(path) == (0, (64, 96))
-    monkeypatch.setattr(video_files, '_MOST_FRAMES', 10)
+    monkeypatch.setattr(video_info, '_MOST_FRAMES', 10)
     write_video(tmp_path / 'b.avi', frames())
     assert count_frames(tmp_path / 'b.avi')[0] == 0
