@@ -21,7 +21,7 @@ OnCut = Callable[[str], None]
 
 _FURTHER_BACK = 10  # seconds before the wanted time at which to begin where the nearest key frame comes after it
 _ROUNDING_SECONDS = Fraction(1, 5)  # by which the duration of a container may exceed that of its frames, by its sound
-_ALLOW = (
+ALLOW_CUT = (
     'Get the whole file; to use what can be read of it, say --allow-cut-videos, in a test set allow_cut_videos: true.'
 )
 
@@ -68,7 +68,7 @@ def decode_video(
                 done.damaged.clear()  # what is not wanted may depend on what was not decoded
                 continue
             if on_cut is None and done.damaged:
-                raise DataError(f'{_describe_damage(path, stream, done)}. {_ALLOW}')
+                raise DataError(f'{_describe_damage(path, stream, done)}. {ALLOW_CUT}')
             yield frame, pts
         if done.last is None:
             raise no_frame(path)
@@ -76,7 +76,7 @@ def decode_video(
         if not problem and done.damaged:
             problem = _describe_damage(path, stream, done)
     if problem and on_cut is None:
-        raise DataError(f'{problem}. {_ALLOW}')
+        raise DataError(f'{problem}. {ALLOW_CUT}')
     if problem and on_cut is not None:
         on_cut(problem)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dlvr_plugin.clips.video_decoding import OnCut, decode_video
+from dlvr_plugin.clips.video_decoding import ALLOW_CUT, OnCut, decode_video
 from dlvr_plugin.clips.video_info import announced_rate, open_video, probe_video
 from dlvr_plugin.clips.video_stream import read_frames, upright
+from dlvr_plugin.core.errors import DataError
 
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.webm', '.m4v', '.mpg', '.mpeg', '.ts', '.wmv', '.flv', '.y4m')
 
@@ -36,7 +37,13 @@ def count_decodable_frames(path: Path, *, on_cut: OnCut | None = None) -> int:
     Raises:
         DataError: As ``read_video``.
     """
-    return sum(1 for _ in decode_video(path, on_cut=on_cut))
+    problems: list[str] = []
+    number = sum(1 for _ in decode_video(path, on_cut=problems.append))  # to the end, to say how much there is
+    for problem in problems:
+        if on_cut is None:
+            raise DataError(f'{problem}. {ALLOW_CUT}')
+        on_cut(problem)
+    return number
 
 
 def read_frame_rate(path: Path) -> float:
