@@ -208,7 +208,9 @@ def _find_end(
         counts_frames = begin[4:8] == b'ftyp' or (begin[:4], begin[8:]) == (b'RIFF', b'AVI ')
         assert done.last is not None
         assert stream.time_base is not None
-        end = (done.last - (stream.start_time or 0)) * stream.time_base
+        # The duration that these announce counts from 0, that of others from the first frame.
+        counts_from_zero = any(name in container.format.name for name in ('matroska', 'mp4'))
+        end = (done.last - (0 if counts_from_zero else stream.start_time or 0)) * stream.time_base
         late = announced - (end * rate + 1)  # frames that lack by the clock
         if late < (Fraction(1, 2) if counts_frames else max(Fraction(3, 2), _ROUNDING_SECONDS * rate)):
             return None

@@ -46,7 +46,9 @@ UNKNOWN = 'unknown'
 _HDR_TRANSFERS = ('smpte2084', 'arib-std-b67')
 # Of other codecs, the centre means that nothing is said: they cannot say it.
 _CODECS_WITH_CENTRED_CHROMA = ('h264', 'hevc', 'vvc', 'mjpeg', 'mpeg1video')
-_FULL_RANGE, _INTERLACED_ORDERS = 2, (2, 3, 4, 5)
+_UNSPECIFIED = 2  # as a matrix, transfer or primaries
+_LIMITED_RANGE, _FULL_RANGE = 1, 2
+_INTERLACED_ORDERS = (2, 3, 4, 5)
 _IDENTITY = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
 _DEEPEST = 16
 
@@ -106,6 +108,18 @@ class VideoInfo:
     def is_hdr(self) -> bool:
         """Whether the transfer characteristic is one of high dynamic range: PQ or HLG."""
         return self.transfer in _HDR_TRANSFERS
+
+    @property
+    def color_numbers(self) -> dict[str, int]:
+        """Numbers of ITU-T H.273 that restored video is tagged with, by PyAV's names; R'G'B' becomes BT.709."""
+        matrix = 'bt709' if self.matrix == 'gbr' else self.matrix
+        is_full_range = self.is_full_range and self.matrix != 'gbr'
+        return {
+            'colorspace': _number_of(matrix, _MATRICES),
+            'color_range': _FULL_RANGE if is_full_range else _LIMITED_RANGE,
+            'color_primaries': _number_of(self.primaries, _PRIMARIES),
+            'color_trc': _number_of(self.transfer, _TRANSFERS),
+        }
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -291,3 +305,7 @@ def _tell_assumed(info: VideoInfo) -> None:
         f'{info.path} does not say by which matrix its colours were coded; it has {info.size[0]} lines, and is taken '
         f'for {kind.upper().replace("BT", "BT.")}.'
     )
+
+
+def _number_of(name: str, names: dict[int, str]) -> int:
+    return next((number for number, each in names.items() if each == name), _UNSPECIFIED)

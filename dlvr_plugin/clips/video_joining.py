@@ -14,12 +14,13 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from dlvr_plugin.clips.video_info import VideoInfo, error_text, open_video
+from dlvr_plugin.clips.video_writer import Encoding
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import naming, partial_path
 
 _MUXERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'}
 _OF_CONTAINERS = ('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'creation_time')  # others are written
-_NOT_COPIED = ('tmcd',)  # made anew of the metadata
+_WITHOUT_ASPECT = ('.mkv', '.webm')  # PyAV cannot tell it; x264 and x265 say it in what they encode
 
 
 def join_segments(segments: Sequence[Path], info: VideoInfo, out: Path) -> None:
@@ -30,14 +31,13 @@ def join_segments(segments: Sequence[Path], info: VideoInfo, out: Path) -> None:
     Args:
         segments: Files of ``VideoWriter`` for the same source, size and encoding, in the order of their frames.
         info: The source.
-        out: File to write or to replace: .mp4, .m4v, .mov, .mkv or .webm.
+        out: File to write or to replace, which ``check_container`` has passed.
 
     Raises:
         DataError: A segment is empty, or they overlap.
         InvalidValueError: The container of ``out`` cannot hold a stream of the source.
         OSError: The file cannot be written.
     """
-    check_container(info, out)
     partial = partial_path(out)
     partial.unlink(missing_ok=True)
     try:
@@ -60,16 +60,21 @@ def join_segments(segments: Sequence[Path], info: VideoInfo, out: Path) -> None:
         raise
 
 
-def check_container(info: VideoInfo, out: Path) -> None:
-    """Demand a container that can hold every stream of a source, before anything is restored.
+def check_container(info: VideoInfo, out: Path, encoding: Encoding) -> None:
+    """Demand a container that can hold the restored video and every other stream, before anything is restored.
 
     Raises:
-        InvalidValueError: The suffix is unknown, or the container cannot hold a stream.
+        InvalidValueError: The suffix is unknown, or the container cannot hold a stream, or the shape of pixels.
     """
     suffix = out.suffix.lower()
     if suffix not in _MUXERS:
         raise InvalidValueError(
             f'{out}: a video can be written as {", ".join(_MUXERS)}, not as {suffix or "no suffix"}.'
+        )
+    if info.sample_aspect_ratio not in (0, 1) and suffix in _WITHOUT_ASPECT and encoding.codec in ('av1', 'ffv1'):
+        raise InvalidValueError(
+            f'{out}: pixels of {info.path} are {info.sample_aspect_ratio} times as wide as high, which {suffix} of '
+            f'{encoding.codec} would not say. Write .mp4 or .mov, or take x264 or x265.'
         )
     with open_video(info.path) as (source, video), av.open(_Nowhere(), 'w', format=_MUXERS[suffix]) as target:
         _add_copies(target, source, video, out)
@@ -96,6 +101,8 @@ def _add_video(target: OutputContainer, template: Stream, source: VideoStream, i
     stream.codec_context.framerate = info.frame_rate or Fraction(25)
     if info.sample_aspect_ratio:
         stream.codec_context.sample_aspect_ratio = info.sample_aspect_ratio
+    for name, number in info.color_numbers.items():
+        setattr(stream.codec_context, name, number)
     if target.format.name in ('mp4', 'mov') and template.codec_context.codec.canonical_name == 'hevc':
         stream.codec_context.codec_tag = 'hvc1'  # players of Apple take no other
     stream.set_display_matrix(info.display_matrix)
@@ -108,9 +115,10 @@ def _add_copies(
 ) -> Mapping[int, Stream]:
     """Add a stream for each of the source but the restored one; return those that have packets, by number."""
     copies: dict[int, Stream] = {}
+    made_anew = ('tmcd', 'bin_data') if 'mp4' in source.format.name and source.chapters() else ('tmcd',)
     for stream in source.streams:
-        if stream.index == restored.index or (stream.type == 'data' and stream.name in (None, *_NOT_COPIED)):
-            continue
+        if stream.index == restored.index or (stream.type == 'data' and stream.name in (None, *made_anew)):
+            continue  # clocks, and names of chapters, which muxers make of the metadata
         try:
             if isinstance(stream, av.stream.AttachmentStream):
                 target.add_attachment(stream.name or 'attachment', stream.mimetype or '', stream.data)

@@ -196,7 +196,7 @@ class VideoWriter:
                 f'file:{partial_path(path)}', 'w', format='nut', container_options={'avoid_negative_ts': 'disabled'}
             )
         try:
-            self._stream = self._add_stream(matrix, is_full_range, num_threads)
+            self._stream = self._add_stream(num_threads)
         except (av.FFmpegError, ValueError) as error:
             self.discard()
             raise InvalidValueError(
@@ -248,17 +248,14 @@ class VideoWriter:
             self._container.close()
         partial_path(self.path).unlink(missing_ok=True)
 
-    def _add_stream(self, matrix: str, is_full_range: bool, num_threads: int) -> VideoStream:
+    def _add_stream(self, num_threads: int) -> VideoStream:
         encoder = _ENCODERS[self.encoding.codec]
         quality = self.encoding.quality
         options = dict(encoder.options)
         options |= (encoder.lossless or {}) if quality == 'lossless' else {'crf': str(quality)}
         options |= {
-            'colorspace': matrix,
-            'color_range': 'pc' if is_full_range else 'tv',
             'chroma_sample_location': self.info.chroma_location,
-            'color_primaries': self.info.primaries,
-            'color_trc': self.info.transfer,
+            **{name: str(number) for name, number in self.info.color_numbers.items()},
         }
         if self.encoding.codec == 'x265':
             options['x265-params'] = ':'.join(['log-level=error', *filter(None, [options.get('x265-params', '')])])
