@@ -44,8 +44,8 @@ class FrameDecoder:
         depth = frame.format.components[0].bits
         fine = self._fine_planes(frame, depth)
         if fine[1].shape != fine[0].shape:
-            halvings = tuple(int(fine[0].shape[axis] != fine[1].shape[axis]) for axis in (1, 0))
-            made = _frame_of_planes(fine, _FINE[halvings])
+            rows, columns = (int(whole != part) for whole, part in zip(fine[0].shape, fine[1].shape, strict=True))
+            made = _frame_of_planes(fine, _FINE[columns, rows])
             fine = [_read_plane(plane, 2) for plane in self._filters(made, self._scale, 'yuv444p16le').planes]
         return yuv_to_rgb(
             cv2.merge(fine),
@@ -120,7 +120,7 @@ def find_chroma_location(frame: VideoFrame) -> str:
     row, column = marked.height // 2, marked.width // 2
     content = np.full((marked.height, marked.line_size // np.dtype(codes).itemsize), middle, codes)
     content[row, column] += middle // 2
-    marked.update(content)
+    marked.update(content.tobytes())
     full = VideoReformatter().reformat(frame, format='yuv444p16le', interpolation=_RESAMPLING, threads=1)
     weights = _read_plane(full.planes[1], 2).astype(np.float64) - (1 << 15)
     rows, columns = np.mgrid[: weights.shape[0], : weights.shape[1]]
@@ -181,7 +181,7 @@ def _halvings(part_of_64: int) -> int:
 
 
 def _read_plane(plane: VideoPlane, num_bytes: int) -> np.ndarray:
-    codes = np.frombuffer(plane, np.uint8 if num_bytes == 1 else np.dtype('<u2'))
+    codes = np.frombuffer(memoryview(plane), np.uint8 if num_bytes == 1 else np.dtype('<u2'))
     return codes.reshape(plane.height, plane.line_size // num_bytes)[:, : plane.width]
 
 
@@ -191,5 +191,5 @@ def _frame_of_planes(planes: list[np.ndarray], pixel_format: str) -> VideoFrame:
     for plane, codes in zip(frame.planes, planes, strict=True):
         padded = np.zeros((codes.shape[0], plane.line_size // codes.itemsize), codes.dtype)
         padded[:, : codes.shape[1]] = codes
-        plane.update(padded)
+        plane.update(padded.tobytes())
     return frame

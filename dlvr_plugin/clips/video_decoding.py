@@ -1,6 +1,6 @@
 """Decoding of video files: from any timestamp on, in order, with what is damaged or lacks in words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -45,7 +45,7 @@ class _Progress:
 
 def decode_video(
     path: Path, *, start: int | None = None, deinterlace: bool = False, on_cut: OnCut | None = None
-) -> Iterator[tuple[VideoFrame, int]]:
+) -> Generator[tuple[VideoFrame, int], None, None]:
     """Decode a video file.
 
     Args:
@@ -154,7 +154,8 @@ def _whole_frames(
 def _deinterlace(stream: VideoStream, frames: Iterator[tuple[VideoFrame, int]]) -> Iterator[tuple[VideoFrame, int]]:
     """Interpolate the lines of the later field of each interlaced frame, which keeps its time."""
     graph: Graph | None = None
-    assert stream.time_base is not None
+    tick = stream.time_base
+    assert tick is not None
 
     def pull() -> Iterator[tuple[VideoFrame, int]]:
         while graph is not None:
@@ -164,10 +165,11 @@ def _deinterlace(stream: VideoStream, frames: Iterator[tuple[VideoFrame, int]]) 
                 return
             assert isinstance(made, VideoFrame)
             assert made.pts is not None
-            yield made, round(made.pts * made.time_base / stream.time_base)
+            assert made.time_base is not None
+            yield made, round(made.pts * made.time_base / tick)
 
     for frame, pts in frames:
-        frame.pts, frame.time_base = pts, stream.time_base
+        frame.pts, frame.time_base = pts, tick
         if graph is None:
             graph = Graph()
             graph.threads = 1

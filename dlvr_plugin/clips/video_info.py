@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -289,7 +289,8 @@ def _is_full_range(stream: VideoStream, frame: VideoFrame, assumed: set[str]) ->
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    side_data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    all_side_data: Any = frame.side_data  # its declared type lacks keys that it has
+    side_data = all_side_data.get(SideDataType.DISPLAYMATRIX)
     if side_data is None:
         return None
     matrix = tuple(int(number) for number in np.frombuffer(bytes(side_data), np.int32))

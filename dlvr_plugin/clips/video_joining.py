@@ -188,6 +188,7 @@ def _segment_packets(path: Path) -> Iterator[Packet]:
 
 def _pts(packet: Packet, info: VideoInfo) -> int:
     """Return the timestamp of a segment's packet on the clock of the source."""
+    assert packet.pts is not None
     return info.start + int(packet.pts * packet.time_base / info.time_base)
 
 
