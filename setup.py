@@ -11,7 +11,7 @@ assert VERSION is not None
 
 # Each lower bound is the version that brought what the code needs, or the oldest one that the tests have passed with.
 REQUIREMENTS = [
-    'av>=17',  # reformats frames by their own range and place of chroma; of earlier ones, errors in colours are reported
+    'av>=17',  # reformats frames by their own range and place of chroma
     'basicsr==1.4.2',  # the only version whose defects are known; repairs recognise its functions
     'lmdb>=3',  # lmdb.verify
     'lpips==0.1.4',  # the version of the metric that numbers are compared by
