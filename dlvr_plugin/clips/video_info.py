@@ -44,8 +44,6 @@ UNKNOWN = 'unknown'
 """Transfer or primaries that a file does not name."""
 
 _HDR_TRANSFERS = ('smpte2084', 'arib-std-b67')
-# Of other codecs, the centre means that nothing is said: they cannot say it.
-_CODECS_WITH_CENTRED_CHROMA = ('h264', 'hevc', 'vvc', 'mjpeg', 'mpeg1video')
 _UNSPECIFIED = 2  # as a matrix, transfer or primaries
 _LIMITED_RANGE, _FULL_RANGE = 1, 2
 _INTERLACED_ORDERS = (2, 3, 4, 5)
@@ -216,7 +214,7 @@ def _describe(
     if depth > _DEEPEST or 'f' in frame.format.name.removesuffix('le').removeprefix('bayer')[-3:]:
         raise DataError(f'{path} has frames of {frame.format.name}, which cannot be read. Convert it by ffmpeg first.')
     location = find_chroma_location(frame)
-    if location == 'center' and stream.codec_context.codec.canonical_name not in _CODECS_WITH_CENTRED_CHROMA:
+    if location == 'center' and not _can_say_center(stream.codec_context.codec.canonical_name, frame.format.name):
         location = 'left'
         assumed.add('chroma_location')
     assert stream.time_base is not None
@@ -228,7 +226,7 @@ def _describe(
         frame_rate=stream.average_rate or announced_rate(stream),
         num_frames=announced_frames(container, stream),
         codec=stream.codec_context.codec.canonical_name,
-        pixel_format=frame.format.name,
+        pixel_format=frame.format.name.replace('yuvj', 'yuv'),  # the range is told apart
         bit_depth=depth,
         matrix=matrix,
         transfer=_TRANSFERS.get(frame.color_trc, UNKNOWN),
@@ -286,6 +284,11 @@ def _is_full_range(stream: VideoStream, frame: VideoFrame, assumed: set[str]) ->
     if not known:
         assumed.add('range')
     return known == _FULL_RANGE
+
+
+def _can_say_center(codec: str, pixel_format: str) -> bool:
+    """Tell whether 'center' is what a file says, and not what is found where it says nothing."""
+    return codec in ('mjpeg', 'mpeg1video') or (codec in ('h264', 'hevc', 'vvc') and '420' in pixel_format)
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
