@@ -56,6 +56,8 @@ class ArchSpec:
         is_recurrent: Whether what it gives depends on frames beyond those of a window, by a hidden state.
         step: Name of the method that restores the next frame of a clip, ``step(frame, state) -> (restored, state)``,
             the first one with the state None; None where there is no such method, and a clip goes in as a whole.
+        first_state: Name of the method that makes the state that stands for None out of the first frame; None where that
+            is zeros.
         step_frames: Frames that a step takes: 1, the frame to restore (B, C, h, w), or a window (B, step_frames, C, h,
             w) with that in its middle, in which the first and last frame of a clip are repeated beyond its ends.
         parts: A network of windows in two parts; None where it has to see each window as a whole.
@@ -73,6 +75,7 @@ class ArchSpec:
     min_frames: Number = 1
     is_recurrent: bool = False
     step: str | None = None
+    first_state: str | None = None
     step_frames: int = 1
     parts: WindowParts | None = None
 
@@ -88,6 +91,8 @@ class ArchSpec:
             raise InvalidValueError(f"ArchSpec: parts belong to takes='window', got takes={self.takes!r}.")
         if self.step is not None and not self.is_recurrent:
             raise InvalidValueError(f'ArchSpec: step {self.step!r} belongs to a recurrent arch; set is_recurrent=True.')
+        if self.step is None and self.first_state is not None:
+            raise InvalidValueError(f'ArchSpec: first_state belongs to step, got {self.first_state!r} without it.')
         if self.step is None and self.step_frames != 1:
             raise InvalidValueError(f'ArchSpec: step_frames belongs to step, got {self.step_frames} without it.')
 
@@ -109,6 +114,7 @@ class ArchSpec:
             min_frames=_resolve(self.min_frames, arguments) or 1,
             is_recurrent=self.is_recurrent,
             step=self.step,
+            first_state=self.first_state,
             step_frames=self.step_frames,
             parts=self.parts,
         )
@@ -129,7 +135,8 @@ class NetworkSpec:
         min_frames: The shortest clip.
         is_recurrent: Whether it has a hidden state.
         step: Method that restores the next frame; None where there is none.
-        step_frames: Frames that it takes.
+        first_state: Method that makes the state before the first frame; None where that is zeros.
+        step_frames: Frames that a step takes.
         parts: The network in two parts; None where it has none.
     """
 
@@ -143,6 +150,7 @@ class NetworkSpec:
     min_frames: int
     is_recurrent: bool
     step: str | None
+    first_state: str | None
     step_frames: int
     parts: WindowParts | None
 

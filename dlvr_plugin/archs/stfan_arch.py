@@ -86,7 +86,7 @@ class STFAN(nn.Module):
         implementation.
     """
 
-    spec = ArchSpec(takes='clip', gives='clip', is_recurrent=True, step='step')
+    spec = ArchSpec(takes='clip', gives='clip', is_recurrent=True, step='step', first_state='first_state')
 
     def __init__(
         self, *, num_in_ch: Annotated[int, CHANNELS] = 3, num_feat: Annotated[int, CHANNELS] = 32, detach: bool = True
@@ -133,17 +133,21 @@ class STFAN(nn.Module):
         check_frames('STFAN', frame, dims=4, channels=self.num_in_ch)
         height, width = frame.shape[-2:]
         if state is None:
-            previous, last_features = (frame, frame), None
+            state = self.first_state(frame)
         else:
             size = (len(frame), 8 * self.num_feat, -(-height // _MULTIPLE), -(-width // _MULTIPLE))
             shapes = {'frame': frame.shape, 'restored': frame.shape, 'features': size}
             check_state('STFAN', state._asdict(), shapes)
-            previous, last_features = (state.frame, state.restored), state.features
-        padded = pad_sides(torch.cat((frame, *previous), dim=1), _MULTIPLE)
-        features = self._features(padded, last_features)
+        padded = pad_sides(torch.cat((frame, state.frame, state.restored), dim=1), _MULTIPLE)
+        features = self._features(padded, state.features)
         restored = (self._decode(features) + padded[:, : self.num_in_ch])[..., :height, :width]
         state = STFANState(frame, restored.clamp(0, 1), features)
         return restored, STFANState(*(each.detach() for each in state)) if self.detach else state
+
+    def first_state(self, frame: Tensor) -> STFANState:
+        """Return the state before the first frame (B, C, H, W), made of that frame."""
+        encoded = self._encode('conv', pad_sides(frame, _MULTIPLE))
+        return STFANState(frame, frame, torch.cat((encoded, encoded), dim=1))
 
     def forward(self, clip: Tensor) -> Tensor:
         """Restore a clip, step by step.
@@ -160,14 +164,14 @@ class STFAN(nn.Module):
         check_frames('STFAN', clip, dims=5, channels=self.num_in_ch)
         return restore_by_steps(self.step, clip.unbind(1))
 
-    def _features(self, frames: Tensor, last_features: Tensor | None) -> Tensor:
+    def _features(self, frames: Tensor, last_features: Tensor) -> Tensor:
         """Return features (B, 8 * f, h, w) of the frame, the one before and that restored, (B, 3 * C, H, W).
 
         Half of them are of the frame, deblurred, the others those of the frame before, moved to this one.
         """
         encoded = self._encode('conv', frames[:, : self.num_in_ch])
         fused = self._encode('kconv', frames)
-        before = self.fea(torch.cat((encoded, encoded), dim=1) if last_features is None else last_features)
+        before = self.fea(last_features)
         kernels = self.fac_warp(fused)
         moved = filter_adaptive_conv(before, kernels, _FILTER_SIZE)
         fused = torch.cat((fused, self.kconv4(kernels)), dim=1)

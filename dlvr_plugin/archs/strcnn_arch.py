@@ -66,8 +66,9 @@ class _Encoder(nn.Module):
         )
         self.m2 = _residual_blocks(num_feat, num_block, batch_norm=batch_norm)
 
-    def forward(self, window: Tensor, last_features: Tensor) -> Tensor:
-        return self.m2(torch.cat((self.m1(in_fast_format(window.flatten(1, 2))), last_features), dim=1))
+    def forward(self, frames: Tensor, last_features: Tensor) -> Tensor:
+        """Return features (B, f, h, w) of the frames of a window (B, 5 * C, H, W)."""
+        return self.m2(torch.cat((self.m1(in_fast_format(frames)), last_features), dim=1))
 
 
 class _DynamicTemporalBlending(nn.Module):
@@ -182,7 +183,7 @@ class STRCNN(nn.Module):
             state = STRCNNState(*(window.new_zeros(shape) for shape in shapes.values()))
         else:
             check_state('STRCNN', state._asdict(), shapes)
-        padded = pad_sides(window.flatten(0, 1), _MULTIPLE).unflatten(0, (batch, _NUM_FRAME))
+        padded = pad_sides(window.flatten(1, 2), _MULTIPLE)  # (B, 5 * C, ...)
         blended = self.dtb(self.encoder(padded, state.features), state.blended)
         restored, features = self.decoder(blended)
         return restored[..., :height, :width], STRCNNState(features, blended)

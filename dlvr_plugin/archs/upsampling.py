@@ -34,7 +34,8 @@ class TopLeftBicubic(nn.Module):
         kernels = self.kernels.to(frames.dtype)
         both = torch.einsum('iy,jx->ijyx', kernels, kernels).flatten(0, 1)  # (s * s, 4, 4)
         phases = F.conv2d(padded.flatten(0, 1).unsqueeze(1), both.unsqueeze(1))  # (B * C, s * s, h, w)
-        return F.pixel_shuffle(phases, self.factor).unflatten(0, frames.shape[:2]).squeeze(2)
+        larger = F.pixel_shuffle(phases, self.factor)  # (B * C, 1, s * h, s * w)
+        return larger.reshape(*frames.shape[:2], *larger.shape[-2:])
 
 
 def _cubic_taps(factor: int) -> Tensor:

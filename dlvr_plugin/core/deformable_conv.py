@@ -93,7 +93,8 @@ def _convolve_at_once(x: Tensor, offset: Tensor, weight: Tensor, mask: Tensor, *
     num_positions = kernel[0] * kernel[1]
     num_groups = channels // group_channels
     rows = batch * offset.shape[1] // (2 * num_positions)
-    out = _SampledConv.apply(
+    convolve = _convolve if torch.onnx.is_in_onnx_export() else _SampledConv.apply  # ONNX has no gradients
+    out = convolve(
         x.contiguous().reshape(rows, -1, *x.shape[2:]),  # rows apart from one another are sampled faster
         offset.reshape(rows, num_positions, 2, *out_size),
         mask.reshape(rows, 1, num_positions * out_size[0], out_size[1]),
@@ -126,11 +127,8 @@ class _SampledConv(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:
         ctx.save_for_backward(x, offset, mask, weight)
         ctx.geometry = geometry
-        outs = []
-        for x_part, offset_part, mask_part in _chunks(geometry, x, offset, mask):
-            _, samples = _sample(x_part, offset_part, geometry)
-            outs.append(torch.matmul(weight, _columns(samples.mul_(mask_part), weight, geometry)))
-        return _join(outs)
+        parts = _chunks(geometry, x, offset, mask)
+        return _join([_convolve(*part, weight, geometry) for part in parts])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -148,6 +146,11 @@ class _SampledConv(torch.autograd.Function):
             grad_offset = _gradient_in_pixels(grad_grid, offset_part, x_part)
             grads.append((grad_x.to(x.dtype), grad_offset, grad_mask.to(mask.dtype)))
         return *(_join(parts) for parts in zip(*grads, strict=True)), torch.stack(grad_weights).sum(0), None
+
+
+def _convolve(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: _Geometry) -> Tensor:
+    _, samples = _sample(x, offset, geometry)
+    return torch.matmul(weight, _columns(samples.mul_(mask), weight, geometry))
 
 
 def _chunks(geometry: _Geometry, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -180,7 +183,7 @@ def _sample(x: Tensor, offset: Tensor, geometry: _Geometry) -> tuple[Tensor, Ten
     """Return the positions (B * G, K * Ho, Wo, 2) for ``F.grid_sample``, and the samples (B * G, C / G, K * Ho, Wo)."""
     offset = offset.to(torch.promote_types(offset.dtype, torch.float32))
     down, right = (
-        torch.add(_positions(x, offset, geometry, axis), offset[:, :, axis], alpha=_pixel(x, axis)) for axis in (0, 1)
+        (offset[:, :, axis] * _pixel(x, axis)).add_(_positions(x, offset, geometry, axis)) for axis in (0, 1)
     )
     grid = torch.stack((right, down), dim=-1).flatten(1, 2)
     grid = grid.clamp_(-_OUTSIDE, _OUTSIDE).nan_to_num_(nan=_OUTSIDE)
