@@ -54,7 +54,11 @@ setup(
         'Topic :: Scientific/Engineering :: Image Processing',
     ],
     packages=find_packages(include=['dlvr_plugin', 'dlvr_plugin.*']),
-    package_data={'dlvr_plugin.options': ['templates/*'], 'dlvr_plugin.report': ['page/*']},
+    package_data={
+        'dlvr_plugin.options': ['templates/*'],
+        'dlvr_plugin.report': ['page/*'],
+        'dlvr_plugin.restoration': ['templates/*'],
+    },
     # basicsr 1.4.2 does not build on Python 3.13
     python_requires='>=3.10,<3.13',
     install_requires=REQUIREMENTS,
@@ -62,6 +66,7 @@ setup(
     extras_require={
         'dists': ['DISTS-pytorch'],  # what DISTS has learned, without a download
         'mmcv': ['mmcv-lite'],  # colours of optical flow as papers have them
+        'onnx': ['onnx', 'onnxruntime'],  # dlvr export --onnx
         'vmaf': ['imageio-ffmpeg'],  # an ffmpeg with libvmaf
         'wandb': ['wandb'],  # curves at Weights & Biases
         'test': [
@@ -70,10 +75,13 @@ setup(
             'jsonschema',
             'mmcv-lite',
             'mypy',
+            'onnx',
+            'onnxruntime',
             'playwright',
             'pytest',
             'pytest-xdist',
             'ruff',
+            'spandrel',  # reads the exports of image models
             'types-PyYAML',
         ],
     },

@@ -3,6 +3,7 @@
 Shape legend: B batch, C channels, h, w size of the features, k side of a filter.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,8 +50,8 @@ def filter_adaptive_conv(features: Tensor, kernels: Tensor, kernel_size: int = 5
     padded = F.pad(features, (radius,) * 4, mode='replicate')
     filters = kernels.reshape(batch * channels, kernel_size**2, *size)
     if torch.onnx.is_in_onnx_export():  # a graph of ONNX has no places to write to
-        shifts = enumerate(_shifts(padded.flatten(0, 1), kernel_size))
-        return sum(filters[:, index] * shifted for index, shifted in shifts).view(features.shape)
+        shifts = zip(filters.unbind(1), _shifts(padded.flatten(0, 1), kernel_size), strict=True)
+        return functools.reduce(torch.add, (one * shifted for one, shifted in shifts)).view(features.shape)
     return _FilterAdaptiveConv.apply(padded.flatten(0, 1), filters, kernel_size).view(features.shape)
 
 

@@ -56,8 +56,8 @@ class ArchSpec:
         is_recurrent: Whether what it gives depends on frames beyond those of a window, by a hidden state.
         step: Name of the method that restores the next frame of a clip, ``step(frame, state) -> (restored, state)``,
             the first one with the state None; None where there is no such method, and a clip goes in as a whole.
-        first_state: Name of the method that makes the state that stands for None out of the first frame; None where that
-            is zeros.
+        first_state: Name of the method that makes, out of the first frame, the state that stands for None; None where
+            that is zeros.
         step_frames: Frames that a step takes: 1, the frame to restore (B, C, h, w), or a window (B, step_frames, C, h,
             w) with that in its middle, in which the first and last frame of a clip are repeated beyond its ends.
         parts: A network of windows in two parts; None where it has to see each window as a whole.

@@ -1,4 +1,4 @@
-"""``dlvr export``: a network's weights as a safetensors file, for other tools."""
+"""``dlvr export``: a network's weights as a safetensors file, or the network as an ONNX file, for other tools."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dlvr_plugin.core.checkpoints import DESCRIPTION, description_in, read_checkpoint, weights_in
-from dlvr_plugin.core.errors import CheckpointError
+from dlvr_plugin.core.errors import CheckpointError, InvalidValueError
 from dlvr_plugin.core.files import write_atomic
 
 _MOST_REPEATED = 2**28  # bytes of a tensor that takes less in its file
@@ -21,9 +21,19 @@ def run(args: argparse.Namespace) -> None:
     """Write the file, and say what is in it.
 
     Raises:
-        CheckpointError: The checkpoint cannot be read, or has no such weights. OSError: The file exists.
+        CheckpointError: The checkpoint cannot be read, or has no such weights. InvalidValueError: Arguments that do not
+            go together. OSError: The file exists.
     """
-    target = args.target or args.checkpoint.with_suffix('.safetensors')
+    if sum(each is not None for each in (args.target, args.safetensors, args.onnx)) > 1:
+        raise InvalidValueError('Give one file to write: --onnx FILE or --safetensors FILE.')
+    if args.onnx is not None:
+        from dlvr_plugin.cli import export_onnx  # loads all of the networks
+
+        export_onnx.run(args)
+        return
+    if args.size is not None:
+        raise InvalidValueError('--size goes with --onnx: a safetensors file holds weights alone.')
+    target = args.target or args.safetensors or args.checkpoint.with_suffix('.safetensors')
     if target.exists() and not args.force:
         raise FileExistsError(f'{target} exists already. Choose another name, or replace it with --force.')
     content = read_checkpoint(args.checkpoint)

@@ -128,7 +128,7 @@ class _SampledConv(torch.autograd.Function):
         ctx.save_for_backward(x, offset, mask, weight)
         ctx.geometry = geometry
         parts = _chunks(geometry, x, offset, mask)
-        return _join([_convolve(*part, weight, geometry) for part in parts])
+        return _join([_convolve(part[0], part[1], part[2], weight, geometry) for part in parts])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:

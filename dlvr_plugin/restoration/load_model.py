@@ -30,7 +30,9 @@ class LoadedGenerator(NamedTuple):
     description: dict[str, Any]
 
 
-def load_generator(path: str | Path, *, network: Mapping[str, Any] | None = None) -> LoadedGenerator:
+def load_generator(
+    path: str | Path, *, network: Mapping[str, Any] | None = None, param_key: str | None = None
+) -> LoadedGenerator:
     """Build a generator from a checkpoint.
 
     Args:
@@ -38,6 +40,7 @@ def load_generator(path: str | Path, *, network: Mapping[str, Any] | None = None
             else ``params``.
         network: Section ``network_g`` of an option file, for a checkpoint that does not say what it holds; where it
             does, this counts instead.
+        param_key: Key of other weights to take.
 
     Raises:
         CheckpointError: The file cannot be read, does not say what it holds, or holds something else than it says.
@@ -54,7 +57,8 @@ def load_generator(path: str | Path, *, network: Mapping[str, Any] | None = None
         )
     section = description['network']
     net = _build(section, path)
-    weights = weights_in(content, path, next((key for key in ('params_ema', 'params') if key in content), 'params'))
+    key = param_key or next((key for key in ('params_ema', 'params') if key in content), 'params')
+    weights = weights_in(content, path, key)
     check_weights(weights, net.state_dict(), where=str(path), network=section['type'])
     net.load_state_dict(weights)
     return LoadedGenerator(net.eval(), spec_of(section), description)
