@@ -17,7 +17,7 @@ from dlvr_plugin.options.arguments import add_run_arguments
 from tests.helpers import REPOSITORY
 
 # Programs of others that pages name; they are never run.
-_OTHERS = ('pip', 'source', 'tensorboard', 'curl', 'playwright')
+_OTHERS = ('pip', 'source', 'tensorboard', 'curl', 'playwright', 'vspipe')
 _RUNS = {'dlvr_plugin.train': train_command, 'dlvr_plugin.test': test_command}
 
 

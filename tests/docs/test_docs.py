@@ -33,6 +33,7 @@ NEEDS = {
     'Vid4',
     'DVD',
     'ffmpeg',
+    'VapourSynth',
     'LPIPS weights',
 }
 
