@@ -56,7 +56,9 @@ def _align(net: EDVR, features: tuple[Tensor, ...], num_frame: int) -> Tensor:
     frames = torch.arange(num_frames, device=features[0].device).view(-1, num_frame)  # by window
     middle = frames[:, net.center_frame_idx].repeat_interleave(num_frame)
     at_once = num_frames
-    if not torch.is_grad_enabled():
+    if torch.onnx.is_in_onnx_export():  # a graph is for frames of any size
+        at_once = 1
+    elif not torch.is_grad_enabled():
         at_once = max(1, _MOST_PIXELS // features[0][0, 0].numel())
     parts = [
         net.pcd_align([level[start : start + at_once] for level in features], [level[indices] for level in features])
