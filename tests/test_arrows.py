@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'dlvr_plugin'
 # From the bottom up; a package imports itself and what stands in front of it.
 LAYERS = [
     'core', 'host', 'clips', 'archs', 'data', 'losses', 'metrics', 'models', 'restoration', 'evaluation', 'training',
-    'report', 'options', 'registration', 'cli', 'train', 'test', '__init__',
+    'report', 'options', 'sweep', 'registration', 'cli', 'train', 'test', '__init__',
 ]  # fmt: skip
 BESIDE = [{'host', 'clips'}, {'archs', 'data', 'losses', 'metrics'}, {'models', 'restoration'}, {'training', 'report'}]
 
