@@ -65,6 +65,7 @@ setup(
     entry_points={'console_scripts': ['dlvr = dlvr_plugin.cli.main:main']},
     extras_require={
         'dists': ['DISTS-pytorch'],  # what DISTS has learned, without a download
+        'cluster': ['submitit>=1.5'],  # sweeps on SLURM
         'mmcv': ['mmcv-lite'],  # colours of optical flow as papers have them
         'onnx': ['onnx', 'onnxruntime'],  # dlvr export --onnx
         'vmaf': ['imageio-ffmpeg'],  # an ffmpeg with libvmaf
@@ -82,6 +83,7 @@ setup(
             'pytest-xdist',
             'ruff',
             'spandrel',  # reads the exports of image models
+            'submitit>=1.5',
             'types-PyYAML',
         ],
     },

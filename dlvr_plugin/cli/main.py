@@ -20,6 +20,7 @@ from dlvr_plugin.cli.parsers import (
     options_schema,
     options_table,
     report,
+    sweep_run,
     train_and_test,
 )
 from dlvr_plugin.core.version import __version__
@@ -81,6 +82,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     options_commands = options.add_subparsers(metavar='COMMAND')
     for module in (options_new, options_check, options_table, options_schema):
         module.add_parser(options_commands)
+    sweep = commands.add_parser('sweep', help='train and compare many cases of one file')
+    sweep_commands = sweep.add_subparsers(metavar='COMMAND')
+    for module in (sweep_run,):
+        module.add_parser(sweep_commands)
     convert.add_parser(commands)
     export.add_parser(commands)
     words = sys.argv[1:] if argv is None else list(argv)

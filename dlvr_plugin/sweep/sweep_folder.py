@@ -91,6 +91,7 @@ class Sweep:
         before: Shared runs, in the order in which they need one another.
         cases: Cases, in the order of the table.
         measure: How results are measured.
+        retired: Runs of cases that the file does not name any more.
     """
 
     root: Path
@@ -100,6 +101,7 @@ class Sweep:
     before: tuple[Case, ...]
     cases: tuple[Case, ...]
     measure: Measure
+    retired: tuple[Run, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -118,6 +120,14 @@ class Sweep:
     def option_file(self, run: Run) -> Path:
         """Return the option file of a run's training."""
         return self.folder / 'options' / f'{run.name}.yml'
+
+    def test_file(self, run: Run, iteration: int | None = None) -> Path:
+        """Return the option file of a run's test, or that of a numbered checkpoint."""
+        return self.folder / 'options' / 'test' / f'{self.test_name(run, iteration)}.yml'
+
+    def test_name(self, run: Run, iteration: int | None = None) -> str:
+        """Return the name of a run's test, or that of a numbered checkpoint."""
+        return run.name if iteration is None else f'{run.name}_{iteration}'
 
     def log_file(self, run: Run) -> Path:
         """Return the file that has everything that the commands of a run say."""
@@ -161,7 +171,8 @@ def read_sweep(folder: str | Path) -> Sweep:
         sweep = _from_json(content, path.parents[2])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f'{path} is damaged, or was edited: {error!r}.') from error
-    for name in (sweep.name, *(name for _, run in sweep.runs() for name in (run.name, run.experiment))):
+    all_runs = [*(run for _, run in sweep.runs()), *sweep.retired]
+    for name in (sweep.name, *(name for run in all_runs for name in (run.name, run.experiment))):
         if reason := why_not_a_folder(name):
             raise DataError(f'{path} is damaged, or was edited: {name!r} names no folder, {reason}.')
     if sweep.folder != path.parent:
@@ -175,7 +186,7 @@ def write_sweep(sweep: Sweep) -> None:
     Raises:
         OSError: It cannot be written; what stood there before still stands there.
     """
-    runs = {run.name: _run_to_json(run) for _, run in sweep.runs()}
+    runs = {run.name: _run_to_json(run) for run in (*(run for _, run in sweep.runs()), *sweep.retired)}
     content = {
         'format': FORMAT,
         'name': sweep.name,
@@ -211,13 +222,16 @@ def _from_json(content: Mapping[str, Any], root: Path) -> Sweep:
             for each in entries
         )
 
+    before, cases = read_cases(content['before']), read_cases(content['cases'])
+    named = {run.name for case in (*before, *cases) for run in case.runs.values()}
     measure = Measure(**{**content['measure'], 'metrics': tuple(content['measure']['metrics'])})
     return Sweep(
         root=root,
         name=str(content['name']),
         seeds=tuple(int(seed) for seed in content['seeds']),
         reference=str(content['reference']),
-        before=read_cases(content['before']),
-        cases=read_cases(content['cases']),
+        before=before,
+        cases=cases,
         measure=measure,
+        retired=tuple(run for name, run in runs.items() if name not in named),
     )

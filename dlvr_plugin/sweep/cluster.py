@@ -1,0 +1,134 @@
+"""Runs as jobs of a cluster, by the library submitit: SLURM, or processes of this machine that behave alike."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.options.yaml_reader import read_text
+from dlvr_plugin.sweep.run_process import RunProcess
+from dlvr_plugin.sweep.scheduler import RunHandle, StartRun
+from dlvr_plugin.sweep.sweep_folder import Case, Run, Sweep, read_sweep
+
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
+
+Cluster = Literal['local', 'slurm']
+
+_GENERAL = ('nodes', 'gpus_per_node', 'tasks_per_node', 'cpus_per_task', 'mem_gb', 'timeout_min', 'stderr_to_stdout')
+_OF_RUN = ('nodes', 'tasks_per_node', 'name', 'job_name')  # a run is one process
+_MOST_TIMEOUTS = 1000  # each is a time limit of the cluster reached, after which a run goes on
+_MINUTES_OF_LOCAL_JOBS = 60 * 24 * 365
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+class ClusterRun:
+    """A job: one run, which goes on from where it was when it is called again.
+
+    Args:
+        folder: ``sweeps/NAME``.
+        name: Name of the run.
+    """
+
+    def __init__(self, folder: str, name: str) -> None:
+        self.folder, self.name = folder, name
+        self._process: RunProcess | None = None
+
+    def __call__(self) -> int:
+        """Do what is left to do of the run, and return the exit code of its last command."""
+        sweep = read_sweep(self.folder)
+        case, run = next(found for found in sweep.runs() if found[1].name == self.name)
+        self._process = RunProcess(sweep, case, run)
+        try:
+            while (code := self._process.poll()) is None:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+        finally:
+            self._process.stop()  # where the job is cancelled
+        return code
+
+    def checkpoint(self) -> 'DelayedSubmission':
+        """Let the training save, and return what is to be called when the job begins anew; submitit calls it."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._process is not None:
+            self._process.stop()
+            self._process.wait_for_end()
+        return DelayedSubmission(ClusterRun(self.folder, self.name))
+
+
+class ClusterJobs:
+    """Sends runs to a cluster.
+
+    Args:
+        cluster: 'slurm', or 'local' for this machine.
+        parameters: ``KEY=VALUE`` each, what jobs ask for.
+
+    Raises:
+        DataError: The package submitit is missing. InvalidValueError: Parameters that cannot be used.
+    """
+
+    def __init__(self, cluster: Cluster, parameters: Sequence[str]) -> None:
+        try:
+            import submitit
+        except ImportError as error:
+            raise DataError(
+                "--cluster needs the package submitit, which is not installed: pip install 'dlvr_plugin[cluster]'."
+            ) from error
+        self._submitit, self._cluster = submitit, cluster
+        self._parameters = {'timeout_min': _MINUTES_OF_LOCAL_JOBS} if cluster == 'local' else {}
+        self._parameters.update(_parse(parameters))
+
+    def starter(self, sweep: Sweep) -> StartRun:
+        """Return what starts the runs of a sweep.
+
+        Raises:
+            InvalidValueError: There is no such cluster here, or it does not know a parameter.
+        """
+        try:
+            executor = self._submitit.AutoExecutor(
+                folder=sweep.folder / 'jobs',
+                cluster=self._cluster,
+                **{f'{self._cluster}_max_num_timeout': _MOST_TIMEOUTS},
+            )
+            executor.update_parameters(**self._parameters)
+        except (NameError, RuntimeError, ValueError, TypeError, AssertionError) as error:
+            raise InvalidValueError(f'--cluster {self._cluster}: {error}') from error
+
+        def start(case: Case, run: Run, slot: int) -> RunHandle:
+            executor.update_parameters(name=run.name)
+            return _Job(executor.submit(ClusterRun(str(sweep.folder), run.name)))
+
+        return start
+
+
+class _Job:
+    """A job that was sent."""
+
+    def __init__(self, job: Any) -> None:
+        self._job, self._is_stopped = job, False
+
+    def poll(self) -> int | None:
+        if not self._job.done():
+            return None
+        error = self._job.exception()
+        return 1 if error is not None else int(self._job.result())
+
+    def stop(self) -> None:
+        self._job.cancel(check=False)
+
+    def activity(self) -> str:
+        return f'job {self._job.job_id} {self._job.state.lower()}'
+
+
+def _parse(parameters: Sequence[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE``: what all clusters know, and the rest as parameters of SLURM."""
+    found: dict[str, Any] = {}
+    for each in parameters:
+        key, equals, text = each.partition('=')
+        key = key.strip().removeprefix('slurm_')
+        if not equals or not key.isidentifier():
+            raise InvalidValueError(f'--slurm: expected KEY=VALUE, such as partition=gpu, got {each!r}.')
+        if key in _OF_RUN:
+            raise InvalidValueError(f'--slurm: {key} is what a run says itself. Leave it out.')
+        found[key if key in _GENERAL else f'slurm_{key}'] = read_text(text, f'--slurm {each}', with_lines=False).value
+    return found
