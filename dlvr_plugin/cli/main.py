@@ -20,6 +20,7 @@ from dlvr_plugin.cli.parsers import (
     options_schema,
     options_table,
     report,
+    sweep_measure,
     sweep_run,
     train_and_test,
 )
@@ -84,7 +85,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         module.add_parser(options_commands)
     sweep = commands.add_parser('sweep', help='train and compare many cases of one file')
     sweep_commands = sweep.add_subparsers(metavar='COMMAND')
-    for module in (sweep_run,):
+    for module in (sweep_run, sweep_measure):
         module.add_parser(sweep_commands)
     convert.add_parser(commands)
     export.add_parser(commands)

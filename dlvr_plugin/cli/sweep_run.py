@@ -21,7 +21,7 @@ from dlvr_plugin.sweep.live_table import LiveTable
 from dlvr_plugin.sweep.recorded_runs import join_recorded
 from dlvr_plugin.sweep.run_log import last_error
 from dlvr_plugin.sweep.run_process import RunProcess
-from dlvr_plugin.sweep.run_state import next_step, write_option_files
+from dlvr_plugin.sweep.run_state import next_step, write_option_file
 from dlvr_plugin.sweep.scheduler import RunStatus, Scheduler, StartRun
 from dlvr_plugin.sweep.sweep_file import read_sweep_file
 from dlvr_plugin.sweep.sweep_folder import Case, Run, Sweep, write_sweep
@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         sweep = join_recorded(plan.sweep)
         write_sweep(sweep)
         for _, each in chosen:
-            write_option_files(sweep, each)
+            if each.trains:
+                write_option_file(sweep.option_file(each), each.options)
         start: StartRun = jobs.starter(sweep) if jobs is not None else partial(_start_here, sweep, gpus)
         table = LiveTable(sweep, sys.stdout)
         try:

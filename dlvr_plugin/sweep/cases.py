@@ -213,9 +213,9 @@ class _Planner:
         return changed
 
     def _at(self, key: KeyPath) -> Any:
-        value = self._value
+        value: Any = self._value
         for part in key:
-            value = value[part] if isinstance(value, list) else (value or {}).get(part)
+            value = value[int(part)] if isinstance(value, list) else (value or {}).get(part)
         return value
 
     def _plan_case(self, source: _CaseSource) -> Case:

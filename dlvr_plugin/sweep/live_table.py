@@ -63,7 +63,7 @@ class LiveTable:
         text = format_table(_HEADERS, [self._row(status) for status in shown])
         if len(shown) < len(statuses):
             text += f'\n... and {len(statuses) - len(shown)} more'
-        counts = Counter(status.state for status in statuses)
+        counts: Counter[str] = Counter(status.state for status in statuses)
         return text + '\n' + ', '.join(f'{counts[state]} {state}' for state in _ORDER if counts[state])
 
     def _row(self, status: RunStatus) -> list[str]:

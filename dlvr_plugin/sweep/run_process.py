@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from dlvr_plugin.core.errors import InUseError
 from dlvr_plugin.core.folder_lock import FolderLock
-from dlvr_plugin.sweep.run_state import Step, mark_stage, next_step, test_options, write_option_files
+from dlvr_plugin.sweep.run_state import Step, next_step
 from dlvr_plugin.sweep.sweep_folder import Case, Run, Sweep
 
 STOPPED = 143
@@ -57,10 +57,6 @@ class RunProcess:
             self._child = None
             if self._is_stopped or code != 0:
                 return STOPPED if self._is_stopped else code
-            assert self.step is not None
-            if self.step.action == 'restoring':
-                how = test_options(self.sweep, self.run, self.step.iteration)
-                mark_stage(self.sweep, self.run, self.step.iteration, 'restored', how)
         elif self.waits_for_lock and time.monotonic() < self._looked + _SECONDS_BETWEEN_LOOKS:
             return STOPPED if self._is_stopped else None
         if self._is_stopped:
@@ -78,7 +74,6 @@ class RunProcess:
         if _is_held(self.step.lock):
             self.waits_for_lock, self._looked = True, time.monotonic()
             return None
-        write_option_files(self.sweep, self.run)  # numbered checkpoints are known only now
         self._log(f'$ {shlex.join(self.step.command)}')
         with self._open_log() as log:
             # A group of its own: Ctrl-C of the terminal reaches this process alone, which ends the command once.
@@ -96,8 +91,7 @@ class RunProcess:
         """Return what is done now."""
         if self.step is None:
             return 'starts'
-        which = '' if self.step.iteration is None else f' {self.step.iteration}'
-        return f'{self.step.action}{which}{" by another process" if self.waits_for_lock else ""}'
+        return f'{self.step.action}{" by another process" if self.waits_for_lock else ""}'
 
     def stop(self) -> None:
         """Ask the command to end; a training saves first. ``poll`` says when it has."""

@@ -15,7 +15,7 @@ from dlvr_plugin.evaluation.evaluation_file import format_json
 from dlvr_plugin.evaluation.journal import digest_of
 from dlvr_plugin.sweep.sweep_folder import Case, Run, Sweep
 
-Action = Literal['training', 'restoring', 'measuring']
+Stage = Literal['restoring', 'restored', 'measured']
 
 _STAGES = 'stages.json'
 
@@ -26,34 +26,26 @@ class Step:
 
     Attributes:
         action: What it does.
-        iteration: That of the checkpoint that is restored or measured, None for the last.
         command: Its words.
         lock: File that is locked while such a command works.
     """
 
-    action: Action
-    iteration: int | None
+    action: Literal['training', 'measuring']
     command: tuple[str, ...]
     lock: Path
 
 
 def next_step(sweep: Sweep, case: Case, run: Run) -> Step | None:
     """Return what is to be done next for a run, None where nothing is left."""
+    python = (sys.executable, '-m')
     if run.trains and not is_trained(sweep, run):
-        command = (*_module('train'), '-opt', str(sweep.option_file(run)), '--auto_resume')
-        return Step('training', None, command, lock_beside(sweep.experiment_folder(run)))
-    if run.test is None:
+        train = (*python, 'dlvr_plugin.train', '-opt', str(sweep.option_file(run)), '--auto_resume')
+        return Step('training', train, lock_beside(sweep.experiment_folder(run)))
+    checkpoints = checkpoints_to_measure(sweep, run)
+    if all(has_stage(sweep, case, run, each, 'measured') for each in checkpoints):
         return None
-    for iteration in (None, *_iterations_to_measure(sweep, run)):
-        if is_measured(sweep, case, run, iteration):
-            continue
-        if not _is_restored(sweep, run, iteration):
-            command = (*_module('test'), '-opt', str(sweep.test_file(run, iteration)))
-            return Step('restoring', iteration, command, lock_beside(results_folder(sweep, run, iteration)))
-        which = () if iteration is None else ('--iteration', str(iteration))
-        command = (*_module('sweep.measure_run'), str(sweep.folder), run.name, *which)
-        return Step('measuring', iteration, command, lock_inside(sweep.metrics_file(run, iteration).parent))
-    return None
+    measure = (*python, 'dlvr_plugin.cli', 'sweep', 'measure', str(sweep.folder), run.name)
+    return Step('measuring', measure, lock_inside(sweep.metrics_file(run).parent))
 
 
 def is_trained(sweep: Sweep, run: Run) -> bool:
@@ -64,22 +56,39 @@ def is_trained(sweep: Sweep, run: Run) -> bool:
     return all((folder / name).is_file() for name in (f'training_states/{total}.state', *names))
 
 
-def is_measured(sweep: Sweep, case: Case, run: Run, iteration: int | None = None) -> bool:
-    """Tell whether a checkpoint is measured, in the way that is asked for now."""
-    stages = _read_stages(sweep, run, iteration)
-    wanted = digest_of(how_measured(sweep, case, run, iteration))
-    return sweep.metrics_file(run, iteration).is_file() and stages.get('measured') == wanted
+def checkpoints_to_measure(sweep: Sweep, run: Run) -> list[int | None]:
+    """Return the iterations of the checkpoints that are measured, None for the last one, which comes first."""
+    if run.test is None:
+        return []
+    if not sweep.measure.all_checkpoints:
+        return [None]
+    paths = (sweep.experiment_folder(run) / 'models').glob('net_g_*.pth')
+    numbers = (path.stem.removeprefix('net_g_') for path in paths)
+    return [None, *sorted(int(number) for number in numbers if number.isdecimal())]
 
 
-def how_measured(sweep: Sweep, case: Case, run: Run, iteration: int | None) -> dict[str, Any]:
-    """Return all that the content of a ``metrics.json`` depends on."""
-    measure = {name: value for name, value in vars(sweep.measure).items() if name != 'all_checkpoints'}
-    return {'test': test_options(sweep, run, iteration), 'measure': measure, 'name': case.name}
+def has_stage(sweep: Sweep, case: Case, run: Run, iteration: int | None, stage: Stage) -> bool:
+    """Tell whether something was done to a checkpoint, in the way that is asked for now, and its result is there.
+
+    Args:
+        sweep: The sweep.
+        case: Case of the run.
+        run: The run.
+        iteration: Iteration of the checkpoint, None for the last one.
+        stage: 'restoring' is begun, 'restored' and 'measured' are done.
+    """
+    result = {'measured': sweep.metrics_file(run, iteration), 'restored': results_folder(sweep, run, iteration)}
+    is_there = stage not in result or result[stage].exists()
+    return is_there and _read_stages(sweep, run, iteration).get(stage) == _how(sweep, case, run, iteration, stage)
 
 
-def mark_stage(sweep: Sweep, run: Run, iteration: int | None, stage: Literal['restored', 'measured'], how: Any) -> None:
-    """Remember what was done to a checkpoint, and how."""
-    stages = {**_read_stages(sweep, run, iteration), stage: digest_of(how)}
+def mark_stage(sweep: Sweep, case: Case, run: Run, iteration: int | None, stage: Stage) -> None:
+    """Remember what was done to a checkpoint, and how; arguments as those of ``has_stage``.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    stages = {**_read_stages(sweep, run, iteration), stage: _how(sweep, case, run, iteration, stage)}
     path = sweep.metrics_file(run, iteration).with_name(_STAGES)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, format_json(stages).encode())
@@ -92,51 +101,34 @@ def test_options(sweep: Sweep, run: Run, iteration: int | None) -> dict[str, Any
     if iteration is not None:
         weights = f'experiments/{run.experiment}/models/net_g_{iteration}.pth'
         options['path'] = {**options['path'], 'pretrain_network_g': weights}
-        options['name'] = sweep.test_name(run, iteration)
+        options['name'] = f'{run.name}_{iteration}'
     return options
 
 
 def results_folder(sweep: Sweep, run: Run, iteration: int | None) -> Path:
     """Return where the test of a checkpoint leaves its frames."""
-    return sweep.root / 'results' / sweep.test_name(run, iteration)
+    return sweep.root / 'results' / test_options(sweep, run, iteration)['name']
 
 
-def write_option_files(sweep: Sweep, run: Run) -> None:
-    """Write the option files of a run, as far as they are not there already.
+def write_option_file(path: Path, options: Any) -> None:
+    """Write an option file, if it does not say the same already.
 
     Raises:
-        OSError: One cannot be written.
+        OSError: It cannot be written.
     """
-    files: list[tuple[Path, Any]] = [(sweep.option_file(run), run.options)] if run.trains else []
-    if run.test is not None:
-        files += [
-            (sweep.test_file(run, each), test_options(sweep, run, each))
-            for each in (None, *_iterations_to_measure(sweep, run))
-        ]
-    for path, options in files:
-        text = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True).encode()
-        if not path.is_file() or path.read_bytes() != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, text)
+    text = yaml.safe_dump(dict(options), sort_keys=False, allow_unicode=True).encode()
+    if not path.is_file() or path.read_bytes() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text)
 
 
-def _module(name: str) -> tuple[str, ...]:
-    return (sys.executable, '-m', f'dlvr_plugin.{name}')
-
-
-def _iterations_to_measure(sweep: Sweep, run: Run) -> list[int]:
-    """Return the numbered checkpoints of G, rising, where all are to be measured."""
-    if not sweep.measure.all_checkpoints:
-        return []
-    paths = (sweep.experiment_folder(run) / 'models').glob('net_g_*.pth')
-    numbers = (path.stem.removeprefix('net_g_') for path in paths)
-    return sorted(int(number) for number in numbers if number.isdecimal())
-
-
-def _is_restored(sweep: Sweep, run: Run, iteration: int | None) -> bool:
-    wanted = digest_of(test_options(sweep, run, iteration))
-    is_marked = _read_stages(sweep, run, iteration).get('restored') == wanted
-    return is_marked and (results_folder(sweep, run, iteration) / 'visualization').is_dir()
+def _how(sweep: Sweep, case: Case, run: Run, iteration: int | None, stage: Stage) -> str:
+    """Return a digest of all that the result of a stage depends on."""
+    options = test_options(sweep, run, iteration)
+    if stage != 'measured':
+        return digest_of(options)
+    measure = {name: value for name, value in vars(sweep.measure).items() if name != 'all_checkpoints'}
+    return digest_of([options, measure, case.name])
 
 
 def _read_stages(sweep: Sweep, run: Run, iteration: int | None) -> dict[str, Any]:

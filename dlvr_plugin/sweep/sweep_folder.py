@@ -121,13 +121,9 @@ class Sweep:
         """Return the option file of a run's training."""
         return self.folder / 'options' / f'{run.name}.yml'
 
-    def test_file(self, run: Run, iteration: int | None = None) -> Path:
-        """Return the option file of a run's test, or that of a numbered checkpoint."""
-        return self.folder / 'options' / 'test' / f'{self.test_name(run, iteration)}.yml'
-
-    def test_name(self, run: Run, iteration: int | None = None) -> str:
-        """Return the name of a run's test, or that of a numbered checkpoint."""
-        return run.name if iteration is None else f'{run.name}_{iteration}'
+    def test_file(self, name: str) -> Path:
+        """Return the option file of a test, by its name."""
+        return self.folder / 'options' / 'test' / f'{name}.yml'
 
     def log_file(self, run: Run) -> Path:
         """Return the file that has everything that the commands of a run say."""
