@@ -144,9 +144,13 @@ class _Planner:
         self._slugs[slug] = name
         return slug
 
-    def _base(self, path: str) -> Document:
+    def _base(self, path: str, key: KeyPath) -> Document:
+        """Return what an option file says that stands at a key."""
         if path not in self._bases:
-            self._bases[path] = read_file(path)
+            try:
+                self._bases[path] = read_file(path)
+            except OptionsError as error:
+                raise self._error(key, str(error)) from error
         return self._bases[path]
 
     def _plan_before(self, name: str) -> Case:
@@ -175,7 +179,10 @@ class _Planner:
         """Return a run with a training of its own, and keep it."""
         before, document = self._before if before is None else before, self._file.document
         folders = {name: f'experiments/{each.runs[seed].name}' for name, each in before.items()}
-        training = ChangedOptions(self._base(base), f'{document.name}, {case!r}', folders)
+        key = ('before' if test is None else 'cases', case, 'base')
+        training = ChangedOptions(
+            self._base(base, key if self._at(key) else ('base',)), f'{document.name}, {case!r}', folders
+        )
         for into, at in changes:
             value = self._at(at)
             if into:
@@ -201,7 +208,7 @@ class _Planner:
     def _plan_test(self, test: str, case: str, name: str, experiment: str, training: ChangedOptions) -> ChangedOptions:
         """Return the options that restore the test set with the last G of an experiment."""
         document = self._file.document
-        changed = ChangedOptions(self._base(test), f'{document.name}, test of {case!r}', {})
+        changed = ChangedOptions(self._base(test, ('measure', 'test')), f'{document.name}, test of {case!r}', {})
         changed.apply(self._value['measure'].get('options'), document, ('measure', 'options'))
         place = document.place(('measure', 'test'))
         changed.set(('name',), name, place)

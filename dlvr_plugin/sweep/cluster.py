@@ -1,12 +1,13 @@
 """Runs as jobs of a cluster, by the library submitit: SLURM, or processes of this machine that behave alike."""
 
+import signal
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.options.yaml_reader import read_text
-from dlvr_plugin.sweep.run_process import RunProcess
+from dlvr_plugin.sweep.run_process import STOPPED, RunProcess
 from dlvr_plugin.sweep.scheduler import RunHandle, StartRun
 from dlvr_plugin.sweep.sweep_folder import Case, Run, Sweep, read_sweep
 
@@ -20,6 +21,7 @@ _OF_RUN = ('nodes', 'tasks_per_node', 'name', 'job_name')  # a run is one proces
 _MOST_TIMEOUTS = 1000  # each is a time limit of the cluster reached, after which a run goes on
 _MINUTES_OF_LOCAL_JOBS = 60 * 24 * 365
 _SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_FOR_SIGNAL_TO_SAVE = 60  # after SIGTERM; with it, the job is requeued
 
 
 class ClusterRun:
@@ -38,12 +40,16 @@ class ClusterRun:
         """Do what is left to do of the run, and return the exit code of its last command."""
         sweep = read_sweep(self.folder)
         case, run = next(found for found in sweep.runs() if found[1].name == self.name)
-        self._process = RunProcess(sweep, case, run)
+        self._process = process = RunProcess(sweep, case, run)
+        # SLURM sends SIGTERM to jobs that are cancelled, and to preempted ones in front of the signal to save.
+        signal.signal(signal.SIGTERM, lambda number, frame: process.stop())
         try:
-            while (code := self._process.poll()) is None:
+            while (code := process.poll()) is None:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
+            if code == STOPPED:
+                time.sleep(_SECONDS_FOR_SIGNAL_TO_SAVE)
         finally:
-            self._process.stop()  # where the job is cancelled
+            process.stop()  # where the job is interrupted
         return code
 
     def checkpoint(self) -> 'DelayedSubmission':
@@ -110,8 +116,7 @@ class _Job:
     def poll(self) -> int | None:
         if not self._job.done():
             return None
-        error = self._job.exception()
-        return 1 if error is not None else int(self._job.result())
+        return 1 if self._job.exception() is not None else int(self._job.result())
 
     def stop(self) -> None:
         self._job.cancel(check=False)

@@ -40,7 +40,7 @@ class RunProcess:
         self.sweep, self.case, self.run = sweep, case, run
         self.step: Step | None = None
         self.waits_for_lock = False
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = {**os.environ, 'TQDM_DISABLE': '1', **(environment or {})}  # no bars in logs
         self._child: subprocess.Popen[bytes] | None = None
         self._looked, self._is_stopped = 0.0, False
 
