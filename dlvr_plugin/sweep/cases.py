@@ -242,10 +242,10 @@ class _Planner:
         before = self._before[source.result_of].runs
         is_shared = len({run.name for run in before.values()}) == 1
         results = {
-            seed: self._plan_result(source, f'{slug}_shared' if is_shared else f'{slug}_seed{seed}', run)
+            run.name: self._plan_result(source, f'{slug}_shared' if is_shared else f'{slug}_seed{seed}', run)
             for seed, run in before.items()
         }
-        return Case(name=source.name, slug=slug, runs=results)
+        return Case(name=source.name, slug=slug, runs={seed: results[run.name] for seed, run in before.items()})
 
     def _plan_result(self, source: _CaseSource, suffix: str, before: Run) -> Run:
         name = f'{self._name}_{suffix}'
@@ -260,7 +260,7 @@ class _Planner:
             options=before.options,
             test=test.document.value,
         )
-        self._runs.setdefault(name, PlannedRun(run, source.name, None, test))
+        self._runs[name] = PlannedRun(run, source.name, None, test)
         return run
 
     def _sources(self) -> Iterator[_CaseSource]:

@@ -9,7 +9,7 @@ from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.regular_files import open_regular
 
 _MOST_BYTES = 2**16  # of the end, in which the last line of the progress stands
-_PROGRESS = re.compile(r'iter: *([\d,]+), lr: [^|]*\| ([^|]*?) \| .*, (\S+(?: days?, \S+)?) left$', re.MULTILINE)
+_PROGRESS = re.compile(r'iter: *([\d,]+), lr: [^|]*\| ([^|]*?) \| .* samples/s, (.+) left$', re.MULTILINE)
 _OTHERS = ('grad_norm', 'dcn_offset')
 _LONGEST_LINE = 200
 

@@ -10,7 +10,9 @@ from dlvr_plugin.sweep.sweep_folder import Case, Measure, Run, Sweep, read_sweep
 
 def small_sweep(root: Path) -> Sweep:
     pretrain = Run(name='s_pre_shared', seed=0, experiment='s_pre_shared', needs=(), options={'name': 's_pre_shared'})
-    result = replace(pretrain, name='s_Pretrained_shared', needs=('s_pre_shared',), test={'val': None})
+    result = replace(
+        pretrain, name='s_Pretrained_shared', needs=('s_pre_shared',), test={'name': 's_Pretrained_shared'}
+    )
     ours = {
         seed: Run(
             name=f's_Ours_seed{seed}',
