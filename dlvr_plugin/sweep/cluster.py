@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Cluster = Literal['local', 'slurm']
 
-_GENERAL = ('nodes', 'gpus_per_node', 'tasks_per_node', 'cpus_per_task', 'mem_gb', 'timeout_min', 'stderr_to_stdout')
+_GENERAL = ('gpus_per_node', 'cpus_per_task', 'mem_gb', 'timeout_min', 'stderr_to_stdout')
 _OF_RUN = ('nodes', 'tasks_per_node', 'name', 'job_name')  # a run is one process
 _MOST_TIMEOUTS = 1000  # each is a time limit of the cluster reached, after which a run goes on
 _MINUTES_OF_LOCAL_JOBS = 60 * 24 * 365
@@ -102,7 +102,10 @@ class ClusterJobs:
 
         def start(case: Case, run: Run, slot: int) -> RunHandle:
             executor.update_parameters(name=run.name)
-            return _Job(executor.submit(ClusterRun(str(sweep.folder), run.name)))
+            try:
+                return _Job(executor.submit(ClusterRun(str(sweep.folder), run.name)))
+            except self._submitit.core.utils.FailedSubmissionError as error:
+                raise InvalidValueError(f'--cluster {self._cluster}: the job was not taken: {error}') from error
 
         return start
 
@@ -111,7 +114,7 @@ class _Job:
     """A job that was sent."""
 
     def __init__(self, job: Any) -> None:
-        self._job, self._is_stopped = job, False
+        self._job = job
 
     def poll(self) -> int | None:
         if not self._job.done():

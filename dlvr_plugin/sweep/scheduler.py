@@ -91,22 +91,33 @@ class Scheduler:
             if next_step(self._sweep, status.case, status.run) is None:
                 status.state = 'finished'
         with StopRequest() as stop_request:
-            signal_number = 0
-            while True:
-                if not signal_number and (signal_number := stop_request.agreed(torch.device('cpu'))):
-                    for name, (_, handle) in self._working.items():
-                        self.statuses[name].state = 'stops'
-                        handle.stop()
-                self._look()
-                if not signal_number:
-                    self._start_what_can()
-                self._show(list(self.statuses.values()))
-                if not self._working:
-                    break
-                time.sleep(_SECONDS_BETWEEN_LOOKS)
+            try:
+                signal_number = self._work(stop_request)
+            except BaseException:
+                self._stop_all()
+                raise
         if signal_number:
             raise StopRequested(signal_number)
         return list(self.statuses.values())
+
+    def _work(self, stop_request: StopRequest) -> int:
+        """Do all runs, or until a signal asks to stop; return its number, 0 for none."""
+        signal_number = 0
+        while True:
+            if not signal_number and (signal_number := stop_request.agreed(torch.device('cpu'))):
+                self._stop_all()
+            self._look()
+            if not signal_number:
+                self._start_what_can()
+            self._show(list(self.statuses.values()))
+            if not self._working:
+                return signal_number
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _stop_all(self) -> None:
+        for name, (_, handle) in self._working.items():
+            self.statuses[name].state = 'stops'
+            handle.stop()
 
     def _look(self) -> None:
         """Look at the runs that work."""
