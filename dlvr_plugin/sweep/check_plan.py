@@ -13,7 +13,8 @@ from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.errors import DataError, UserError
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS
-from dlvr_plugin.metrics.lpips_distance import LpipsDistance, load_lpips
+from dlvr_plugin.metrics.spec import MetricSpec
+from dlvr_plugin.metrics.weights import MetricNetwork
 from dlvr_plugin.options.consistency.findings import Processes
 from dlvr_plugin.options.find_problems import find_problems, refuse
 from dlvr_plugin.options.output_paths import resolve_output_paths
@@ -148,25 +149,34 @@ def check_metrics(plan: Plan) -> None:
     except UserError as error:
         raise OptionsError(f'{document.place(("measure", "protocol"))}: measure.protocol: {error}') from error
     for index, name in enumerate(measure.metrics):
-        spec = METRICS[name]
+        spec = protocol.specify(METRICS[name])
         try:
-            if spec.needs_lpips:
-                load_weights(measure, protocol)
+            load_network(spec, measure, protocol)
             if spec.check_tools is not None:
                 spec.check_tools()
         except UserError as error:
-            names_file = spec.needs_lpips and measure.lpips_weights is not None
+            is_lpips = spec.weights is not None and spec.weights.name == 'lpips'
+            names_file = is_lpips and measure.lpips_weights is not None
             key: KeyPath = ('measure', 'lpips_weights') if names_file else ('measure', 'metrics', index)
-            advice = ' Name a file in measure.lpips_weights, or leave the metric out.' if spec.needs_lpips else ''
+            advice = ' Name a file in measure.lpips_weights, or leave the metric out.' if is_lpips else ''
             raise DataError(
                 f'{document.place(key)}: {dotted(key)}: {name} cannot be measured: {error}{advice}'
             ) from error
 
 
-def load_weights(measure: Measure, protocol: Protocol, device: str = 'cpu') -> LpipsDistance:
-    """Return the distance for LPIPS and tLP.
+def load_network(
+    spec: MetricSpec, measure: Measure, protocol: Protocol, device: str = 'cpu'
+) -> dict[str, MetricNetwork]:
+    """Return the network of a metric by its name; none for a metric without one.
 
     Raises:
         DataError: Its weights cannot be downloaded. CheckpointError: They are missing or damaged.
     """
-    return load_lpips(protocol.lpips_net, measure.lpips_weights, measure.lpips_random_weights, device=device)
+    weights = spec.weights
+    if weights is None:
+        return {}
+    given: dict[str, Any] = {}
+    if weights.name == 'lpips':
+        given = {'weights': measure.lpips_weights, 'random_weights': measure.lpips_random_weights}
+    settings = protocol.settings_of(spec)
+    return {weights.name: weights.load(device=device, **given, **{name: settings[name] for name in weights.settings})}

@@ -15,8 +15,9 @@ from dlvr_plugin.evaluation.evaluation_file import Evaluation, format_json
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS
+from dlvr_plugin.metrics.weights import MetricNetwork
 from dlvr_plugin.options.output_paths import resolve_output_paths
-from dlvr_plugin.sweep.check_plan import load_weights
+from dlvr_plugin.sweep.check_plan import load_network
 from dlvr_plugin.sweep.run_state import (
     checkpoints_to_measure,
     has_stage,
@@ -87,7 +88,9 @@ def _evaluate(sweep: Sweep, case: Case, run: Run, iteration: int | None) -> Eval
     (section,) = options['datasets'].values()
     measure, protocol = sweep.measure, Protocol(**sweep.measure.protocol)
     device = torch.device('cuda') if torch.cuda.is_available() else None
-    needs_lpips = any(METRICS[name].needs_lpips for name in measure.metrics)
+    networks: dict[str, MetricNetwork] = {}
+    for name in measure.metrics:
+        networks |= load_network(protocol.specify(METRICS[name]), measure, protocol, str(device or 'cpu'))
     truth = Path(section['dataroot_gt']).expanduser()
     restored = ClipReader(results_folder(sweep, run, iteration) / 'visualization' / section['name'])
     return EvaluationRun(
@@ -95,7 +98,7 @@ def _evaluate(sweep: Sweep, case: Case, run: Run, iteration: int | None) -> Eval
         {case.name: restored},
         metrics=measure.metrics,
         protocol=protocol,
-        lpips=load_weights(measure, protocol, str(device or 'cpu')) if needs_lpips else None,
+        networks=networks,
         clips=restored.names,
         device=device,
         num_workers=0,  # several runs are measured at once
