@@ -8,7 +8,7 @@ from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.evaluation.evaluation_file import Evaluation, MetricEntry
 from dlvr_plugin.metrics import METRICS
 from dlvr_plugin.metrics.spec import Aspect
-from dlvr_plugin.report.evaluation_tables import format_value
+from dlvr_plugin.report.table_formats import format_value
 
 _ASPECTS: dict[Aspect, str] = {
     'perception': 'perceptual quality',
