@@ -10,7 +10,9 @@ from dlvr_plugin.evaluation.evaluation_file import Interval
 MIN_CLIPS = 3
 """Clips that an interval over clips takes: that of two would be their values."""
 
-_DRAWS, _SEED, _LEVEL = 2000, 0, 0.95
+DRAWS, SEED = 2000, 0
+
+_LEVEL = 0.95
 _BLOCK = 2**17  # frames drawn at a time: all draws of a long clip would neither fit the cache nor, some day, the memory
 
 
@@ -39,28 +41,29 @@ def bootstrap_intervals(values: Sequence[Sequence[float]], average: Average) -> 
     clips = [np.asarray(clip, np.float64) for clip in values]
     if not all(np.isfinite(clip).all() for clip in clips):
         return {'frames': None, 'clips': None}
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(SEED)
     weights = np.array([len(clip) if average == 'frame' else 1 for clip in clips], np.float64)
     frames = clips_interval = None
     if any(len(clip) > 1 for clip in clips):
         # (clips, draws): the mean of each clip's drawn frames
         means = np.stack([np.concatenate(list(_draw_means(clip, rng))) for clip in clips])
-        frames = _interval(weights @ means / weights.sum())
+        frames = interval_of(weights @ means / weights.sum())
     if len(clips) >= MIN_CLIPS:
-        drawn = rng.integers(0, len(clips), (_DRAWS, len(clips)))
+        drawn = rng.integers(0, len(clips), (DRAWS, len(clips)))
         clip_means = np.array([clip.mean() for clip in clips])
-        clips_interval = _interval((clip_means * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1))
+        clips_interval = interval_of((clip_means * weights)[drawn].sum(axis=1) / weights[drawn].sum(axis=1))
     return {'frames': frames, 'clips': clips_interval}
 
 
 def _draw_means(frames: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield the means of all draws in blocks; the generator gives the same numbers as for all of them at once."""
     at_once = max(_BLOCK // len(frames), 1)
-    for start in range(0, _DRAWS, at_once):
-        num_draws = min(at_once, _DRAWS - start)
+    for start in range(0, DRAWS, at_once):
+        num_draws = min(at_once, DRAWS - start)
         yield frames[rng.integers(0, len(frames), (num_draws, len(frames)))].mean(axis=1)
 
 
-def _interval(means: np.ndarray) -> list[float]:
+def interval_of(means: np.ndarray) -> list[float]:
+    """Return what holds the middle 95 % of the means of all draws."""
     tail = (1 - _LEVEL) / 2
     return [float(bound) for bound in np.quantile(means, (tail, 1 - tail))]
