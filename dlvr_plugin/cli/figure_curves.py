@@ -10,12 +10,9 @@ from matplotlib.figure import Figure
 
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.evaluation.evaluation_file import Evaluation, read_evaluation
-from dlvr_plugin.metrics import METRICS
 from dlvr_plugin.report.curve_figures import draw_curves, draw_tradeoff
+from dlvr_plugin.report.tradeoff import second_metrics
 from dlvr_plugin.report.training_log import find_tags, read_scalars
-
-# Of those that were measured the first is the default of a tradeoff's vertical axis.
-_SECOND_METRICS = [name for aspect in ('perception', 'motion') for name in METRICS if METRICS[name].aspect == aspect]
 
 
 def _draw_curves(args: argparse.Namespace) -> tuple[str, Figure]:
@@ -45,9 +42,9 @@ def _draw_tradeoff(args: argparse.Namespace) -> tuple[str, Figure]:
     evaluations = {folder: read_evaluation(folder) for folder in folders}
     known = [set(evaluation['metrics']) for evaluation in evaluations.values()]
     shared = set.intersection(*known)
-    y_name = args.y or next((name for name in _SECOND_METRICS if name in shared and name != args.x), None)
+    y_name = args.y or next((name for name in second_metrics() if name in shared and name != args.x), None)
     if y_name is None:
-        raise DataError(f'The evaluations share none of {", ".join(_SECOND_METRICS)}. Choose another metric with --y.')
+        raise DataError(f'The evaluations share none of {", ".join(second_metrics())}. Choose another metric with --y.')
     for argument, metric in (('--x', args.x), ('--y', y_name)):
         for folder, evaluation in evaluations.items():
             if metric not in evaluation['metrics']:

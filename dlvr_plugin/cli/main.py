@@ -21,6 +21,7 @@ from dlvr_plugin.cli.parsers import (
     options_table,
     report,
     sweep_measure,
+    sweep_results,
     sweep_run,
     train_and_test,
 )
@@ -87,6 +88,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     sweep_commands = sweep.add_subparsers(metavar='COMMAND')
     for module in (sweep_run, sweep_measure):
         module.add_parser(sweep_commands)
+    sweep_results.add_parsers(sweep_commands)
     convert.add_parser(commands)
     export.add_parser(commands)
     words = sys.argv[1:] if argv is None else list(argv)

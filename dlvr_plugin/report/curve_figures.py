@@ -35,8 +35,11 @@ _MAX_SMALL_PLOT = 8  # points that one column of a paper has room for
 def draw_curves(runs: Mapping[str, Mapping[str, Series]], tags: Sequence[str], *, smoothing: float = 0.9) -> Figure:
     """Draw training curves, a panel a tag: logged values faint, their averages strong.
 
+    Of several runs that differ in their seeds, the mean of their averages is strong, in a faint band from the lowest to
+    the highest.
+
     Args:
-        runs: Series by tag, by the name of the run.
+        runs: Series by tag, by the name of the run, or of what several runs have in common.
         tags: What is drawn; a run that lacks a tag is left out of its panel.
         smoothing: Weight of the past in the averages, in [0, 1).
 
@@ -71,16 +74,21 @@ def _draw_curve_panel(axes: Axes, tag: str, runs: Mapping[str, Mapping[str, Seri
     for index, run in enumerate(runs.values()):
         if tag not in run:
             continue
-        style, (steps, values) = line_style(index), (run[tag].steps, run[tag].values)
+        style, steps, values = line_style(index), run[tag].steps, np.atleast_2d(run[tag].values)
         finite = np.isfinite(values)
-        shown = np.where(finite, values, np.nan)
         all_values.append(values[finite])
+        averages = np.array([smooth(row, smoothing) for row in values])  # (runs, n)
+        is_whole = finite.all(axis=0)
+        if len(values) > 1:
+            axes.fill_between(
+                steps, averages.min(axis=0), averages.max(axis=0), color=style['color'], linewidth=0, alpha=0.2
+            )
+        elif smoothing > 0:
+            axes.plot(steps, np.where(finite, values, np.nan)[0], color=style['color'], linewidth=0.5, alpha=0.3)
         # A single value has no line.
-        marker = '.' if finite.sum() == 1 else None
-        if smoothing > 0:
-            axes.plot(steps, shown, color=style['color'], linewidth=0.5, alpha=0.3)
-        axes.plot(steps, smooth(values, smoothing), **style, linewidth=1.1, marker=marker)
-        lost = steps[~finite]
+        marker = '.' if is_whole.sum() == 1 else None
+        axes.plot(steps, averages.mean(axis=0), **style, linewidth=1.1, marker=marker)
+        lost = steps[~is_whole]
         axes.plot(
             lost,
             np.full(len(lost), 0.96),  # there is no place for them on the axis, so they stand at its upper end

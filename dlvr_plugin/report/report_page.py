@@ -93,11 +93,11 @@ class Report(NamedTuple):
     num_bytes: int
 
 
-def write_report(source: Path, out: Path, options: ReportOptions | None = None) -> Report:
+def write_report(source: Path | Evaluation, out: Path, options: ReportOptions | None = None) -> Report:
     """Write ``index.html``, and its frames beside it unless they are embedded.
 
     Args:
-        source: Folder of an evaluation, or its file.
+        source: Folder of an evaluation, its file, or what that says.
         out: Folder to write to. An earlier report in it is replaced.
         options: How.
 
@@ -110,8 +110,8 @@ def write_report(source: Path, out: Path, options: ReportOptions | None = None) 
         return _write(source, out, options or ReportOptions())
 
 
-def _write(source: Path, out: Path, options: ReportOptions) -> Report:
-    evaluation = read_evaluation(source)
+def _write(source: Path | Evaluation, out: Path, options: ReportOptions) -> Report:
+    evaluation = read_evaluation(source) if isinstance(source, Path) else source
     clips = _choose_clips(evaluation, options.clips)
     pairs = [parse_pair(pair, evaluation) for pair in options.pairs]
     methods = [_open_method(name, method['root']) for name, method in evaluation['methods'].items()]
@@ -129,7 +129,7 @@ def _write(source: Path, out: Path, options: ReportOptions) -> Report:
         urls[picture.clip][picture.method].append(url)
         num_bytes += len(content)
 
-    title = options.title or f'Evaluation {(source if source.is_dir() else source.parent).resolve().name}'
+    title = options.title or _title_of(source)
     data = collect_data(evaluation, [method.name for method in methods], urls, options.frame_rate, pairs)
     footer = describe_frames(num_frames, num_bytes, options.image_format, options.quality)
     page = build_page(title, evaluation, data, footer, pairs).encode()
@@ -140,6 +140,12 @@ def _write(source: Path, out: Path, options: ReportOptions) -> Report:
         partial.rename(frames)
     write_atomic(out / _PAGE, page)
     return Report(out / _PAGE, num_frames, len(page) + (0 if options.embed else num_bytes))
+
+
+def _title_of(source: Path | Evaluation) -> str:
+    if not isinstance(source, Path):
+        return 'Evaluation'
+    return f'Evaluation {(source if source.is_dir() else source.parent).resolve().name}'
 
 
 def _choose_clips(evaluation: Evaluation, wanted: Sequence[str] | None) -> list[str]:

@@ -17,6 +17,11 @@ _ASPECTS: dict[Aspect, str] = {
 }
 
 
+def second_metrics() -> list[str]:
+    """Return the metrics of perception and motion: the first that was measured stands against distortion."""
+    return [name for aspect in ('perception', 'motion') for name in METRICS if METRICS[name].aspect == aspect]
+
+
 class Pair(NamedTuple):
     """A method, and the one that it is compared with."""
 

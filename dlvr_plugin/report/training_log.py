@@ -17,7 +17,8 @@ class Series:
 
     Attributes:
         steps: Iterations (n), rising, int64.
-        values: Values (n), float64; NaN and infinity as they were logged.
+        values: Values (n), float64; NaN and infinity as they were logged. Those of several runs that differ in their
+            seeds are rows (runs, n).
     """
 
     steps: np.ndarray

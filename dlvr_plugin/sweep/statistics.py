@@ -24,7 +24,10 @@ class Scores(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean, or a difference of two, and the interval that holds it with 95 %; None where there is none."""
+    """A mean, or a difference of two, and its 95 % interval, None where there is none.
+
+    The difference of two infinite means is NaN.
+    """
 
     value: float
     interval: tuple[float, float] | None
@@ -65,7 +68,8 @@ def estimate_difference(scores: Scores, reference: Scores) -> Estimate:
     """
     assert scores.values.shape == reference.values.shape
     everything = _all_of(scores)
-    value = float((_means(scores, *everything) - _means(reference, *everything))[0])
+    with np.errstate(invalid='ignore'):  # two infinite means have no difference
+        value = float((_means(scores, *everything) - _means(reference, *everything))[0])
     if not (_has_interval(scores) and _has_interval(reference)):
         return Estimate(value, None)
     drawn = _draw(scores)

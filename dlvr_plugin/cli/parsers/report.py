@@ -1,5 +1,6 @@
 """What ``dlvr report`` takes."""
 
+import argparse
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,6 +17,12 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument('evaluation', type=Path, help='folder that dlvr evaluate --out wrote')
     parser.add_argument('--out', type=Path, metavar='DIR', help='folder to write (default: EVALUATION/report)')
+    add_page_arguments(parser)
+    parser.set_defaults(module='dlvr_plugin.cli.report')
+
+
+def add_page_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says how the page of an evaluation is made."""
     parser.add_argument('--embed', action='store_true', help='put the frames into the page, which is then one file')
     parser.add_argument(
         '--image-format',
@@ -36,4 +43,3 @@ def add_parser(commands: Any) -> None:
         metavar='METHOD:REFERENCE',
         help='begin the page with what one method gains on another and gives up for it, and show the first pair first',
     )
-    parser.set_defaults(module='dlvr_plugin.cli.report')
