@@ -21,11 +21,14 @@ def find_sweep(text: str) -> Sweep:
     path = Path(text)
     if path.is_dir() and (path / FILE_NAME).exists():
         return read_sweep(path)
-    if path.is_file():
-        return (
-            read_sweep(path.parent) if path.name == FILE_NAME else _read_named(str(read_file(path).value.get('name')))
-        )
-    return _read_named(text)
+    if not path.is_file():
+        return _read_named(text)
+    if path.name == FILE_NAME:
+        return read_sweep(path.parent)
+    name = read_file(path).value.get('name')
+    if not isinstance(name, str):
+        raise DataError(f'{path} has no name, and is no file of a sweep. Give one that dlvr sweep run takes.')
+    return _read_named(name)
 
 
 def check_case(sweep: Sweep, name: str, argument: str) -> str:

@@ -50,22 +50,22 @@ def latex_heading_of(metric: MetricEntry) -> str:
 
 def format_markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows below their headers; the first column holds names, the others numbers."""
-    names = [[escape_markdown(row[0]), *row[1:]] for row in rows]
-    lines = [headers, ['---', *(['---:'] * (len(headers) - 1))], *names]
+    head, *body = [[escape_markdown(row[0]), *row[1:]] for row in (headers, *rows)]
+    lines = [head, ['---', *(['---:'] * (len(headers) - 1))], *body]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
 def format_latex_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a ``tabular`` of rows below their headers; the first column holds names, the others numbers."""
-    names = [[escape_latex(row[0]), *row[1:]] for row in rows]
-    body = [' & '.join(line).replace('∞', r'$\infty$') + r' \\' for line in [headers, *names]]
-    lines = [f'\\begin{{tabular}}{{l{"c" * (len(headers) - 1)}}}', r'\hline', body[0], r'\hline', *body[1:], r'\hline']
+    cells = [[escape_latex(row[0]), *row[1:]] for row in (headers, *rows)]
+    head, *body = [' & '.join(line).replace('∞', r'$\infty$') + r' \\' for line in cells]
+    lines = [f'\\begin{{tabular}}{{l{"c" * (len(headers) - 1)}}}', r'\hline', head, r'\hline', *body, r'\hline']
     return '\n'.join([*lines, r'\end{tabular}']) + '\n'
 
 
 def escape_markdown(text: str) -> str:
-    """Return text that may stand in a cell."""
-    return text.replace('|', '\\|')
+    """Return text that may stand in a cell, and begins no element of HTML."""
+    return text.replace('|', '\\|').replace('<', '&lt;')
 
 
 def escape_latex(text: str) -> str:

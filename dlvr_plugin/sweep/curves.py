@@ -8,9 +8,9 @@ import numpy as np
 from basicsr.utils import get_root_logger
 
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.evaluation.evaluation_file import Evaluation, read_evaluation
+from dlvr_plugin.evaluation.evaluation_file import Evaluation
 from dlvr_plugin.report.training_log import Series, read_scalars, short_name
-from dlvr_plugin.sweep.results import check_alike, result_of
+from dlvr_plugin.sweep.results import check_alike, read_measured, result_of
 from dlvr_plugin.sweep.sweep_folder import Case, Sweep
 
 _TOTALS = ('l_g', 'l_d', 'l_t')  # of the generator, of the host's discriminator, of T: beginnings of their terms
@@ -104,7 +104,7 @@ def read_checkpoints(sweep: Sweep, cases: Sequence[Case]) -> dict[str, list[Eval
         shared: Collection[int] = set.intersection(*(each for each in iterations if each)) if any(iterations) else ()
         for iteration in sorted(shared):
             of_runs = {
-                f'{run.name}/{iteration}': read_evaluation(sweep.metrics_file(run, iteration))
+                f'{run.name}/{iteration}': read_measured(sweep.metrics_file(run, iteration))
                 for run, each in zip(runs, iterations, strict=True)
                 if each
             }
@@ -112,7 +112,7 @@ def read_checkpoints(sweep: Sweep, cases: Sequence[Case]) -> dict[str, list[Eval
             names |= of_runs
         last = {run.name: sweep.metrics_file(run) for run in runs if not shared and sweep.metrics_file(run).exists()}
         if last:
-            of_runs = {run: read_evaluation(file) for run, file in last.items()}
+            of_runs = {run: read_measured(file) for run, file in last.items()}
             found[case.name] = list(of_runs.values())
             names |= of_runs
     if not any('/' in name for name in names):

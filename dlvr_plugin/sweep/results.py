@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,7 @@ def read_results(sweep: Sweep) -> SweepResults:
     cases = {}
     for case in sweep.cases:
         files = {run.name: sweep.metrics_file(run) for run in case.runs.values()}
-        cases[case.name] = CaseResults(
-            case, {run: read_evaluation(file) for run, file in files.items() if file.exists()}
-        )
+        cases[case.name] = CaseResults(case, {run: read_measured(file) for run, file in files.items() if file.exists()})
     evaluations = {run: each for case in cases.values() for run, each in case.evaluations.items()}
     if not evaluations:
         raise DataError(
@@ -83,6 +82,18 @@ def read_results(sweep: Sweep) -> SweepResults:
     check_alike(sweep, evaluations)
     first = next(iter(evaluations.values()))
     return SweepResults(sweep, cases, first['protocol'], first['metrics'], list(first['clips']))
+
+
+def read_measured(file: Path) -> Evaluation:
+    """Read the evaluation of a run.
+
+    Raises:
+        DataError: It cannot be used.
+    """
+    try:
+        return read_evaluation(file)
+    except DataError as error:
+        raise DataError(f'{error} It is of a sweep: remove it, and give dlvr sweep run again.') from error
 
 
 def check_alike(sweep: Sweep, evaluations: Mapping[str, Evaluation], *, versions: bool = False) -> None:

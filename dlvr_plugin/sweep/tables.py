@@ -16,7 +16,6 @@ from dlvr_plugin.report.table_formats import (
     PLAIN,
     TERMINAL,
     Marks,
-    escape_latex,
     format_latex_table,
     format_markdown_table,
     format_value,
@@ -115,7 +114,7 @@ def format_latex(content: TableContent) -> str:
     tables = []
     for headers, rows in _tables(content, LATEX, latex_heading_of):
         signed = [[row[0], *(re.sub(r'-(?=\d)', '$-$', cell) for cell in row[1:])] for row in rows]
-        tables.append(format_latex_table([escape_latex(headers[0]), *headers[1:]], signed))
+        tables.append(format_latex_table(headers, signed))
     return ''.join(f'% {note}\n' for note in _notes(content)) + '\n'.join(tables)
 
 

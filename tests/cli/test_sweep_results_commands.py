@@ -57,6 +57,7 @@ def test_all_formats_are_written(sweep, tmp_path, capsys):
     [
         (['table', 'mad'], "There is no sweep 'mad' that is begun. In .* there are made. Did you mean made?"),
         (['table', '../sweeps/made/..'], 'There is no sweep'),
+        (['table', 'nameless.yml'], 'nameless.yml has no name, and is no file of a sweep'),
         (['table', 'made', '--reference', 'X'], "--reference: the sweep made has no case 'X'; .*Did you mean x?"),
         (['table', 'made', '--metrics', 'ssim'], '--metrics: ssim was not measured'),
         (['table', 'made', '--format', 'all'], '--format all writes a file of each format'),
@@ -68,7 +69,8 @@ def test_all_formats_are_written(sweep, tmp_path, capsys):
         (['report', 'made', '--seed', '3'], 'The sweep made has no seed 3; expected one of 0, 1'),
     ],
 )
-def test_what_cannot_be_done_is_said(sweep, words, message, host_log):
+def test_what_cannot_be_done_is_said(sweep, tmp_path, words, message, host_log):
+    (tmp_path / 'nameless.yml').write_text('seeds: [0]\n')
     assert main(['sweep', *words]) == 1
     assert re.search(message, ' '.join(host_log))
     assert files_of(sweep.folder) == ['measured', 'sweep.json']

@@ -97,6 +97,16 @@ def test_latex(sweep):
     assert text.count('\\begin{tabular}') == text.count('\\end{tabular}') == 3
 
 
+def test_names_are_escaped_in_headings_too(tmp_path):
+    sweep = make_sweep(tmp_path, ['<b>a|b', 'c_d'], seeds=[0])
+    for case in ('<b>a|b', 'c_d'):
+        add_measured(sweep, case, 0, {'psnr': [25, 26]})
+    text = format_markdown(table_of(sweep))
+    assert '| &lt;b>a\\|b | 1 |' in text
+    assert '| Difference from &lt;b>a\\|b | PSNR↑ |' in text
+    assert 'Difference from c\\_d & PSNR$\\uparrow$' in format_latex(table_of(sweep, reference='c_d'))
+
+
 def test_csv_has_all_digits(sweep):
     rows = list(csv.DictReader(io.StringIO(format_csv(table_of(sweep, per_clip=True)))))
     assert len(rows) == 4 * (1 + 3) * 2
