@@ -149,10 +149,10 @@ def _numbers(estimate: Estimate | None) -> list[str]:
 def _tables(content: TableContent, marks: Marks, heading: Callable[[MetricEntry], str]) -> list[_Table]:
     """Return the means of each clip where asked for, those of all, their intervals, and the differences."""
     metrics = [heading(metric) for metric in content.metrics.values()]
-    names = [f'mean of {content.num_clips} clips' if content.by_clip else 'Case', '95 % interval']
+    title = f'mean of {content.num_clips} clips' if content.by_clip else 'Case'
     tables = [
         _Table([title, 'runs', *metrics], _mean_rows(content, summaries, marks))
-        for title, summaries in {**content.by_clip, names[0]: content.summaries}.items()
+        for title, summaries in [*content.by_clip.items(), (title, content.summaries)]
     ]
     intervals, differences = [], []
     for case, summary in content.summaries.items():
@@ -161,7 +161,7 @@ def _tables(content: TableContent, marks: Marks, heading: Callable[[MetricEntry]
         intervals.append([case, *(_format_interval(*mean, format_value) for mean in means)])
         if case != content.reference:
             differences.append([case, *(_format_difference(*change) for change in changes)])
-    tables.append(_Table([names[1], *metrics], intervals))
+    tables.append(_Table(['95 % interval', *metrics], intervals))
     if differences:
         tables.append(_Table([f'Difference from {content.reference}', *metrics], differences))
     return tables
