@@ -1,0 +1,69 @@
+"""The files of options/sweep: their cases are those of the paper, and each run has options that the check accepts."""
+
+import pytest
+
+from dlvr_plugin.options.find_problems import find_problems
+from dlvr_plugin.sweep.cases import make_plan
+from dlvr_plugin.sweep.sweep_file import read_sweep_file
+from tests.helpers import REPOSITORY
+
+FILES = sorted((REPOSITORY / 'options/sweep').glob('*.yml'))
+ROWS = {  # of the paper's tables; small ones take LPIPS instead of VGG
+    'table4': [
+        'Pretrained',
+        'Pretrained w/ VGG',
+        'Our T w/ Adv+VGG',
+        'Ours w/o L_C',
+        'Ours w/o L_R',
+        'Ours w/o new fake',
+        'Ours w/o init T',
+        'Ours',
+    ],
+    'table6': ['First', 'Second', 'Third', 'Last', 'All'],
+    'table7': ['L_C + L_R', '10 L_C + L_R', '100 L_C + L_R', 'L_C + 10 L_R', 'L_C + 100 L_R'],
+    'figure6': ['Ours', 'Adv+VGG'],
+    'demo': ['Pretrained', 'Ours', 'Ours w/o L_R', 'Ours w/o new fake'],
+}
+
+
+@pytest.fixture
+def plan_of(monkeypatch, tmp_path):
+    monkeypatch.chdir(REPOSITORY)  # bases are named from there
+    return lambda path: make_plan(read_sweep_file(path), tmp_path)
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_cases_are_those_of_the_paper(plan_of, path):
+    plan = plan_of(path)
+    table = path.stem.split('_')[0]
+    names = [case.name for case in plan.sweep.cases]
+    assert names == [name if table == path.stem else name.replace('VGG', 'LPIPS') for name in ROWS[table]]
+    assert plan.sweep.name == ('demo_sweep' if path.stem == 'demo' else path.stem)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_runs_have_options_that_the_check_accepts(plan_of, path):
+    for run in plan_of(path).runs.values():
+        for options, is_train in ((run.training, True), (run.test, False)):
+            if options is not None:
+                assert find_problems(options.document.value, is_train=is_train, with_files=False)[1] == []
+
+
+@pytest.mark.parametrize(
+    ('file', 'case', 'key', 'value'),
+    [
+        ('table4', 'Ours w/o L_C', ('discriminative_opt', 'content_weight'), 0.0),
+        ('table4', 'Ours w/o L_R', ('discriminative_opt', 'relation_weight'), 0.0),
+        ('table4', 'Ours w/o new fake', ('discriminative_opt', 'fake'), 'generated'),
+        ('table4', 'Ours', ('total_iter',), 30000),
+        ('table6', 'Third', ('discriminative_opt', 'layers'), [3]),
+        ('table7', 'L_C + 100 L_R', ('discriminative_opt', 'relation_weight'), 100.0),
+    ],
+)
+def test_a_case_differs_in_what_its_name_says(plan_of, file, case, key, value):
+    plan = plan_of(REPOSITORY / f'options/sweep/{file}.yml')
+    found = next(each for each in plan.sweep.cases if each.name == case).runs[0].options['train']
+    for part in key:
+        found = found[part]
+    assert found == value
