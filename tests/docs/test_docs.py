@@ -16,6 +16,8 @@ from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS
 from dlvr_plugin.options.find_problems import find_problems
 from dlvr_plugin.options.yaml_reader import read_file
+from dlvr_plugin.sweep.cases import make_plan
+from dlvr_plugin.sweep.sweep_file import read_sweep_file
 from tests.docs.commands import COMMAND_FLAGS, PARSERS, accept, run
 from tests.docs.pages import BLOCKS, LANGUAGES, PAGES, REPOSITORY, anchors_of, blocks_of, links_of, prose_of, spans_of
 from tests.docs.workspace import CLIPS, make_workspace
@@ -171,11 +173,19 @@ def test_commands_and_examples_run(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('block', [each for each in BLOCKS if each.language == 'yaml' and not each.recipe], ids=str)
-def test_options_are_accepted(block, tmp_path):
+def test_options_are_accepted(block, tmp_path, monkeypatch):
     """Whole files as they stand; fragments within the option file that they belong to."""
     path = tmp_path / 'block.yml'
     path.write_text(block.code)
     opt = read_file(path).value
+    if 'measure' in opt or 'axes' in opt:  # a sweep
+        if block.into:
+            whole = read_options(REPOSITORY / block.into)
+            del whole['cases'], whole['reference']  # axes name cases anew
+            write_options(_merge(whole, opt), path)
+        monkeypatch.chdir(REPOSITORY)
+        assert make_plan(read_sweep_file(path), tmp_path).runs
+        return
     if 'model_type' in opt and 'datasets' in opt:
         assert block.into is None
     else:
