@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -10,14 +10,13 @@ from urllib.parse import quote
 
 import cv2
 import numpy as np
-from basicsr.utils import get_root_logger
 from tqdm import tqdm
 
-from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.choices import ImageFormat
-from dlvr_plugin.core.errors import DataError, InvalidValueError
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.files import make_partial_folder, naming, partial_path, remove, write_atomic
 from dlvr_plugin.core.folder_lock import FolderLock, lock_inside
+from dlvr_plugin.evaluation.evaluated_clips import EvaluatedClips, choose_clips
 from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.page_template import MARK, build_page, collect_data, describe_frames
 from dlvr_plugin.report.tradeoff import parse_pair
@@ -67,11 +66,6 @@ class ReportOptions:
             raise InvalidValueError(f'frame_rate must be above 0 and at most 1000, got {self.frame_rate}.')
 
 
-class _Method(NamedTuple):
-    name: str
-    clips: ClipReader
-
-
 class _Picture(NamedTuple):
     method: int
     clip: str
@@ -112,10 +106,9 @@ def write_report(source: Path | Evaluation, out: Path, options: ReportOptions | 
 
 def _write(source: Path | Evaluation, out: Path, options: ReportOptions) -> Report:
     evaluation = read_evaluation(source) if isinstance(source, Path) else source
-    clips = _choose_clips(evaluation, options.clips)
+    clips = choose_clips(evaluation, options.clips)
     pairs = [parse_pair(pair, evaluation) for pair in options.pairs]
-    methods = [_open_method(name, method['root']) for name, method in evaluation['methods'].items()]
-    methods.append(_open_method(GROUND_TRUTH, evaluation['gt_root']))
+    methods = [EvaluatedClips(evaluation, name) for name in (*evaluation['methods'], GROUND_TRUTH)]
     _check_folder(out)
     frames, partial = out / _FRAMES, make_partial_folder(out / _FRAMES)
     urls: dict[str, list[list[str]]] = {clip: [[] for _ in methods] for clip in clips}
@@ -123,7 +116,7 @@ def _write(source: Path | Evaluation, out: Path, options: ReportOptions) -> Repo
     num_bytes = 0
     pictures = _read_pictures(evaluation, clips, methods)
     for picture in tqdm(pictures, total=num_frames, desc='Report', unit='frame', disable=None):
-        content = _encode(picture.image, options)
+        content = encode_image(picture.image, options.image_format, options.quality)
         path = f'{picture.path}.{options.image_format}'
         url = _embed(content, options) if options.embed else _save(partial, path, content)
         urls[picture.clip][picture.method].append(url)
@@ -148,25 +141,6 @@ def _title_of(source: Path | Evaluation) -> str:
     return f'Evaluation {(source if source.is_dir() else source.parent).resolve().name}'
 
 
-def _choose_clips(evaluation: Evaluation, wanted: Sequence[str] | None) -> list[str]:
-    clips = list(evaluation['clips'])
-    if unknown := [clip for clip in wanted or [] if clip not in clips]:
-        raise InvalidValueError(
-            f'The evaluation has no clip {", ".join(unknown)}; expected some of {", ".join(clips)}.'
-        )
-    return [clip for clip in clips if not wanted or clip in wanted]
-
-
-def _open_method(name: str, root: str) -> _Method:
-    try:
-        return _Method(name, ClipReader(root, allow_cut_videos=True))  # what was evaluated, its hashes say
-    except DataError as error:
-        raise DataError(
-            f'The frames of {name} cannot be read from {root} any more: {error} Move them back, or run dlvr evaluate '
-            'again.'
-        ) from error
-
-
 def _check_folder(out: Path) -> None:
     """Demand that the folder holds nothing but a report, begun or finished."""
     names = {path.name for path in out.iterdir()}
@@ -184,49 +158,22 @@ def _is_report(page: Path) -> bool:
         return MARK.encode() in file.read(1000)  # the mark is at the top; the rest may be large
 
 
-def _read_pictures(evaluation: Evaluation, clips: Sequence[str], methods: Sequence[_Method]) -> Iterator[_Picture]:
+def _read_pictures(
+    evaluation: Evaluation, clips: Sequence[str], methods: Sequence[EvaluatedClips]
+) -> Iterator[_Picture]:
     """Read all frames, method by method.
 
     Raises:
         DataError: A clip is missing, or is not what it was when it was evaluated.
     """
     method_slugs, clip_slugs = _slug_all([method.name for method in methods]), _slug_all(clips)
-    for index, (name, restored) in enumerate(methods):
-        entries = evaluation['methods'][name]['clips'] if index < len(methods) - 1 else evaluation['clips']
-        _warn_of_mere_list(name, restored, [entries[clip]['sha256'] for clip in clips])
+    for index, method in enumerate(methods):
+        method.warn_of_mere_list(clips)
         for clip, clip_slug in zip(clips, clip_slugs, strict=True):
-            frames = evaluation['clips'][clip]['frames']
-            num_found = restored.num_frames(clip) if clip in restored.names else 0
-            if num_found != len(frames):
-                raise DataError(
-                    f'{name}: clip {clip} in {restored.root} has {num_found} frames; expected {len(frames)}, as it had '
-                    'when it was evaluated. Put back what is missing, or run dlvr evaluate again.'
-                )
-            _check_files(name, restored, clip, entries[clip]['sha256'])
-            for slug, image in zip(_slug_all(frames), restored.read_frames(clip), strict=True):
+            method.check(clip)
+            frames = _slug_all(evaluation['clips'][clip]['frames'])
+            for slug, image in zip(frames, method.clips.read_frames(clip), strict=True):
                 yield _Picture(index, clip, f'{method_slugs[index]}/{clip_slug}/{slug}', image)
-
-
-def _warn_of_mere_list(method: str, restored: ClipReader, recorded: Sequence[Mapping[str, str]]) -> None:
-    """Say where it cannot be told whether the frames of an LMDB are those that were evaluated."""
-    listed = restored.hash_list()
-    if listed and any(of_clip.keys() == listed.keys() for of_clip in recorded) and not restored.list_has_checksums():
-        get_root_logger().warning(
-            f'{method}: whether the frames of {restored.root} have changed since they were evaluated cannot be told, '
-            'because an older version kept no more than their list. Run dlvr evaluate again to be sure.'
-        )
-
-
-def _check_files(method: str, restored: ClipReader, clip: str, recorded: Mapping[str, str]) -> None:
-    """Demand the files that were evaluated: pictures of others would stand beside wrong numbers."""
-    listed = restored.hash_list()
-    found = listed if listed and recorded.keys() == listed.keys() else restored.hash_files(clip)
-    for name, digest in found.items():
-        if recorded.get(name) != digest:
-            raise DataError(
-                f'{method}: {name} of clip {clip} in {restored.root} has changed since it was evaluated. Run dlvr '
-                'evaluate again.'
-            )
 
 
 def _slug_all(names: Sequence[str]) -> list[str]:
@@ -243,14 +190,16 @@ def _slug_all(names: Sequence[str]) -> list[str]:
     return slugs
 
 
-def _encode(image: np.ndarray, options: ReportOptions) -> bytes:
-    """Encode an image (h, w, 3), BGR, uint8."""
-    flag = _QUALITY_FLAGS.get(options.image_format)
-    done, content = cv2.imencode(f'.{options.image_format}', image, [flag, options.quality] if flag else [])
+def encode_image(image: np.ndarray, image_format: ImageFormat, quality: int) -> bytes:
+    """Return an image (h, w, 3), BGR, uint8, as the content of a file.
+
+    Raises:
+        InvalidValueError: The format cannot hold frames of this size.
+    """
+    flag = _QUALITY_FLAGS.get(image_format)
+    done, content = cv2.imencode(f'.{image_format}', image, [flag, quality] if flag else [])
     if not done:
-        raise InvalidValueError(
-            f'Frames {image.shape[:2]} (h, w) cannot be stored as {options.image_format}; take png.'
-        )
+        raise InvalidValueError(f'Frames {image.shape[:2]} (h, w) cannot be stored as {image_format}; take png.')
     return content.tobytes()
 
 
