@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from dlvr_plugin.report.tradeoff import Pair, list_findings
 MARK = '<meta name="generator" content="dlvr report">'
 
 _PARTS = Path(__file__).with_name('page')
-_SCRIPTS = ('table.js', 'viewer.js', 'profile.js', 'curves.js', 'page.js')
+_SCRIPTS = ('helpers.js', 'table.js', 'viewer.js', 'wipe.js', 'player.js', 'profile.js', 'curves.js', 'page.js')
+_STYLES = ('base.css', 'viewer.css', 'page.css')
 
 
 def describe_frames(num_frames: int, num_bytes: int, image_format: ImageFormat, quality: int) -> str:
@@ -75,13 +76,22 @@ def build_page(
         'protocol': _list_entries({key.replace('_', ' '): value for key, value in evaluation['protocol'].items()}),
         'versions': _list_entries(evaluation['versions']),
         'frames': html.escape(frames),
-        'style': (_PARTS / 'page.css').read_text(encoding='utf-8'),
-        'script': '\n'.join((_PARTS / name).read_text(encoding='utf-8') for name in _SCRIPTS),
-        # Without "<" no text of the data can end the element.
-        'data': format_json(data).replace('<', '\\u003c'),
+        'style': read_parts(_STYLES),
+        'script': read_parts(_SCRIPTS),
+        'data': data_for_page(data),
     }
     template = (_PARTS / 'page.html').read_text(encoding='utf-8')
     return re.sub(r'{{(\w+)}}', lambda match: parts[match[1]], template)
+
+
+def read_parts(names: Iterable[str], folder: Path = _PARTS) -> str:
+    """Return files of a page one after another; by default those of the report, which other pages may use, too."""
+    return '\n'.join((folder / name).read_text(encoding='utf-8') for name in names)
+
+
+def data_for_page(data: Any) -> str:
+    """Return JSON that may stand in an element of a page: without "<" no text of it can end the element."""
+    return format_json(data).replace('<', '\\u003c')
 
 
 def _summarise(evaluation: Evaluation) -> str:

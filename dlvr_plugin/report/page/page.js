@@ -10,7 +10,6 @@ const HINTS = {
   difference: 'The absolute difference of A and B: black where they are equal.',
   profile: 'One line of every frame: steady motion draws smooth stripes, flicker ragged ones.',
 };
-let playing = false;
 let usedPointer = false; // for the last thing that was done
 
 /** Change the state and show it; the promise is kept when the pictures are in place. */
@@ -75,39 +74,34 @@ function showCaptions() {
   byId('captions').setAttribute('aria-live', playing ? 'off' : 'polite');
 }
 
-function showOtherSide() {
-  update({shown: state.shown === 'a' ? 'b' : 'a'});
+function describePicture(side) {
+  return `${data.methods[state[side]].name}, clip ${clip().name}, frame ${clip().frames[state.frame]}`;
 }
 
-function stepFrame(step) {
-  const count = clip().frames.length;
-  return update({frame: (state.frame + step + count) % count});
+function pictureMissing() {
+  showMessage('This frame cannot be loaded. Is the folder "frames" beside the page?');
+}
+
+function afterPlacing(left, top, scale) {
+  placeProfileLine(left, top, scale);
+}
+
+function showsOneSide() {
+  return state.mode === 'toggle' || state.mode === 'profile';
+}
+
+function showPlaying() {
+  byId('play').textContent = playing ? 'Pause' : 'Play';
+  showCaptions();
+}
+
+function showOtherSide() {
+  update({shown: state.shown === 'a' ? 'b' : 'a'});
 }
 
 function stepClip(step) {
   const count = data.clips.length;
   update({clip: (state.clip + step + count) % count});
-}
-
-function wait(milliseconds) {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** Play at the rate of the clip, or as fast as frames arrive. */
-async function play() {
-  let due = performance.now();
-  while (playing) {
-    due = Math.max(due + 1000 / clip().frame_rate, performance.now());
-    await wait(due - performance.now());
-    if (playing) await stepFrame(1);
-  }
-}
-
-function togglePlay() {
-  playing = !playing;
-  byId('play').textContent = playing ? 'Pause' : 'Play';
-  showCaptions();
-  if (playing) play();
 }
 
 /** What the address says, as far as this page has it. */
@@ -212,6 +206,7 @@ function showGain() {
 setUpTable();
 setUpControls();
 setUpViewer();
+setUpWipe();
 setUpProfile();
 setUpCurves();
 showGain();

@@ -1,26 +1,6 @@
-// The data of the page, helpers that all parts share, and the table of results.
+// The table of results.
 
-const data = JSON.parse(document.getElementById('data').textContent);
 const ALL_CLIPS = -1;
-
-function byId(id) {
-  return document.getElementById(id);
-}
-
-/** Make an element; text goes in as text, so that names cannot become markup. */
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-function fillSelect(select, labels, firstValue = 0) {
-  select.replaceChildren(...labels.map((label, index) => new Option(label, index + firstValue)));
-}
-
-function clamp(value, low, high) {
-  return Math.min(Math.max(value, low), high);
-}
 
 function formatValue(value, metric) {
   if (value === null || value === undefined) return '–';

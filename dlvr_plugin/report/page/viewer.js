@@ -1,10 +1,14 @@
 // The picture: its two sides, how they are laid over each other, and zoom and pan.
+//
+// A page around it says what differs: describePicture(side) gives the text that stands for a picture, pictureMissing()
+// tells that one cannot be loaded, afterPlacing(left, top, scale) follows zoom and pan, showsOneSide() says whether a
+// click on the picture is to call showOtherSide().
 
 const SIDES = ['a', 'b'];
 const state = {clip: 0, frame: 0, a: data.first_shown[0], b: data.first_shown[1], mode: 'toggle', shown: 'a'};
 // The middle of the picture's window, in parts of the picture, and the zoom relative to the whole frame in view: both
 // mean the same in every mode and for clips of every size.
-const view = {zoom: 1, x: 0.5, y: 0.5, border: 0.5};
+const view = {zoom: 1, x: 0.5, y: 0.5};
 const LARGEST_PIXEL = 32;
 const CLICK_DISTANCE = 4;
 const PRELOADED = [1, 2, 3, -1];
@@ -22,9 +26,9 @@ function pane(side) {
 const images = new Map();
 
 /** Return an image that is decoded, so that it appears without a flicker. */
-function loadImage(side, method, frame) {
-  const key = [side, state.clip, method, frame].join('/');
-  const loading = images.get(key) ?? startLoading(key, clip().methods[method].urls[frame]);
+function loadImage(side, method, frame, clipIndex = state.clip) {
+  const key = [side, clipIndex, method, frame].join('/');
+  const loading = images.get(key) ?? startLoading(key, data.clips[clipIndex].methods[method].urls[frame]);
   images.delete(key);
   images.set(key, loading);
   const limit = Math.max(48, 2 * clip().frames.length + 8);
@@ -52,13 +56,13 @@ async function showPictures() {
     const loaded = await Promise.all(SIDES.map((side) => loadImage(side, state[side], frame)));
     if (request !== pictureRequest) return;
     SIDES.forEach((side, index) => {
-      loaded[index].alt = `${data.methods[state[side]].name}, clip ${clip().name}, frame ${clip().frames[frame]}`;
+      loaded[index].alt = describePicture(side);
       pane(side).replaceChildren(loaded[index]);
     });
     byId('message').hidden = true;
     preloadNeighbours();
   } catch {
-    if (request === pictureRequest) showMessage('This frame cannot be loaded. Is the folder "frames" beside the page?');
+    if (request === pictureRequest) pictureMissing();
   }
 }
 
@@ -90,22 +94,37 @@ function keepInside(middle, shown, available) {
 }
 
 function placePictures() {
+  SIDES.forEach((side) => snapToScreen(pane(side)));
   const {width, height, box, scale} = layOut();
   if (!box.width) return;
   view.x = keepInside(view.x, width * scale, box.width);
   view.y = keepInside(view.y, height * scale, box.height);
-  const left = Math.round(box.width / 2 - view.x * width * scale);
-  const top = Math.round(box.height / 2 - view.y * height * scale);
+  const left = toScreen(box.width / 2 - view.x * width * scale);
+  const top = toScreen(box.height / 2 - view.y * height * scale);
   const {style, dataset} = byId('stage');
   style.setProperty('--left', `${left}px`);
   style.setProperty('--top', `${top}px`);
   style.setProperty('--scale', scale);
-  style.setProperty('--border', view.border);
   dataset.zoomed = view.zoom > 1;
   dataset.pixels = view.zoom > 1 && scale > 1; // whole pixels as squares; smooth where the frame is merely fitted
   byId('zoom-value').textContent = `${Math.round(100 * scale * devicePixelRatio)} %`;
-  byId('handle').setAttribute('aria-valuenow', Math.round(100 * view.border));
-  placeProfileLine(left, top, scale);
+  afterPlacing(left, top, scale);
+}
+
+/** Let a pane begin on a pixel of the screen, wherever the page puts it: else the screen would blur its picture. */
+function snapToScreen(element) {
+  // Browsers round places to whole CSS pixels or to those of the screen: to where both are whole, at every 4th of 1.25.
+  const step = [1, 2, 3, 4].find((count) => Number.isInteger(count * devicePixelRatio)) ?? 1;
+  const distance = (place) => Math.ceil(place / step - 1e-6) * step - place;
+  const {style} = element;
+  style.margin = '0';
+  const box = element.getBoundingClientRect();
+  style.margin = `${distance(box.top)}px 0 0 ${distance(box.left)}px`;
+}
+
+/** Round a place, in CSS pixels, to pixels of the screen. */
+function toScreen(place) {
+  return Math.round(place * devicePixelRatio) / devicePixelRatio;
 }
 
 /** Zoom so that a point, given from the middle of the window, stays where it is. */
@@ -142,11 +161,6 @@ function fromMiddle(x, y) {
   return [x - box.left - box.width / 2, y - box.top - box.height / 2];
 }
 
-function moveBorder(part) {
-  view.border = clamp(part, 0, 1);
-  placePictures();
-}
-
 const pointers = new Map();
 let pressed = null; // where the first pointer went down, until it is clear that it is no click
 
@@ -159,7 +173,7 @@ function distanceOf([one, two]) {
 }
 
 function startGesture(event) {
-  if (event.button !== 0 || event.target === byId('handle')) return;
+  if (event.button !== 0 || event.target.matches('[role="slider"]')) return;
   byId('stage').setPointerCapture(event.pointerId);
   pressed = pointers.size ? null : [event.clientX, event.clientY];
   pointers.set(event.pointerId, [event.clientX, event.clientY]);
@@ -185,29 +199,8 @@ function endGesture(event) {
   if (wasClick && showsOneSide()) showOtherSide();
 }
 
-function showsOneSide() {
-  return state.mode === 'toggle' || state.mode === 'profile';
-}
-
-function dragBorder(event) {
-  if (!byId('handle').hasPointerCapture(event.pointerId)) return;
-  const box = byId('stage').getBoundingClientRect();
-  moveBorder((event.clientX - box.left) / box.width);
-}
-
-function moveBorderByKey(event) {
-  const targets = {
-    ArrowLeft: view.border - 0.02, ArrowDown: view.border - 0.02,
-    ArrowRight: view.border + 0.02, ArrowUp: view.border + 0.02, Home: 0, End: 1,
-  };
-  if (!(event.key in targets)) return;
-  event.preventDefault();
-  event.stopPropagation(); // the arrows choose frames elsewhere
-  moveBorder(targets[event.key]);
-}
-
 function setUpViewer() {
-  const [stage, handle] = [byId('stage'), byId('handle')];
+  const stage = byId('stage');
   stage.addEventListener('pointerdown', startGesture);
   stage.addEventListener('pointermove', continueGesture);
   stage.addEventListener('pointerup', endGesture);
@@ -217,9 +210,6 @@ function setUpViewer() {
     const unit = [1, 16, 400][event.deltaMode]; // pixels, lines, pages
     zoomAt(2 ** clamp(-event.deltaY * unit / 300, -1, 1), ...fromMiddle(event.clientX, event.clientY));
   }, {passive: false});
-  handle.addEventListener('pointerdown', (event) => handle.setPointerCapture(event.pointerId));
-  handle.addEventListener('pointermove', dragBorder);
-  handle.addEventListener('keydown', moveBorderByKey);
   byId('zoom-in').addEventListener('click', () => zoomAt(1.5));
   byId('zoom-out').addEventListener('click', () => zoomAt(1 / 1.5));
   byId('zoom-fit').addEventListener('click', zoomToFit);
