@@ -58,6 +58,7 @@ setup(
         'dlvr_plugin.options': ['templates/*'],
         'dlvr_plugin.report': ['page/*'],
         'dlvr_plugin.restoration': ['templates/*'],
+        'dlvr_plugin.survey': ['page/*', 'texts/*'],
     },
     # basicsr 1.4.2 does not build on Python 3.13
     python_requires='>=3.10,<3.13',
@@ -68,10 +69,13 @@ setup(
         'cluster': ['submitit>=1.5'],  # sweeps on SLURM
         'mmcv': ['mmcv-lite'],  # colours of optical flow as papers have them
         'onnx': ['onnx', 'onnxruntime'],  # dlvr export --onnx
+        'survey': ['starlette', 'uvicorn'],  # blind comparison by people
         'vmaf': ['imageio-ffmpeg'],  # an ffmpeg with libvmaf
         'wandb': ['wandb'],  # curves at Weights & Biases
         'test': [
             'DISTS-pytorch',
+            'choix',
+            'httpx',
             'imageio-ffmpeg',
             'jsonschema',
             'mmcv-lite',
@@ -84,7 +88,9 @@ setup(
             'ruff',
             'spandrel',  # reads the exports of image models
             'submitit>=1.5',
+            'starlette',
             'types-PyYAML',
+            'uvicorn',
         ],
     },
 )

@@ -9,9 +9,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'dlvr_plugin'
 # From the bottom up; a package imports itself and what stands in front of it.
 LAYERS = [
     'core', 'host', 'clips', 'archs', 'data', 'losses', 'metrics', 'models', 'restoration', 'evaluation', 'training',
-    'report', 'options', 'sweep', 'registration', 'cli', 'train', 'test', '__init__',
+    'report', 'survey', 'options', 'sweep', 'registration', 'cli', 'train', 'test', '__init__',
 ]  # fmt: skip
-BESIDE = [{'host', 'clips'}, {'archs', 'data', 'losses', 'metrics'}, {'models', 'restoration'}, {'training', 'report'}]
+BESIDE = [
+    {'host', 'clips'}, {'archs', 'data', 'losses', 'metrics'}, {'models', 'restoration'}, {'training', 'report'},
+    {'training', 'survey'}, {'survey', 'options'}, {'survey', 'sweep'},
+]  # fmt: skip
 
 
 def wrong_imports(package: Path) -> list[str]:
