@@ -13,7 +13,7 @@ LAYERS = [
 ]  # fmt: skip
 BESIDE = [
     {'host', 'clips'}, {'archs', 'data', 'losses', 'metrics'}, {'models', 'restoration'}, {'training', 'report'},
-    {'training', 'survey'}, {'survey', 'options'}, {'survey', 'sweep'},
+    {'training', 'survey'}, {'survey', 'sweep'},
 ]  # fmt: skip
 
 
