@@ -37,6 +37,7 @@ NEEDS = {
     'ffmpeg',
     'VapourSynth',
     'LPIPS weights',
+    'participants',
 }
 
 
