@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dlvr_plugin.report.table_formats import escape_latex, escape_markdown, format_latex_table, format_markdown_table
@@ -9,7 +10,7 @@ from dlvr_plugin.report.text_table import format_table
 from dlvr_plugin.survey.answers import StoredAnswer
 from dlvr_plugin.survey.preference import Interval, agreement, binomial_p_value, bradley_terry, exact_interval
 from dlvr_plugin.survey.study import Mode, Study
-from dlvr_plugin.survey.tally import Group, Tally, count_wins
+from dlvr_plugin.survey.tally import Group, Reason, Tally, count_wins
 
 MODE_NAMES: dict[Mode, str] = {'toggle': 'switched in one place', 'side': 'side by side'}
 
@@ -83,7 +84,7 @@ def _as_text(name: str) -> str:
 def format_notes(study: Study, tally: Tally) -> str:
     """Return what a reader of the numbers has to know."""
     rules = study.rules
-    excluded = sum((group.excluded for group in tally.groups), type(tally.groups[0].excluded)())
+    excluded = sum((group.excluded for group in tally.groups), Counter[Reason]())
     counted = ', '.join(f'{count} {reason}' for reason, count in sorted(excluded.items())) or 'none'
     notes = [
         f'{len(study.participants)} participants were invited, {tally.num_started} answered, {tally.num_finished} of '
