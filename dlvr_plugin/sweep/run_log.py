@@ -11,7 +11,7 @@ from dlvr_plugin.core.regular_files import open_regular
 _MOST_BYTES = 2**16  # of the end, in which the last line of the progress stands
 _PROGRESS = re.compile(r'iter: *([\d,]+), lr: [^|]*\| ([^|]*?) \| .* samples/s, (.+) left$', re.MULTILINE)
 _OTHERS = ('grad_norm', 'dcn_offset')
-_LONGEST_LINE = 200
+_LONGEST_LINE = 600
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,12 @@ def read_progress(log: Path) -> Progress | None:
 
 
 def last_error(log: Path) -> str:
-    """Return the last error in a log, else its last line; empty where there is none."""
+    """Return the last error in a log, with the first of its problems, else its last line; empty for none."""
     lines = [line.strip() for line in _end_of(log).splitlines() if line.strip()]
-    errors = [line for line in lines if 'Error: ' in line]
-    line = (errors or lines or [''])[-1]
+    errors = [number for number, line in enumerate(lines) if 'Error: ' in line]
+    number = errors[-1] if errors else len(lines) - 1
+    num_shown = 2 if errors and lines[number].endswith(':') else 1
+    line = ' '.join(lines[number : number + num_shown])
     return line if len(line) <= _LONGEST_LINE else f'{line[: _LONGEST_LINE - 3]}...'
 
 

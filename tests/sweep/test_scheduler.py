@@ -89,6 +89,8 @@ def test_progress_is_read_from_the_last_line(tmp_path):
     assert (progress.iteration, progress.left) == (1234, '2 days, 1:02:03')
     assert progress.losses == 'l_g_pix 0.004273 t_acc_real 0.93'
     assert last_error(log) == 'DataError: a frame cannot be read.'
+    log.write_text('OptionsError: 1 problem in a.yml:\na.yml:3: scale: is missing.\nmore\n')
+    assert last_error(log) == 'OptionsError: 1 problem in a.yml: a.yml:3: scale: is missing.'
 
 
 class Terminal(list):
