@@ -20,6 +20,7 @@ from dlvr_plugin.cli.parsers import (
     options_schema,
     options_table,
     report,
+    restore,
     survey,
     sweep_measure,
     sweep_results,
@@ -75,7 +76,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--version', action='version', version=f'dlvr_plugin {__version__}')
     commands = parser.add_subparsers(metavar='COMMAND')
     train_and_test.add_parsers(commands)
-    for module in (evaluate, report, figure, survey):
+    for module in (restore, evaluate, report, figure, survey):
         module.add_parser(commands)
     data = commands.add_parser('data', help='prepare, check and look at training data')
     data_commands = data.add_subparsers(metavar='COMMAND')

@@ -1,6 +1,6 @@
 """Networks in 16 bits, in another memory format, compiled; losses and weights stay in float32."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.nested_tensors import for_each_tensor
 from dlvr_plugin.training.protocols import networks_of
 
 Amp = Literal['bf16', 'fp16']
@@ -80,9 +81,9 @@ class Precision:
                 inputs = tuple(_ScaleGradient.apply(value, 1 / scale) for value in inputs)
             with torch.autocast(self._device_type, dtype=self._dtype, enabled=self._dtype is not None):
                 output = forward(*inputs, **options)
-            output = _for_each_tensor(output, lambda value: value.float() if self._dtype else value)
+            output = for_each_tensor(output, lambda value: value.float() if self._dtype else value)
             if scaler is not None:
-                output = _for_each_tensor(output, lambda value: _ScaleGradient.apply(value, scale))
+                output = for_each_tensor(output, lambda value: _ScaleGradient.apply(value, scale))
             return output
 
         net.forward = wrapped  # type: ignore[method-assign]
@@ -95,15 +96,3 @@ class Precision:
             yield
         finally:
             self.is_active = True
-
-
-def _for_each_tensor(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """Apply a function to a tensor, or to all in tuples, named or not, lists and dicts; leave anything else."""
-    if isinstance(value, Tensor):
-        return function(value)
-    if isinstance(value, dict):
-        return {name: _for_each_tensor(each, function) for name, each in value.items()}
-    if not isinstance(value, (tuple, list)):
-        return value
-    values = [_for_each_tensor(each, function) for each in value]
-    return type(value)(*values) if hasattr(value, '_fields') else type(value)(values)

@@ -1,0 +1,47 @@
+"""The generator that a command names: a checkpoint, or one of those that come with this package."""
+
+from pathlib import Path
+
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.names import nearest
+
+_BUNDLED = Path(__file__).with_name('bundled')
+DEFAULT_MODEL = 'default'
+"""Name of the bundled model that is taken where none is named."""
+
+
+def bundled_models(folder: Path = _BUNDLED) -> dict[str, Path]:
+    """Return the files of the models that come with this package, by name."""
+    return {path.stem: path for path in sorted(folder.glob('*.safetensors'))}
+
+
+def find_model(name: str | None, folder: Path = _BUNDLED) -> Path:
+    """Return the file of a model.
+
+    Args:
+        name: Path of a checkpoint, or the name of a bundled model; None for the only bundled one, or the one named
+            ``default``.
+        folder: Where bundled models are.
+
+    Raises:
+        InvalidValueError: There is no such file and no such name, or none is named and none comes with the package.
+    """
+    bundled = bundled_models(folder)
+    if name is None:
+        if len(bundled) == 1:
+            return next(iter(bundled.values()))
+        if DEFAULT_MODEL in bundled:
+            return bundled[DEFAULT_MODEL]
+        known = f' or a name: {", ".join(bundled)}' if bundled else ''
+        raise InvalidValueError(
+            f'Say with --model which network restores: a checkpoint (net_g_*.pth, .safetensors){known}.'
+        )
+    if name in bundled:
+        return bundled[name]
+    if Path(name).suffix or '/' in name or Path(name).exists():
+        return Path(name)  # whose reader says what is wrong with it
+    known = f'; there are {", ".join(bundled)}' if bundled else ''
+    raise InvalidValueError(
+        f'--model {name} is neither a file nor the name of a model that comes with this package{known}.'
+        f'{nearest(name, bundled)}'
+    )

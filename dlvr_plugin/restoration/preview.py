@@ -1,0 +1,93 @@
+"""A few frames of a video before and after, to look at before hours of work are spent."""
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.files import make_folder
+from dlvr_plugin.core.images import line_up, write_image
+from dlvr_plugin.restoration.engine import Engine, resize, to_image, to_tensor
+from dlvr_plugin.restoration.frame_sources import FrameSource, TimedImage
+from dlvr_plugin.restoration.measured_limits import choose_tiles
+from dlvr_plugin.restoration.planning import Scan
+from dlvr_plugin.restoration.restore_video import RestoreOptions
+from dlvr_plugin.restoration.results import Targets
+from dlvr_plugin.restoration.scene_cuts import find_scenes
+from dlvr_plugin.restoration.scene_parts import ScenePart
+from dlvr_plugin.restoration.workers import Model
+
+_FRAMES_AROUND = 15  # that are read for a frame: what recurrent networks need to come to rest
+
+
+def write_preview(
+    source: FrameSource, targets: Targets, options: RestoreOptions, model: Model, *, device: str, count: int
+) -> str:
+    """Restore frames from all over a video, and write pictures of them, before on the left and after on the right.
+
+    Args:
+        source: The video.
+        targets: Where its results would go; pictures go to a folder beside, ``NAME_preview``.
+        options: How it would be restored.
+        model: The network.
+        device: Where it runs.
+        count: Number of frames.
+
+    Returns:
+        A line that names the pictures.
+    """
+    folder = targets.first.with_name(f'{targets.first.stem if targets.video else targets.first.name}_preview')
+    make_folder(folder)
+    engine = Engine(model.generator, replace(options.engine, device=device))
+    pictures: list[Path] = []
+    for number in range(count):
+        frames = _read_around(source, (number + 0.5) / count)
+        scan = Scan(_size(frames[0]), [0, len(frames)], [frame.pts for frame in frames], 0)
+        if number == 0:
+            tile, overlap = choose_tiles(engine, source, scan, tile=options.tile, overlap=options.tile_overlap)
+            engine = Engine(model.generator, replace(engine.options, tile=tile, tile_overlap=overlap))
+        pictures.append(folder / f'preview_{number + 1}.png')
+        write_image(pictures[-1], _before_and_after(engine, frames, options.outscale, options.scene_threshold))
+    return f'{folder}: {", ".join(path.name for path in pictures)}, before on the left, after on the right.\n'
+
+
+def _size(frame: TimedImage) -> tuple[int, int]:
+    return frame.image.shape[0], frame.image.shape[1]
+
+
+def _read_around(source: FrameSource, place: float) -> list[TimedImage]:
+    """Return some frames in a row, about at a place between 0, the begin, and 1, the end."""
+    start: int | None = None
+    if source.info is None:
+        start = max(0, round(place * source.announced) - _FRAMES_AROUND // 2)
+    elif source.info.frame_rate and source.announced:
+        seconds = max(place * source.announced - _FRAMES_AROUND // 2, 0) / source.info.frame_rate
+        start = source.info.start + int(seconds / source.time_base)
+    frames = list(islice(source.read(start), _FRAMES_AROUND)) or list(islice(source.read(), _FRAMES_AROUND))
+    if not frames:
+        raise DataError(f'{source.path} holds no frames.')
+    return frames
+
+
+def _before_and_after(engine: Engine, frames: list[TimedImage], outscale: float | None, threshold: float) -> np.ndarray:
+    """Return a picture, BGR, of the middle frame, enlarged by bicubic interpolation, and restored."""
+    middle, images = len(frames) // 2, [frame.image for frame in frames]
+    scenes = find_scenes(images, threshold=threshold)
+    begin = max(start for start in scenes[:-1] if start <= middle)
+    end = min(stop for stop in scenes[1:] if stop > middle)
+    height, width = images[0].shape[:2]
+    factor = outscale or engine.scale
+    size = max(1, round(height * factor)), max(1, round(width * factor))
+    part = ScenePart(begin, end, begin, end)
+    restored: torch.Tensor | None = None
+    results = engine.restore(engine.restorer((height, width)), iter(images[begin:end]), part)
+    for index, restored in enumerate(results, start=begin):
+        if index == middle:
+            break
+    assert restored is not None
+    pictures = [to_image(resize(each, size)) for each in (to_tensor(images[middle]), restored)]
+    return line_up([cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) for picture in pictures])
