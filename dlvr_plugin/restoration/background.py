@@ -31,28 +31,19 @@ def made_ahead(items: Iterable[_Item], size: int) -> Iterator[Iterator[_Item]]:
     waiting: queue.Queue[_Item | _End] = queue.Queue(size)
     is_over = threading.Event()
 
-    def put(item: _Item | _End) -> bool:
-        while not is_over.is_set():
-            try:
-                waiting.put(item, timeout=_POLL_SECONDS)
-                return True
-            except queue.Full:
-                continue
-        return False
-
     def work() -> None:
         error: BaseException | None = None
         try:
             for item in items:
-                if not put(item):
+                if not _put(waiting, item, is_over):
                     break
         except BaseException as problem:
             error = problem
         finally:
-            close = getattr(items, 'close', None)
+            close = getattr(items, 'close', None)  # of a generator, which may hold files
             if close is not None:
                 close()
-        put(_End(error))
+        _put(waiting, _End(error), is_over)
 
     def take() -> Iterator[_Item]:
         while not isinstance(item := waiting.get(), _End):
@@ -67,6 +58,17 @@ def made_ahead(items: Iterable[_Item], size: int) -> Iterator[Iterator[_Item]]:
     finally:
         is_over.set()
         thread.join()
+
+
+def _put(waiting: queue.Queue[Any], item: Any, is_over: threading.Event) -> bool:
+    """Put an item into a queue as soon as there is room; tell whether that was before nobody wanted it any more."""
+    while not is_over.is_set():
+        try:
+            waiting.put(item, timeout=_POLL_SECONDS)
+            return True
+        except queue.Full:
+            continue
+    return False
 
 
 @contextmanager

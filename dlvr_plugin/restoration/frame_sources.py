@@ -98,7 +98,7 @@ class ImageSource:
         clip: Name of the clip, of an LMDB.
     """
 
-    info = None
+    info: VideoInfo | None = None
 
     def __init__(self, path: Path, *, frame_rate: Fraction, clip: str | None = None) -> None:
         self.path, self.time_base = path, 1 / frame_rate

@@ -182,8 +182,8 @@ def measure_chunks(engine: Engine, source: FrameSource, scan: Scan) -> float | N
         frames.append(engine.prepare(frame.image[top : top + _CHUNK_PROBE, left : left + _CHUNK_PROBE]))
     difference = difference_of_chunks(chunks, engine.chunks(count, 0), torch.stack(frames, dim=1))
     get_root_logger().info(
-        f'{source.name}: chunks of {options.chunk_frames} frames with {options.chunk_overlap} on each side differ by at '
-        f'most {difference:.2f}/255 from the clip as a whole, measured on {count} frames of '
+        f'{source.name}: chunks of {options.chunk_frames} frames with {options.chunk_overlap} on each side differ by '
+        f'at most {difference:.2f}/255 from the clip as a whole, measured on {count} frames of '
         f'{frames[0].shape[-1]}x{frames[0].shape[-2]} pixels.'
     )
     return difference

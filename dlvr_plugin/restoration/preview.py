@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import make_folder
@@ -83,11 +82,7 @@ def _before_and_after(engine: Engine, frames: list[TimedImage], outscale: float 
     factor = outscale or engine.scale
     size = max(1, round(height * factor)), max(1, round(width * factor))
     part = ScenePart(begin, end, begin, end)
-    restored: torch.Tensor | None = None
     results = engine.restore(engine.restorer((height, width)), iter(images[begin:end]), part)
-    for index, restored in enumerate(results, start=begin):
-        if index == middle:
-            break
-    assert restored is not None
+    restored = next(islice(results, middle - begin, None))
     pictures = [to_image(resize(each, size)) for each in (to_tensor(images[middle]), restored)]
     return line_up([cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) for picture in pictures])

@@ -11,7 +11,7 @@ from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.folder_lock import FolderLock
 from dlvr_plugin.restoration.background import done_behind, made_ahead
 from dlvr_plugin.restoration.engine import Engine, resize, to_image
-from dlvr_plugin.restoration.frame_sources import FrameSource
+from dlvr_plugin.restoration.frame_sources import FrameSource, TimedImage
 from dlvr_plugin.restoration.restore_journal import Plan, RestoreJournal
 from dlvr_plugin.restoration.results import Results
 from dlvr_plugin.restoration.scene_cuts import parts_of
@@ -23,7 +23,7 @@ _READ_AHEAD, _WAITING = 8, 4  # frames in queues before and after the network
 
 class _Restored(NamedTuple):
     segment: Segment
-    index: int
+    number: int
     image: np.ndarray
 
 
@@ -71,12 +71,12 @@ def restore_segments(
             for segment in todo:
                 if last is None or last.chain != segment.chain:
                     lock = _lock_chain(lock, journal, segment)
-                if _goes_on(plan, segment) and last != plan.segments[segment.index - 1]:
+                if _goes_on(plan, segment) and last != plan.segments[segment.number - 1]:
                     restorer.load_state(journal.read_state(segment))
                 for restored in _restore(engine, restorer, plan, segment, frames, results.size, results.bits):
                     put(restored)
-                is_followed = segment.index + 1 < len(plan.segments) and _goes_on(
-                    plan, plan.segments[segment.index + 1]
+                is_followed = segment.number + 1 < len(plan.segments) and _goes_on(
+                    plan, plan.segments[segment.number + 1]
                 )
                 put(_SegmentEnd(segment, restorer.save_state() if is_followed else None))
                 last = segment
@@ -87,7 +87,7 @@ def restore_segments(
 
 def _goes_on(plan: Plan, segment: Segment) -> bool:
     """Tell whether a segment needs the state of the one before."""
-    return segment.index > 0 and plan.segments[segment.index - 1].chain == segment.chain
+    return segment.number > 0 and plan.segments[segment.number - 1].chain == segment.chain
 
 
 def _lock_chain(lock: FolderLock | None, journal: RestoreJournal, segment: Segment) -> FolderLock:
@@ -106,7 +106,8 @@ def _images(
     source: FrameSource, plan: Plan, parts: Sequence[ScenePart], restorer: SceneRestorer
 ) -> Iterator[np.ndarray]:
     """Read the frames that parts need, one part after the other; what follows on is read on."""
-    position, frames = -1, iter(())
+    position = -1
+    frames: Iterator[TimedImage] = iter(())
     for part in parts:
         needed = restorer.needed(part)
         if needed.start != position:
@@ -143,7 +144,7 @@ class _Writer:
 
     def __call__(self, item: _Restored | _SegmentEnd) -> None:
         if isinstance(item, _Restored):
-            self._results.write(item.segment, item.index, item.image)
+            self._results.write(item.segment, item.number, item.image)
             self._on_frame(1)
             return
         self._results.end_segment(item.segment)

@@ -111,13 +111,13 @@ class RestoreJournal:
         write_atomic(self._mark(segment), b'')
 
     def _mark(self, segment: Segment) -> Path:
-        return self.folder / f'{segment.index:06d}.done'
+        return self.folder / f'{segment.number:06d}.done'
 
     def write_state(self, segment: Segment, state: SavedState) -> None:
         """Keep the hidden state after a segment, for the next one."""
         content = io.BytesIO()
         torch.save(state, content)
-        write_atomic(self._state(segment.index), content.getvalue())
+        write_atomic(self._state(segment.number), content.getvalue())
 
     def read_state(self, segment: Segment) -> SavedState:
         """Return the hidden state with which a segment begins.
@@ -125,7 +125,7 @@ class RestoreJournal:
         Raises:
             DataError: It is missing or damaged.
         """
-        path = self._state(segment.index - 1)
+        path = self._state(segment.number - 1)
         try:
             state: SavedState = torch.load(io.BytesIO(read_regular(path)), map_location='cpu', weights_only=True)
         except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
@@ -136,7 +136,7 @@ class RestoreJournal:
 
     def drop_state(self, segment: Segment) -> None:
         """Remove the state with which a segment began, when it is finished."""
-        self._state(segment.index - 1).unlink(missing_ok=True)
+        self._state(segment.number - 1).unlink(missing_ok=True)
 
     def _state(self, index: int) -> Path:
         return self.folder / f'{index:06d}.state'

@@ -89,7 +89,7 @@ class Results:
 
     def _part(self, segment: Segment) -> Path:
         assert self.targets.video is not None
-        return self._journal.folder / f'{segment.index:06d}{self._video.suffix if self._video else ""}'
+        return self._journal.folder / f'{segment.number:06d}{self._video.suffix if self._video else ""}'
 
     def end_segment(self, segment: Segment) -> None:
         """Make the files of a segment whole."""

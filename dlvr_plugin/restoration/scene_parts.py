@@ -1,11 +1,11 @@
 """Parts of scenes, and what restores them: one frame after the other, in memory that does not grow with the scene."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
-SavedState = list[Tensor] | list['SavedState']  # type: ignore[misc]
+SavedState = list[Any]
 """Tensors of a hidden state; of several states, where frames are restored in tiles, a list of those."""
 
 

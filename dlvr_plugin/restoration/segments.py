@@ -9,14 +9,14 @@ class Segment(NamedTuple):
     """Frames ``start`` to ``stop - 1``.
 
     Attributes:
-        index: Number of the segment.
+        number: Its number, from 0.
         start: The first frame.
         stop: The frame after the last one.
         chain: Number of its chain: segments that have to be restored one after the other, each with the hidden state
             that the one before has left.
     """
 
-    index: int
+    number: int
     start: int
     stop: int
     chain: int
@@ -41,7 +41,7 @@ def plan_segments(
         has_state: Whether a segment that begins within a scene needs the state of the one before.
 
     >>> plan_segments([0, 8, 20], length=10, starts=lambda scene: scene, has_state=True)
-    [Segment(index=0, start=0, stop=8, chain=0), Segment(index=1, start=8, stop=20, chain=1)]
+    [Segment(number=0, start=0, stop=8, chain=0), Segment(number=1, start=8, stop=20, chain=1)]
     """
     cuts, stop = scenes[1:-1], scenes[-1]
     borders = [0]

@@ -111,7 +111,7 @@ def work_in_processes(
             for process in processes:
                 if process.exitcode:
                     raise RuntimeError(
-                        f'A process that restores has ended with code {process.exitcode}: most often the memory is short.'
+                        f'A process that restores has died with code {process.exitcode}; most often memory is short.'
                     )
             time.sleep(_POLL_SECONDS)
     finally:

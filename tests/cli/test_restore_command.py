@@ -1,12 +1,21 @@
 """``dlvr restore`` from the shell: results, resumed work, and what careless users are told."""
 
+import random
+import resource
+import subprocess
+import sys
+import time
+
+import av
 import cv2
 import numpy as np
 import pytest
 
 from dlvr_plugin.cli.main import main
+from dlvr_plugin.clips.video_stream import read_frames as read_video_frames
 from dlvr_plugin.core.checkpoints import describe_network, write_checkpoint
 from dlvr_plugin.restoration.engine import Engine, to_image
+from tests.helpers import REPOSITORY
 from tests.restoration.test_engine import restored
 from tests.restoration.videos import NETWORKS, moving_images, tiny_generator
 
@@ -45,3 +54,168 @@ def test_frames_to_frames(tmp_path, name):
     assert len(found) == 9
     assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
     assert leftovers(tmp_path) == []
+
+
+def write_video(path, counts, size=(32, 48)):
+    """Write a video of scenes of so many frames, as a telephone does not: of 25 frames a second."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25, options={'crf': '8'})
+        stream.height, stream.width = size
+        stream.pix_fmt = 'yuv420p'
+        for seed, count in enumerate(counts):
+            for image in moving_images(count, size, seed):
+                brighter = np.clip(image.astype(int) + 100 * (seed % 2) - 50, 0, 255).astype(np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(brighter, format='rgb24')))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+def decoded(path):
+    return [(frame.pts, frame.rgb) for frame in read_video_frames(path)]
+
+
+def assert_same_video(one, other):
+    one, other = decoded(one), decoded(other)
+    assert len(one) == len(other) > 0
+    assert all(a[0] == b[0] and np.array_equal(a[1], b[1]) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize('name', ['EDVR', 'FRNet'])
+def test_scenes_of_a_video_begin_anew_and_times_stay(tmp_path, name):
+    model, source = write_model(tmp_path / 'net_g.pth', name), write_video(tmp_path / 'in.mp4', (7, 5))
+    out = tmp_path / 'out.mkv'
+    words = ['restore', source, '--model', model, '-o', str(out), '--segment', '4', '--quality', 'lossless']
+    assert main([*words, '--codec', 'x264', '--pixel-format', 'yuv444p', '--write', 'both']) == 0
+    images = [image for _, image in decoded(source)]
+    expected = restored(Engine(tiny_generator(name)), images, scenes=[0, 7, 12])
+    frames = [cv2.imread(str(path))[..., ::-1] for path in sorted((tmp_path / 'out').iterdir())]
+    assert all(np.array_equal(one, to_image(other)) for one, other in zip(frames, expected.split(1), strict=True))
+    video = [image.astype(int) for _, image in decoded(out)]
+    assert max(np.abs(one - other).max() for one, other in zip(video, frames, strict=True)) <= 3  # Y'CbCr of 8 bits
+    assert leftovers(tmp_path) == []
+
+
+def test_16_bits_part_and_size(tmp_path):
+    model = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact')
+    source = write_frames(tmp_path / 'in', moving_images(6))
+    words = ['restore', source, '--model', model, '-o', str(tmp_path / 'out'), '--bits', '16']
+    assert main([*words, '--start', '1', '--end', '0.2s', '--outscale', '1.5']) == 0
+    found = {path.name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (tmp_path / 'out').iterdir()}
+    assert {name: (image.dtype, image.shape) for name, image in found.items()} == {
+        name: (np.dtype(np.uint16), (48, 72, 3)) for name in ('f1.png', 'f2.png', 'f3.png', 'f4.png')
+    }
+
+
+def test_several_inputs_by_a_pattern(tmp_path):
+    model = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact')
+    write_frames(tmp_path / 'clips/a', moving_images(2))
+    write_frames(tmp_path / 'clips/b', moving_images(3))
+    write_video(tmp_path / 'one.mp4', (3,))
+    words = ['restore', str(tmp_path / 'clips'), str(tmp_path / 'o?e.mp4'), '--model', model]
+    assert main([*words, '-o', str(tmp_path / 'all')]) == 0
+    assert sorted(path.name for path in (tmp_path / 'all').iterdir()) == ['a', 'b', 'one.mp4']
+    assert len(list((tmp_path / 'all/b').iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--tile', 'large'], '--tile must be auto, 0, or a number'),
+        (['--start', 'soon'], "'soon' is no position"),
+        (['--start', '99'], 'no frame between --start and --end'),
+        (['--share', '3/2'], 'must be 1 to 2'),
+        (['--devices', 'tpu'], 'takes cpu, cuda or cuda:N'),
+        (['--outscale', 'nan'], '--outscale must be above 0'),
+        (['--segment', '0'], '--segment must be at least 1'),
+        (['--fps', '1/0'], '--fps takes a number'),
+        (['--model', 'nonsense'], 'neither a file nor the name'),
+        (['-o', 'result.avi'], 'videos are written as .mp4, .mkv, .mov'),
+    ],
+)
+def test_arguments_that_do_not_go(tmp_path, monkeypatch, host_log, words, message):
+    monkeypatch.chdir(tmp_path)
+    model = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact')
+    source = write_frames(tmp_path / 'in', moving_images(2))
+    assert main(['restore', source, '--model', model, *words]) == 1
+    assert any(message in line for line in host_log)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['in', 'net_g.pth']
+
+
+def test_results_are_replaced_only_by_force(tmp_path, host_log):
+    model = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact')
+    source, out = write_frames(tmp_path / 'in', moving_images(2)), tmp_path / 'out'
+    words = ['restore', source, '--model', model, '-o', str(out)]
+    assert main(words) == 0
+    (out / 'notes.txt').write_text('mine')
+    assert main(words) == 1
+    assert any('exists already' in line for line in host_log)
+    assert (out / 'notes.txt').exists()
+    assert main([*words, '--force']) == 0
+    assert sorted(path.name for path in out.iterdir()) == ['f0.png', 'f1.png']
+    assert main([*words[:-1], source, '--force']) == 1
+    assert any('is where the frames come from' in line for line in host_log)
+
+
+def test_shares_make_what_one_run_makes(tmp_path, capsys):
+    model, source = write_model(tmp_path / 'net_g.pth', 'EDVR'), write_video(tmp_path / 'in.mp4', (8, 4))
+    whole, shared = tmp_path / 'whole.mkv', tmp_path / 'shared.mkv'
+    words = ['restore', source, '--model', model, '--segment', '3', '-o']
+    assert main([*words, str(whole)]) == 0
+    assert main([*words, str(shared), '--share', '2/2']) == 0
+    assert not shared.exists()
+    assert 'segments remain' in capsys.readouterr().out
+    assert main([*words, str(shared), '--share', '1/2']) == 0
+    assert_same_video(whole, shared)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_full_disk_names_the_file_and_the_same_command_goes_on(tmp_path, host_log):
+    model, source = write_model(tmp_path / 'net_g.pth', 'FRNet'), write_frames(tmp_path / 'in', moving_images(9))
+    words = ['restore', source, '--model', model, '--segment', '3', '-o']
+    assert main([*words, str(tmp_path / 'whole.mkv')]) == 0
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, limits[1]))
+    try:
+        assert main([*words, str(tmp_path / 'out.mkv'), '--codec', 'ffv1']) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert any('.out.mkv.restoring/' in line and 'File too large' in line for line in host_log)
+    assert not (tmp_path / 'out.mkv').exists()
+    assert main([*words, str(tmp_path / 'out.mkv')]) == 1
+    assert any('codec' in line and 'Give the same command to go on' in line for line in host_log)
+    assert main([*words, str(tmp_path / 'out.mkv'), '--codec', 'ffv1']) == 0
+    assert len(decoded(tmp_path / 'out.mkv')) == 9
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_ten_kills_change_nothing(tmp_path):
+    model, source = write_model(tmp_path / 'net_g.pth', 'FRNet'), write_video(tmp_path / 'in.mp4', (70, 50), (64, 96))
+    whole, killed = tmp_path / 'whole.mp4', tmp_path / 'killed.mp4'
+    words = ['restore', source, '--model', model, '--segment', '5', '--write', 'both', '-o']
+    assert main([*words, str(whole)]) == 0
+    rng, journal = random.Random(0), tmp_path / '.killed.mp4.restoring'
+    for _ in range(10):
+        done = len(list(journal.glob('*.done')))
+        process = subprocess.Popen([sys.executable, '-m', 'dlvr_plugin.cli', *words, str(killed)], cwd=REPOSITORY)
+        while process.poll() is None and len(list(journal.glob('*.done'))) < done + 2:
+            time.sleep(0.005)
+        time.sleep(rng.random() * 0.4)
+        assert process.poll() is None
+        process.kill()
+        process.wait()
+        assert not killed.exists()
+    assert main([*words, str(killed)]) == 0
+    assert_same_video(whole, killed)
+    for path in (tmp_path / 'whole').iterdir():
+        assert path.read_bytes() == (tmp_path / 'killed' / path.name).read_bytes()
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_devices_share_the_work(tmp_path):
+    model, source = write_model(tmp_path / 'net_g.pth', 'EDVR'), write_video(tmp_path / 'in.mp4', (8, 4))
+    words = ['restore', source, '--model', model, '--segment', '3', '-o']
+    assert main([*words, str(tmp_path / 'one.mkv')]) == 0
+    assert main([*words, str(tmp_path / 'two.mkv'), '--devices', 'cpu,cpu']) == 0
+    assert_same_video(tmp_path / 'one.mkv', tmp_path / 'two.mkv')

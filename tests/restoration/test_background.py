@@ -44,7 +44,7 @@ def test_what_is_not_taken_does_not_keep_the_thread():
         finally:
             closed.append(True)
 
-    with pytest.raises(KeyError), made_ahead(items(), 2) as taken:
+    with pytest.raises(KeyError), made_ahead(items(), 2) as taken:  # noqa: PT012
         next(taken)
         raise KeyError
     assert threading.active_count() == before

@@ -22,14 +22,14 @@ def test_segments_cover_all_frames(way):
         count = rng.randint(1, 300)
         scenes = sorted({0, count, *(rng.randrange(1, count + 1) for _ in range(rng.randint(0, 8)))})
         segments = plan_segments(scenes, length=20, starts=starts, has_state=has_state)
-        assert [each.index for each in segments] == list(range(len(segments)))
+        assert [each.number for each in segments] == list(range(len(segments)))
         assert [frame for each in segments for frame in range(each.start, each.stop)] == list(range(count))
         for each in segments:
             scene = max(begin for begin in scenes if begin <= each.start)
             end = min(end for end in scenes if end > each.start)
             assert each.start in starts(range(scene, end))
             is_first = each.start == scene or not has_state
-            assert is_first == (each.index == 0 or each.chain != segments[each.index - 1].chain)
+            assert is_first == (each.number == 0 or each.chain != segments[each.number - 1].chain)
             if way != 'chunks':
                 assert each.stop - each.start <= 30
 
