@@ -11,6 +11,7 @@ from basicsr.utils import get_root_logger
 
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES
 from dlvr_plugin.clips.video_writer import Quality
+from dlvr_plugin.core.checkpoints import description_in, read_checkpoint
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.memory import keep_freed_memory
 from dlvr_plugin.options.yaml_reader import read_file
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     options, devices, share = _options(args), _devices(args.devices), _share(args.share)
     frame_rate = _frame_rate(args.fps)
     model_file = find_model(args.model)
-    network = _network_of(args.opt)
+    network = _network_of(args.opt or _option_file_of(model_file))
     model = Model(model_file, network, load_generator(model_file, network=network))
     sources = find_sources(
         args.inputs, frame_rate=frame_rate, deinterlace=args.deinterlace, allow_cut=args.allow_cut_videos
@@ -137,6 +138,15 @@ def _frame_rate(text: str) -> Fraction:
     if not 0 < rate <= 1000:
         raise InvalidValueError(f'--fps must be above 0 and at most 1000, got {text}.')
     return rate
+
+
+def _option_file_of(model: Path) -> Path | None:
+    """Return the option file beside a checkpoint that does not say what it holds: of its name, or that of its run."""
+    if description_in(read_checkpoint(model), model) is not None:
+        return None
+    own = model.with_suffix('.yml')
+    of_run = sorted(model.absolute().parent.parent.glob('*.yml')) if model.absolute().parent.name == 'models' else []
+    return own if own.is_file() else of_run[0] if len(of_run) == 1 else None
 
 
 def _network_of(file: Path | None) -> dict[str, object] | None:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlvr_plugin.archs import NetworkSpec
+from dlvr_plugin.archs.spec import WindowParts
 from dlvr_plugin.core.declarations import NOT_NEGATIVE, POSITIVE, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.nested_tensors import for_each_tensor
@@ -83,6 +84,9 @@ class Engine:
         self._net = generator.net.to(self.options.device)
         self.way: Way = _way_of(self.spec)
         self._forward = self._prepared(self._net)
+        self._parts = parts = self.spec.parts
+        if parts is not None and self.options.compiled:
+            self._parts = WindowParts(extract=torch.compile(parts.extract), restore=torch.compile(parts.restore))
 
     def restorer(self, size: tuple[int, int]) -> SceneRestorer:
         """Return what restores a video of frames of size (h, w), in tiles where they are larger than one."""
@@ -127,11 +131,8 @@ class Engine:
             return SlidingWindow(self._forward)
         if self.way == 'windows':
             run = self._forward
-            if spec.parts is not None:
-                parts = spec.parts
-                if options.compiled:
-                    parts = parts._replace(extract=torch.compile(parts.extract), restore=torch.compile(parts.restore))
-                run = self._guarded(WindowCache(self._net, parts, self._net.forward))
+            if self._parts is not None:  # each restorer keeps features of its own frames or tiles
+                run = self._guarded(WindowCache(self._net, self._parts, self._net.forward))
             return SlidingWindow(run, num_frame=spec.num_frame, padding=options.padding)
         if self.way == 'steps':
             assert spec.step is not None

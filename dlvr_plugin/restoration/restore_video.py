@@ -26,7 +26,7 @@ from dlvr_plugin.restoration.planning import Position, scan_video
 from dlvr_plugin.restoration.restore_journal import Plan, RestoreJournal
 from dlvr_plugin.restoration.results import Results, Targets, check_targets
 from dlvr_plugin.restoration.segments import plan_segments
-from dlvr_plugin.restoration.video_segments import VideoOptions
+from dlvr_plugin.restoration.video_segments import VideoOptions, VideoSegments
 from dlvr_plugin.restoration.workers import Model, SharedWork, work_here, work_in_processes
 
 _WAIT_SECONDS = 1.0
@@ -100,8 +100,10 @@ def restore_video(job: VideoRestoration, model: Model, *, devices: Sequence[str]
         if target is not None:
             make_folder(target.parent)
     engine = Engine(model.generator, replace(options.engine, device=devices[0]))
+    size = _result_size(next(job.source.read()).image.shape[:2], engine, options)
+    if job.targets.video is not None:  # what cannot be written is found before the work, not after it
+        VideoSegments(job.source, size=size, target=job.targets.video, options=options.video)
     plan = _plan(job, model, engine, journal)
-    size = _result_size(plan, engine, options)
     results = Results(
         job.targets, job.source, plan, journal, size=size, frame_bits=options.frame_bits, video=options.video
     )
@@ -112,12 +114,24 @@ def restore_video(job: VideoRestoration, model: Model, *, devices: Sequence[str]
             work_here(work, model, device=devices[0], share=share, on_frame=on_frame)
         else:
             work_in_processes(work, model, devices=devices, share=share, on_frame=on_frame)
-    missing = [segment for segment in plan.segments if not journal.is_done(segment)]
-    if missing:
-        return f'{job.targets.first}: this share is done; {len(missing)} of {len(plan.segments)} segments remain.\n'
-    with FolderLock(journal.folder / 'result.lock', journal.folder):
-        results.finish(replaces=job.replaces)
+    if remaining := _finish(job, plan, journal, results):
+        return f'{job.targets.first}: this share is done; {remaining} of {len(plan.segments)} segments remain.\n'
     return _summary(job, plan, size, time.perf_counter() - began, devices)
+
+
+def _finish(job: VideoRestoration, plan: Plan, journal: RestoreJournal, results: Results) -> int:
+    """Make the result where all segments are there, and return how many are not; of several processes, one makes it."""
+    while True:
+        try:
+            with FolderLock(journal.folder / 'result.lock', journal.folder):
+                if not journal.exists():  # another process has made the result meanwhile
+                    return 0
+                remaining = sum(not journal.is_done(segment) for segment in plan.segments)
+                if remaining == 0:
+                    results.finish(replaces=job.replaces)
+                return remaining
+        except InUseError:
+            time.sleep(_WAIT_SECONDS)
 
 
 def _plan(job: VideoRestoration, model: Model, engine: Engine, journal: RestoreJournal) -> Plan:
@@ -209,8 +223,8 @@ def _parameters(job: VideoRestoration, model: Model) -> dict[str, Any]:
     return plain
 
 
-def _result_size(plan: Plan, engine: Engine, options: RestoreOptions) -> tuple[int, int]:
-    height, width = plan.size
+def _result_size(given: tuple[int, ...], engine: Engine, options: RestoreOptions) -> tuple[int, int]:
+    height, width = given
     if options.outscale is None:
         return height * engine.scale, width * engine.scale
     return max(1, round(height * options.outscale)), max(1, round(width * options.outscale))

@@ -10,12 +10,13 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from dlvr_plugin.cli.main import main
 from dlvr_plugin.clips.video_stream import read_frames as read_video_frames
 from dlvr_plugin.core.checkpoints import describe_network, write_checkpoint
 from dlvr_plugin.restoration.engine import Engine, to_image
-from tests.helpers import REPOSITORY
+from tests.helpers import REPOSITORY, write_options
 from tests.restoration.test_engine import restored
 from tests.restoration.videos import NETWORKS, moving_images, tiny_generator
 
@@ -219,3 +220,34 @@ def test_devices_share_the_work(tmp_path):
     assert main([*words, str(tmp_path / 'one.mkv')]) == 0
     assert main([*words, str(tmp_path / 'two.mkv'), '--devices', 'cpu,cpu']) == 0
     assert_same_video(tmp_path / 'one.mkv', tmp_path / 'two.mkv')
+
+
+def test_an_old_checkpoint_takes_the_option_file_beside_it(tmp_path, host_log):
+    source, model = write_frames(tmp_path / 'in', moving_images(2)), tmp_path / 'run/models/net_g_1.pth'
+    model.parent.mkdir(parents=True)
+    torch.save({'params': tiny_generator('FRNet').net.state_dict()}, model)
+    words = ['restore', source, '--model', str(model), '-o', str(tmp_path / 'out')]
+    assert main(words) == 1
+    assert any('does not say which network it holds' in line for line in host_log)
+    write_options({'name': 'run', 'network_g': NETWORKS['FRNet']}, tmp_path / 'run/run.yml')
+    assert main(words) == 0
+    assert len(list((tmp_path / 'out').iterdir())) == 2
+
+
+def test_previews(tmp_path):
+    model, source = write_model(tmp_path / 'net_g.pth', 'EDVR'), write_video(tmp_path / 'in.mp4', (7, 5))
+    words = ['restore', source, '--model', model, '-o', str(tmp_path / 'out.mp4'), '--preview', '2']
+    assert main(words) == 0
+    pictures = sorted((tmp_path / 'out_preview').iterdir())
+    assert [path.name for path in pictures] == ['preview_1.png', 'preview_2.png']
+    assert cv2.imread(str(pictures[0])).shape == (128, 2 * 192 + 6, 3)
+    assert not (tmp_path / 'out.mp4').exists()
+    assert leftovers(tmp_path) == []
+
+
+def test_a_codec_that_does_not_go_is_told_before_the_work(tmp_path, host_log):
+    model, source = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact'), write_video(tmp_path / 'in.mp4', (3,))
+    words = ['restore', source, '--model', model, '-o', str(tmp_path / 'out.mp4'), '--quality', '99']
+    assert main(words) == 1
+    assert any('expected 0 (best) to 51' in line for line in host_log)
+    assert leftovers(tmp_path) == []

@@ -1,0 +1,31 @@
+"""Models by file and by name."""
+
+from pathlib import Path
+
+import pytest
+
+from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.restoration.model_choice import find_model
+
+
+def test_names_and_files(tmp_path):
+    with pytest.raises(InvalidValueError, match='Say with --model'):
+        find_model(None, tmp_path)
+    (tmp_path / 'small.safetensors').touch()
+    assert find_model('small', tmp_path) == tmp_path / 'small.safetensors'
+    assert find_model(None, tmp_path) == tmp_path / 'small.safetensors'
+    assert find_model('net_g.pth', tmp_path) == Path('net_g.pth')
+    with pytest.raises(InvalidValueError, match=r'neither a file.*there are small. Did you mean small\?'):
+        find_model('smal', tmp_path)
+    (tmp_path / 'large.safetensors').touch()
+    with pytest.raises(InvalidValueError, match='or a name: large, small'):
+        find_model(None, tmp_path)
+    (tmp_path / 'default.safetensors').touch()
+    assert find_model(None, tmp_path).stem == 'default'
+
+
+@pytest.mark.parametrize('name', ['../small', 'a/b', '/etc/passwd'])
+def test_paths_are_no_names(tmp_path, name):
+    (tmp_path / 'bundled').mkdir()
+    (tmp_path / 'small.safetensors').touch()
+    assert find_model(name, tmp_path / 'bundled') == Path(name)  # a file of the user's own, not one of the package
