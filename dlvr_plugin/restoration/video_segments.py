@@ -46,8 +46,6 @@ class VideoSegments:
     def __init__(self, source: FrameSource, *, size: tuple[int, int], target: Path, options: VideoOptions) -> None:
         self._source, self._size, self._target = source, size, target
         self._info = source.info or _info_of_frames(source)
-        if source.info is not None:
-            check_container(source.info, target)
         self._encoding = choose_encoding(
             self._info,
             size=size,
@@ -55,6 +53,8 @@ class VideoSegments:
             quality=options.quality,
             pixel_format=options.pixel_format,
         )
+        if source.info is not None:
+            check_container(source.info, target, self._encoding)
         self.needs_16_bits = self._encoding.pixel_format.endswith('le')
         self._writer: VideoWriter | None = None
 
