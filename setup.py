@@ -57,7 +57,7 @@ setup(
     package_data={
         'dlvr_plugin.options': ['templates/*'],
         'dlvr_plugin.report': ['page/*'],
-        'dlvr_plugin.restoration': ['templates/*'],
+        'dlvr_plugin.restoration': ['bundled/*.safetensors', 'templates/*'],
         'dlvr_plugin.survey': ['page/*', 'texts/*'],
     },
     # basicsr 1.4.2 does not build on Python 3.13

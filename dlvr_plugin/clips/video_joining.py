@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from dlvr_plugin.clips.video_info import VideoInfo, error_text, open_video
@@ -18,12 +19,36 @@ from dlvr_plugin.clips.video_writer import Encoding
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import naming, partial_path
 
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
 _MUXERS = {'.mp4': 'mp4', '.m4v': 'mp4', '.mov': 'mov', '.mkv': 'matroska', '.webm': 'webm'}
 _OF_CONTAINERS = ('major_brand', 'minor_version', 'compatible_brands', 'encoder', 'creation_time')  # others are written
 _WITHOUT_ASPECT = ('.mkv', '.webm')  # PyAV cannot tell it; x264 and x265 say it in what they encode
 
 
-def join_segments(segments: Sequence[Path], info: VideoInfo, out: Path) -> None:
+class Cut(NamedTuple):
+    """What of a source is joined, in seconds of its clock.
+
+    Attributes:
+        begin: What lies before is left out, and this becomes the time 0; None: all is kept, and times stay.
+        end: What begins then or later is left out; None: nothing is.
+    """
+
+    begin: Fraction | None = None
+    end: Fraction | None = None
+
+    @property
+    def shift(self) -> Fraction:
+        """By how much all becomes earlier."""
+        return self.begin or Fraction(0)
+
+    def keeps(self, time: Fraction) -> bool:
+        """Tell whether what begins at a time is kept."""
+        return (self.begin is None or time >= self.begin) and (self.end is None or time < self.end)
+
+
+def join_segments(segments: Sequence[Path], info: VideoInfo, out: Path, cut: Cut | None = None) -> None:
     """Join segments of video, and copy from their source all other streams, chapters and metadata.
 
     Nothing is decoded or encoded: packets are copied as they are. The file gets its name when it is complete.
@@ -32,12 +57,15 @@ def join_segments(segments: Sequence[Path], info: VideoInfo, out: Path) -> None:
         segments: Files of ``VideoWriter`` for the same source, size and encoding, in the order of their frames.
         info: The source.
         out: File to write or to replace, which ``check_container`` has passed.
+        cut: What of the source the segments are, None for all. Sound begins with the first packet of the part, and
+            keeps its place beside the frames.
 
     Raises:
         DataError: A segment is empty, or they overlap.
         InvalidValueError: The container of ``out`` cannot hold a stream of the source.
         OSError: The file cannot be written.
     """
+    cut = cut or Cut()
     partial = partial_path(out)
     partial.unlink(missing_ok=True)
     try:
@@ -47,10 +75,12 @@ def join_segments(segments: Sequence[Path], info: VideoInfo, out: Path) -> None:
             template = stack.enter_context(av.open(f'file:{segments[0]}'))
             video = _add_video(target, template.streams.video[0], source_video, info)
             copies = _add_copies(target, source, source_video, out)
-            _copy_metadata(source, target)
+            _copy_metadata(source, target, cut)
             times = _Times(segments, info)
             merged = heapq.merge(
-                _video_packets(segments, video, times, info), _copied_packets(source, copies), key=lambda pair: pair[0]
+                _video_packets(segments, video, times, info, cut.shift),
+                _copied_packets(source, copies, cut),
+                key=lambda pair: pair[0],
             )
             for _, packet in merged:
                 target.mux_one(packet)
@@ -139,9 +169,21 @@ def _copy_stream_facts(source: Stream, copy: Stream) -> None:
     copy.disposition = source.disposition
 
 
-def _copy_metadata(source: InputContainer, target: OutputContainer) -> None:
+def _copy_metadata(source: InputContainer, target: OutputContainer, cut: Cut) -> None:
     target.metadata.update({key: text for key, text in source.metadata.items() if key not in _OF_CONTAINERS[:4]})
-    target.set_chapters(source.chapters())
+    target.set_chapters(list(_chapters_in(source, cut)))
+
+
+def _chapters_in(source: InputContainer, cut: Cut) -> Iterator['Chapter']:
+    """Return the chapters of a part, those at its ends shortened."""
+    for chapter in source.chapters():
+        clock = chapter['time_base'] or Fraction(1)
+        start, end = chapter['start'] * clock, chapter['end'] * clock
+        start = start if cut.begin is None else max(start, cut.begin)
+        end = end if cut.end is None else min(end, cut.end)
+        if start < end:
+            chapter['start'], chapter['end'] = (round((time - cut.shift) / clock) for time in (start, end))
+            yield chapter
 
 
 class _Times:
@@ -193,21 +235,34 @@ def _pts(packet: Packet, info: VideoInfo) -> int:
 
 
 def _video_packets(
-    segments: Sequence[Path], video: VideoStream, times: _Times, info: VideoInfo
+    segments: Sequence[Path], video: VideoStream, times: _Times, info: VideoInfo, shift: Fraction
 ) -> Iterator[tuple[float, Packet]]:
     for index, packet in enumerate(chain.from_iterable(map(_segment_packets, segments))):
-        packet.pts, packet.dts, packet.time_base = _pts(packet, info), times.dts(index), info.time_base
-        packet.duration = times.duration(packet.pts)
+        pts, ticks = _pts(packet, info), round(shift / info.time_base)
+        packet.pts, packet.dts, packet.time_base = pts - ticks, times.dts(index) - ticks, info.time_base
+        packet.duration = times.duration(pts)
         packet.stream = video
         yield float(packet.dts * info.time_base), packet
 
 
-def _copied_packets(source: InputContainer, copies: Mapping[int, Stream]) -> Iterator[tuple[float, Packet]]:
+def _copied_packets(source: InputContainer, copies: Mapping[int, Stream], cut: Cut) -> Iterator[tuple[float, Packet]]:
     last = float('-inf')
+    begun: set[int] = set()  # streams that can be decoded from their first packet of the part on
     for packet in source.demux([source.streams[index] for index in copies]) if copies else ():
         time = packet.pts if packet.dts is None else packet.dts
         if time is None:  # the end of a stream
             continue
-        last = max(last, float(time * packet.time_base))
-        packet.stream = copies[packet.stream.index]
+        index, clock = packet.stream.index, packet.time_base
+        shown = (time if packet.pts is None else packet.pts) * clock
+        is_picture = bool(packet.stream.disposition & Disposition.attached_pic)
+        if not is_picture:
+            if not cut.keeps(shown) or not (packet.is_keyframe or index in begun):
+                continue
+            begun.add(index)
+            ticks = round(cut.shift / clock)
+            packet.pts = None if packet.pts is None else packet.pts - ticks
+            packet.dts = None if packet.dts is None else packet.dts - ticks
+            time -= ticks
+        last = max(last, float(time * clock))
+        packet.stream = copies[index]
         yield last, packet

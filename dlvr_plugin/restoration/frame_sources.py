@@ -61,12 +61,27 @@ class FrameSource(Protocol):
 
 
 class VideoSource:
-    """A video file, see ``FrameSource``."""
+    """A video file, see ``FrameSource``.
+
+    Args:
+        path: The file.
+        deinterlace: Make frames of the fields of interlaced video.
+        allow_cut: Take what can be read of a damaged file.
+
+    Raises:
+        DataError: It cannot be read, or is of high dynamic range.
+    """
 
     def __init__(self, path: Path, *, deinterlace: bool = False, allow_cut: bool = False) -> None:
         self.path, self.name = path, path.stem
         self._deinterlace, self._allow_cut = deinterlace, allow_cut
         self.info: VideoInfo | None = (info := probe_video(path))
+        if info.is_hdr:
+            raise DataError(
+                f'{path} is of high dynamic range (transfer {info.transfer}). Networks learn from frames of standard '
+                'range, and its metadata would be lost. Convert it to BT.709 first, such as by the filters zscale and '
+                'tonemap of ffmpeg.'
+            )
         self.time_base, self.announced = info.time_base, info.num_frames
         self.problem = ''
 

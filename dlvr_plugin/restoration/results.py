@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
+from dlvr_plugin.clips.video_joining import Cut
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.files import make_folder, remove
 from dlvr_plugin.core.images import write_image
@@ -119,7 +120,7 @@ class Results:
             joined = self._journal.folder / f'joined{self.targets.video.suffix}'
             if not self.is_finishing(self._journal):
                 joined.unlink(missing_ok=True)
-                self._video.join([self._part(each) for each in self._plan.segments], joined)
+                self._video.join([self._part(each) for each in self._plan.segments], joined, self._cut())
         (self._journal.folder / _FINISHING).touch()  # from here on, what is missing has its name already
         for made, target in ((self._frames, self.targets.frames), (joined, self.targets.video)):
             if made is None or target is None or not made.exists():
@@ -131,6 +132,14 @@ class Results:
                     remove(target)
             made.replace(target)
         self._journal.remove()
+
+    def _cut(self) -> Cut:
+        """Return which part of the source is restored."""
+        plan, clock = self._plan, self._source.time_base
+        begin = plan.times[0] * clock if plan.parameters['start'] is not None else None
+        last = len(plan.times) - 1
+        end = (plan.times[last] + self._duration(last)) * clock if plan.parameters['end'] is not None else None
+        return Cut(begin, end)
 
     @staticmethod
     def is_finishing(journal: RestoreJournal) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dlvr_plugin.clips.video_info import VideoInfo
-from dlvr_plugin.clips.video_joining import check_container, join_segments
+from dlvr_plugin.clips.video_joining import Cut, check_container, join_segments
 from dlvr_plugin.clips.video_writer import SEGMENT_SUFFIX, Quality, VideoCodec, VideoWriter, choose_encoding
 from dlvr_plugin.restoration.frame_sources import FrameSource
 
@@ -76,11 +76,11 @@ class VideoSegments:
         if writer is not None:
             writer.discard()
 
-    def join(self, parts: Sequence[Path], joined: Path) -> None:
+    def join(self, parts: Sequence[Path], joined: Path, cut: Cut | None = None) -> None:
         """Join the segments; of a video that was restored, all other streams go with them."""
         # Frames have no file whose other streams could be copied: the first segment stands for it.
         info = self._info if self._source.info is not None else replace(self._info, path=parts[0])
-        join_segments(parts, info, joined)
+        join_segments(parts, info, joined, cut)
 
 
 def _info_of_frames(source: FrameSource) -> VideoInfo:
