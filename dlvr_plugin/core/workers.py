@@ -34,14 +34,19 @@ def _set_up_worker(_: int) -> None:
     """Let a worker process use one thread, and end with its parent, however that ends."""
     cv2.setNumThreads(0)  # 1 would wait for the threads of the parent process, which a fork leaves behind
     _keep_freed_memory()
+    end_with_parent()
 
-    def end_with_parent() -> None:
+
+def end_with_parent() -> None:
+    """Let this process, which ``multiprocessing`` has started, end as soon as its parent has, even by a kill."""
+
+    def wait() -> None:
         parent = multiprocessing.parent_process()
         if parent is not None:
             parent.join()
             os._exit(1)  # a plain exit would wait for the parent to take what is in the queue
 
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _keep_freed_memory() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlvr_plugin.core.errors import UserError
+from dlvr_plugin.core.workers import end_with_parent, ignore_stop_signals
 from dlvr_plugin.restoration.engine import Engine, EngineOptions
 from dlvr_plugin.restoration.frame_sources import FrameSource
 from dlvr_plugin.restoration.load_model import LoadedGenerator, load_generator
@@ -129,9 +130,8 @@ def _work(
     messages: Any,
 ) -> None:
     """Restore a share in a process of its own, and tell the one that started it."""
-    from dlvr_plugin.core.workers import ignore_stop_signals
-
     ignore_stop_signals()
+    end_with_parent()
     try:
         model = Model(file, network, load_generator(file, network=network))
         work_here(work, model, device=device, share=share, on_frame=messages.put)
