@@ -6,7 +6,7 @@ from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.names import nearest
 
 _BUNDLED = Path(__file__).with_name('bundled')
-DEFAULT_MODEL = 'default'
+DEFAULT_MODEL = 'photographs'
 """Name of the bundled model that is taken where none is named."""
 
 
@@ -19,29 +19,20 @@ def find_model(name: str | None, folder: Path = _BUNDLED) -> Path:
     """Return the file of a model.
 
     Args:
-        name: Path of a checkpoint, or the name of a bundled model; None for the only bundled one, or the one named
-            ``default``.
+        name: Path of a checkpoint, or the name of a bundled model; None for ``DEFAULT_MODEL``.
         folder: Where bundled models are.
 
     Raises:
-        InvalidValueError: There is no such file and no such name, or none is named and none comes with the package.
+        InvalidValueError: There is no such file and no such name, or none is named and the package has no default.
     """
     bundled = bundled_models(folder)
-    if name is None:
-        if len(bundled) == 1:
-            return next(iter(bundled.values()))
-        if DEFAULT_MODEL in bundled:
-            return bundled[DEFAULT_MODEL]
-        known = f' or a name: {", ".join(bundled)}' if bundled else ''
+    known = f' These come with this package: {", ".join(bundled)}.' if bundled else ''
+    if name is None and DEFAULT_MODEL not in bundled:
         raise InvalidValueError(
-            f'Say with --model which network restores: a checkpoint (net_g_*.pth, .safetensors){known}.'
+            f'Say with --model which network restores: a checkpoint (net_g_*.pth, .safetensors), or a name.{known}'
         )
-    if name in bundled:
-        return bundled[name]
+    if name is None or name in bundled:
+        return bundled[name or DEFAULT_MODEL]
     if Path(name).suffix or '/' in name or Path(name).exists():
         return Path(name)  # whose reader says what is wrong with it
-    known = f'; there are {", ".join(bundled)}' if bundled else ''
-    raise InvalidValueError(
-        f'--model {name} is neither a file nor the name of a model that comes with this package{known}.'
-        f'{nearest(name, bundled)}'
-    )
+    raise InvalidValueError(f'--model {name} is neither a file nor the name of a model.{known}{nearest(name, bundled)}')

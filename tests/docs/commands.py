@@ -81,7 +81,7 @@ def _parse(parse) -> str:
             args = parse()
         except SystemExit as end:
             return said.getvalue() if end.code else ''
-    opt = getattr(args, 'opt', '')
+    opt = str(getattr(args, 'opt', None) or '')
     return f'{opt} does not exist' if opt.startswith('options/') and not (REPOSITORY / opt).is_file() else ''
 
 

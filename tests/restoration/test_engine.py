@@ -55,6 +55,10 @@ def restored(engine, images, scenes=None, cuts=()):
     return torch.cat(results)
 
 
+# Deformable convolution and optical flow are slow on CPUs.
+MOSTLY_FAST = [pytest.param(name, marks=[pytest.mark.slow] * (name in ('BasicVSR', 'EDVR'))) for name in NETWORKS]
+
+
 @pytest.mark.parametrize('name', NETWORKS)
 def test_frames_are_those_of_the_test_command(tmp_path, name):
     generator, images = tiny_generator(name), moving_images(8, (33, 47))
@@ -75,7 +79,7 @@ def test_windows_are_padded_as_in_the_test_sets(tmp_path, padding):
         assert np.abs(to_image(frame).astype(int) - image).max() <= 1
 
 
-@pytest.mark.parametrize('name', NETWORKS)
+@pytest.mark.parametrize('name', MOSTLY_FAST)
 def test_cuts_of_the_work_do_not_matter(name):
     engine = Engine(tiny_generator(name), EngineOptions(chunk_frames=3, chunk_overlap=2))
     images = moving_images(13)
@@ -83,7 +87,7 @@ def test_cuts_of_the_work_do_not_matter(name):
     assert torch.equal(restored(engine, images, cuts=cuts), restored(engine, images))
 
 
-@pytest.mark.parametrize('name', NETWORKS)
+@pytest.mark.parametrize('name', MOSTLY_FAST)
 def test_scenes_know_nothing_of_one_another(name):
     engine = Engine(tiny_generator(name), EngineOptions(chunk_frames=4, chunk_overlap=1))
     one, other = moving_images(6), moving_images(2, seed=1)
@@ -97,6 +101,7 @@ def test_a_state_is_needed_within_a_scene():
         list(engine.restore(engine.restorer((32, 48)), iter(images), ScenePart(0, 3, 1, 3)))
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_and_gives_float32():
     images = moving_images(3)
     for name in ('EDVR', 'FRNet', 'SRVGGNetCompact'):

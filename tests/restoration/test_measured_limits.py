@@ -34,6 +34,7 @@ def source(tmp_path):
     return find_sources([write_frames(tmp_path / 'in', moving_images(9, (40, 48)))])[0]
 
 
+@pytest.mark.slow
 def test_chunks_are_measured_where_there_are_several(source, host_log):
     scan = scan_video(source)
     assert scan == Scan((40, 48), [0, 9], list(range(9)), 1)

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from dlvr_plugin.restoration.model_choice import DEFAULT_MODEL, bundled_models
+
 
 def add_parser(commands: Any) -> None:
     """Add the subcommand to those of ``dlvr``."""
@@ -22,7 +24,13 @@ def add_parser(commands: Any) -> None:
         help='a video (NAME.mp4, .mkv, .mov) or a folder for frames; of several inputs, the folder for all results '
         '(default: INPUT_restored beside each input)',
     )
-    parser.add_argument('--model', metavar='FILE|NAME', help='checkpoint of a generator, or the name of a bundled one')
+    names = ', '.join(bundled_models())
+    parser.add_argument(
+        '--model',
+        metavar='FILE|NAME',
+        help='checkpoint of a generator, or the name of one that comes with this package'
+        + (f': {names} (default: {DEFAULT_MODEL})' if names else ''),
+    )
     parser.add_argument(
         '--opt', type=Path, metavar='YML', help='option file with network_g, for a checkpoint that does not say it'
     )
