@@ -25,7 +25,7 @@ from dlvr_plugin.restoration.load_model import LoadedGenerator
 from dlvr_plugin.restoration.overlapping_chunks import OverlappingChunks
 from dlvr_plugin.restoration.scene_parts import ScenePart, SceneRestorer
 from dlvr_plugin.restoration.step_by_step import StepByStep
-from dlvr_plugin.restoration.tiles import ALIGNMENT, Tiled, tiles_of
+from dlvr_plugin.restoration.tiles import ALIGNMENT, Tile, Tiled, tiles_of
 from dlvr_plugin.restoration.window_cache import WindowCache
 
 Way = Literal['frames', 'windows', 'steps', 'chunks']
@@ -90,14 +90,30 @@ class Engine:
 
     def restorer(self, size: tuple[int, int]) -> SceneRestorer:
         """Return what restores a video of frames of size (h, w), in tiles where they are larger than one."""
-        side = self.options.tile
+        overlap = self.options.tile_overlap
+        tiles = self.tiles(size, self.options.tile, overlap)
+        if not tiles:
+            return self._plain_restorer()
+        size = self.spec.padded(size[0]), self.spec.padded(size[1])
+        return Tiled(self._plain_restorer, tiles, size=size, overlap=overlap, scale=self.scale)
+
+    def tiles(self, size: tuple[int, int], side: int, overlap: int) -> list[Tile]:
+        """Return the tiles of frames of size (h, w); none where they are restored as a whole.
+
+        Args:
+            size: Of frames.
+            side: As ``EngineOptions.tile``.
+            overlap: As ``EngineOptions.tile_overlap``.
+
+        Raises:
+            InvalidValueError: The side leaves nothing beside the overlap.
+        """
         size = self.spec.padded(size[0]), self.spec.padded(size[1])
         if side == 0 or max(size) <= side:
-            return self._plain_restorer()
+            return []
         alignment = math.lcm(ALIGNMENT, self.spec.multiple)
         side = max(-(-side // alignment) * alignment, self.spec.padded(1))
-        tiles = tiles_of(size, side, self.options.tile_overlap, alignment)
-        return Tiled(self._plain_restorer, tiles, size=size, overlap=self.options.tile_overlap, scale=self.scale)
+        return tiles_of(size, side, overlap, alignment)
 
     def restore(self, restorer: SceneRestorer, images: Iterable[np.ndarray], part: ScenePart) -> Iterator[Tensor]:
         """Restore a part of a scene.

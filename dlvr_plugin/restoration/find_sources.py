@@ -38,6 +38,8 @@ def find_sources(
     for path in _expand(words):
         check_name(path)
         for source in _sources_in(path, video, images):
+            if source.name in found and found[source.name].path == source.path:
+                raise DataError(f'{source.path} is named twice. Name it once.')
             if source.name in found:
                 raise DataError(
                     f'{found[source.name].path} and {source.path} would have results of one name, {source.name}. '

@@ -36,6 +36,9 @@ def choose_tiles(
         scan: What is known of it.
         tile: The side that was asked for, None for what fits into the memory that is free.
         overlap: The overlap that was asked for, None for what the network needs.
+
+    Raises:
+        InvalidValueError: The side that was asked for leaves nothing beside the overlap.
     """
     largest = max(scan.size)
     if tile == 0 or (tile is not None and tile >= largest):
@@ -50,6 +53,7 @@ def choose_tiles(
             f'{source.name}: tiles of {tile} pixels overlap by {overlap}, where they differ by at most '
             f'{difference:.2f}/255 from a larger part of the frame.'
         )
+    engine.tiles(scan.size, tile, overlap)  # what does not go is refused before the work is begun
     return tile, overlap
 
 
@@ -87,17 +91,24 @@ def measure_overlap(engine: Engine, images: list[np.ndarray]) -> tuple[int, floa
     whole = _restore(engine, region).clamp(0, 1)
     scale, difference = engine.scale, 0.0
     for overlap in _OVERLAPS:
-        begin, end = _LARGEST_OVERLAP - overlap, _LARGEST_OVERLAP + _CENTRE + overlap
-        part = _restore(engine, [image[begin:end, begin:end] for image in region]).clamp(0, 1)
-        bottom, right = min(end, region[0].shape[0]), min(end, region[0].shape[1])
-        expected = whole[..., begin * scale : bottom * scale, begin * scale : right * scale]
-        # What is nearer to the edge than three quarters of the overlap has no weight in a tile.
-        margin = 3 * overlap // 4 * scale
-        differences = (part - expected).abs()[..., margin:-margin, margin:-margin]
-        difference = 255 * float(differences.max()) if differences.numel() else 0.0
+        (top, bottom), (left, right) = spans = [_middle(side, overlap) for side in region[0].shape[:2]]
+        part = _restore(engine, [image[top:bottom, left:right] for image in region]).clamp(0, 1)
+        expected = whole[..., top * scale : bottom * scale, left * scale : right * scale]
+        # What is nearer to an edge inside the frame than three quarters of the overlap has no weight in a tile.
+        rows, columns = (
+            slice(3 * overlap // 4 * scale * (begin > 0), (end - begin - 3 * overlap // 4 * (end < side)) * scale)
+            for (begin, end), side in zip(spans, region[0].shape[:2], strict=True)
+        )
+        difference = 255 * float((part - expected).abs()[..., rows, columns].max())
         if difference <= _NEGLIGIBLE:
             return overlap, difference
     return _LARGEST_OVERLAP, difference
+
+
+def _middle(side: int, overlap: int) -> tuple[int, int]:
+    """Return where the middle of a side begins and ends, with an overlap around it as far as there is so much."""
+    begin = max(side // 2 - _CENTRE // 2 - overlap, 0) // ALIGNMENT * ALIGNMENT
+    return begin, min(side // 2 + _CENTRE // 2 + overlap, side)
 
 
 def _side_that_fits(engine: Engine, source: FrameSource, scan: Scan) -> int:

@@ -92,13 +92,14 @@ def scan_video(
         DataError: A frame cannot be read. InvalidValueError: No frame is left.
     """
     times: list[int] = []
-    size, last_duration = (0, 0), 0
+    size, last_duration, num_frames = (0, 0), 0, 0
 
     def wanted(frames: Iterator[TimedImage]) -> Iterator[np.ndarray]:
-        nonlocal size, last_duration
+        nonlocal size, last_duration, num_frames
         first: int | None = None
         for number, frame in enumerate(frames):
             first = frame.pts if first is None else first
+            num_frames = number + 1
             on_frame()
             seconds = (frame.pts - first) * source.time_base
             if end is not None and _is_at(end, number, seconds):
@@ -113,7 +114,10 @@ def scan_video(
     if not times:
         if start is None and end is None:
             raise DataError(f'{source.path} holds no frames.')
-        raise InvalidValueError(f'{source.path} has no frame between --start and --end.')
+        raise InvalidValueError(
+            f'{source.path} has no frame between --start and --end'
+            + ('.' if end is not None else f': it has {num_frames} frames.')
+        )
     return Scan(size, scenes, times, last_duration)
 
 

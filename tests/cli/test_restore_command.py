@@ -60,12 +60,14 @@ def test_frames_to_frames(tmp_path, name):
     assert leftovers(tmp_path) == []
 
 
-def write_video(path, counts, size=(32, 48)):
+def write_video(path, counts, size=(32, 48), **codec_facts):
     """Write a video of scenes of so many frames, as a telephone does not: of 25 frames a second."""
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', rate=25, options={'crf': '8'})
         stream.height, stream.width = size
         stream.pix_fmt = 'yuv420p'
+        for name, value in codec_facts.items():
+            setattr(stream.codec_context, name, value)
         for seed, count in enumerate(counts):
             for image in moving_images(count, size, seed):
                 brighter = np.clip(image.astype(int) + 100 * (seed % 2) - 50, 0, 255).astype(np.uint8)
@@ -126,7 +128,8 @@ def test_several_inputs_by_a_pattern(tmp_path):
     [
         (['--tile', 'large'], '--tile must be auto, 0, or a number'),
         (['--start', 'soon'], "'soon' is no position"),
-        (['--start', '99'], 'no frame between --start and --end'),
+        (['--start', '99'], 'no frame between --start and --end: it has 2 frames'),
+        (['--tile', '1'], 'Take larger tiles, or a smaller overlap'),
         (['--share', '3/2'], 'must be 1 to 2'),
         (['--devices', 'tpu'], 'takes cpu, cuda or cuda:N'),
         (['--outscale', 'nan'], '--outscale must be above 0'),
@@ -143,6 +146,38 @@ def test_arguments_that_do_not_go(tmp_path, monkeypatch, host_log, words, messag
     assert main(['restore', source, '--model', model, *words]) == 1
     assert any(message in line for line in host_log)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['in', 'net_g.pth']
+
+
+def test_an_input_is_named_once(tmp_path, host_log):
+    source, model = write_frames(tmp_path / 'in', moving_images(2)), write_model(tmp_path / 'net_g.pth', 'FRNet')
+    assert main(['restore', source, str(tmp_path / 'i?'), '--model', model, '-o', str(tmp_path / 'out')]) == 1
+    assert 'in is named twice' in host_log[-1]
+
+
+def test_files_that_do_not_go(tmp_path, host_log):
+    source, model = write_video(tmp_path / 'in.mp4', (4,)), write_model(tmp_path / 'net_g.pth', 'FRNet')
+    hdr, sound, cut = tmp_path / 'hdr.mkv', tmp_path / 'sound.mp4', tmp_path / 'cut.mp4'
+    write_video(hdr, (2,), color_trc=16)  # PQ
+    with av.open(str(sound), 'w') as container:
+        stream = container.add_stream('aac', rate=48000, layout='mono')
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format='fltp', layout='mono')
+        silence.rate = 48000
+        container.mux([*stream.encode(silence), *stream.encode(None)])
+    cut.write_bytes((tmp_path / 'in.mp4').read_bytes()[:-200])
+    loss_network = tmp_path / 'net_t.pth'
+    opt = {'name': 'run', 'scale': 4, 'network_t': {'type': 'LossNetT', 'num_feat': 4}}
+    write_checkpoint(loss_network, {'params': {}, 'description': describe_network(opt, 'net_t')})
+    before = sorted(tmp_path.iterdir())
+    for given, network, message in (
+        (hdr, model, 'of high dynamic range (transfer smpte2084)'),
+        (sound, model, 'no video stream'),
+        (cut, model, 'it is cut off'),
+        (source, str(loss_network), 'holds the loss network T'),
+        (source, str(tmp_path / 'no.pth'), 'no.pth does not exist'),
+    ):
+        assert main(['restore', str(given), '--model', network, '-o', str(tmp_path / 'out.mp4')]) == 1
+        assert message in host_log[-1]
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_results_are_replaced_only_by_force(tmp_path, host_log):

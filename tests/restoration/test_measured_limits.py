@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.restoration import measured_limits
 from dlvr_plugin.restoration.engine import Engine, EngineOptions
 from dlvr_plugin.restoration.find_sources import find_sources
@@ -15,6 +16,13 @@ from tests.restoration.videos import moving_images, tiny_generator
 
 def test_a_network_of_short_reach_needs_the_smallest_overlap():
     overlap, difference = measure_overlap(Engine(tiny_generator('SRVGGNetCompact')), moving_images(1, (170, 180)))
+    assert overlap == 16
+    assert difference < 0.01
+
+
+@pytest.mark.parametrize('size', [(20, 30), (40, 300), (100, 20)])
+def test_small_frames_are_measured_as_far_as_they_go(size):
+    overlap, difference = measure_overlap(Engine(tiny_generator('SRVGGNetCompact')), moving_images(1, size))
     assert overlap == 16
     assert difference < 0.01
 
@@ -51,6 +59,8 @@ def test_tiles_that_fit(source, monkeypatch):
     assert choose_tiles(engine, source, scan, tile=48, overlap=None) == (0, 0)
     assert choose_tiles(engine, source, scan, tile=32, overlap=5) == (32, 5)
     assert choose_tiles(engine, source, scan, tile=None, overlap=None) == (0, 0)  # small frames are not measured
+    with pytest.raises(InvalidValueError, match='at least 48 pixels a side with an overlap of 16, got 16'):
+        choose_tiles(engine, source, scan, tile=1, overlap=None)
     large = Scan((2000, 3000), scan.scenes, scan.times, 1)
     monkeypatch.setattr(measured_limits, '_free_bytes', lambda device: 2**50)
     assert choose_tiles(engine, source, large, tile=None, overlap=8) == (0, 0)
