@@ -161,6 +161,8 @@ def _network_of(file: Path | None) -> dict[str, object] | None:
 def _targets(source: FrameSource, out: Path | None, write: str | None, *, is_one: bool) -> Targets:
     """Return where the results of an input go."""
     suffix = out.suffix.lower() if out is not None and is_one else ''
+    if out is not None and not is_one and out.suffix.lower() in VIDEO_SUFFIXES:
+        raise InvalidValueError(f'{out}: of several inputs, -o names the folder of all results, not a video.')
     if suffix and suffix in VIDEO_SUFFIXES and suffix not in _WRITABLE:
         raise InvalidValueError(f'{out}: videos are written as {", ".join(_WRITABLE)}.')
     names_video = suffix in _WRITABLE

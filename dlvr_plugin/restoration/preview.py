@@ -1,19 +1,21 @@
 """A few frames of a video before and after, to look at before hours of work are spent."""
 
+import math
 from dataclasses import replace
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.files import make_folder
 from dlvr_plugin.core.images import line_up, write_image
 from dlvr_plugin.restoration.engine import Engine, resize, to_image, to_tensor
 from dlvr_plugin.restoration.frame_sources import FrameSource, TimedImage
 from dlvr_plugin.restoration.measured_limits import choose_tiles
-from dlvr_plugin.restoration.planning import Scan
+from dlvr_plugin.restoration.planning import Position, Scan
 from dlvr_plugin.restoration.restore_video import RestoreOptions
 from dlvr_plugin.restoration.results import Targets
 from dlvr_plugin.restoration.scene_cuts import find_scenes
@@ -40,11 +42,12 @@ def write_preview(
         A line that names the pictures.
     """
     folder = targets.first.with_name(f'{targets.first.stem if targets.video else targets.first.name}_preview')
+    part = _part(source, options)
     make_folder(folder)
     engine = Engine(model.generator, replace(options.engine, device=device))
     pictures: list[Path] = []
     for number in range(count):
-        frames = _read_around(source, (number + 0.5) / count)
+        frames = _read_around(source, (number + 0.5) / count, part)
         scan = Scan(_size(frames[0]), [0, len(frames)], [frame.pts for frame in frames], 0)
         if number == 0:
             tile, overlap = choose_tiles(engine, source, scan, tile=options.tile, overlap=options.tile_overlap)
@@ -58,15 +61,30 @@ def _size(frame: TimedImage) -> tuple[int, int]:
     return frame.image.shape[0], frame.image.shape[1]
 
 
-def _read_around(source: FrameSource, place: float) -> list[TimedImage]:
-    """Return some frames in a row, about at a place between 0, the begin, and 1, the end."""
-    start: int | None = None
-    if source.info is None:
-        start = max(0, round(place * source.announced) - _FRAMES_AROUND // 2)
-    elif source.info.frame_rate and source.announced:
-        seconds = max(place * source.announced - _FRAMES_AROUND // 2, 0) / source.info.frame_rate
-        start = source.info.start + int(seconds / source.time_base)
-    frames = list(islice(source.read(start), _FRAMES_AROUND)) or list(islice(source.read(), _FRAMES_AROUND))
+def _part(source: FrameSource, options: RestoreOptions) -> tuple[int, int]:
+    """Return about which frames are to be restored, as far as the source says how many there are."""
+    rate = 1 / source.time_base if source.info is None else source.info.frame_rate or Fraction(0)
+
+    def number(position: Position | None, default: int) -> int:
+        if position is None:
+            return default
+        return position.frame if position.frame is not None else math.ceil((position.seconds or 0) * rate)
+
+    begin, end = number(options.start, 0), min(number(options.end, source.announced), source.announced)
+    if source.announced and begin >= end:
+        raise InvalidValueError(f'{source.path} has no frame between --start and --end.')
+    return begin, end
+
+
+def _read_around(source: FrameSource, place: float, part: tuple[int, int]) -> list[TimedImage]:
+    """Return some frames in a row, about at a place between 0, the begin of a part, and 1, its end."""
+    begin, end = part
+    first = max(begin, begin + round(place * (end - begin)) - _FRAMES_AROUND // 2)
+    count = min(_FRAMES_AROUND, end - first) if end > first else _FRAMES_AROUND
+    start: int | None = first if source.info is None else None
+    if source.info is not None and source.info.frame_rate:
+        start = source.info.start + int(first / source.info.frame_rate / source.time_base)
+    frames = list(islice(source.read(start), count)) or list(islice(source.read(), count))
     if not frames:
         raise DataError(f'{source.path} holds no frames.')
     return frames

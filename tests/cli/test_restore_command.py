@@ -154,6 +154,13 @@ def test_an_input_is_named_once(tmp_path, host_log):
     assert 'in is named twice' in host_log[-1]
 
 
+def test_several_inputs_do_not_go_into_a_video(tmp_path, host_log):
+    model = write_model(tmp_path / 'net_g.pth', 'FRNet')
+    inputs = [write_frames(tmp_path / name, moving_images(2)) for name in ('one', 'two')]
+    assert main(['restore', *inputs, '--model', model, '-o', str(tmp_path / 'out.mp4')]) == 1
+    assert 'of several inputs, -o names the folder' in host_log[-1]
+
+
 def test_files_that_do_not_go(tmp_path, host_log):
     source, model = write_video(tmp_path / 'in.mp4', (4,)), write_model(tmp_path / 'net_g.pth', 'FRNet')
     hdr, sound, cut = tmp_path / 'hdr.mkv', tmp_path / 'sound.mp4', tmp_path / 'cut.mp4'
@@ -344,7 +351,11 @@ def test_previews(tmp_path):
     assert main(words) == 0
     pictures = sorted((tmp_path / 'out_preview').iterdir())
     assert [path.name for path in pictures] == ['preview_1.png', 'preview_2.png']
-    assert cv2.imread(str(pictures[0])).shape == (128, 2 * 192 + 6, 3)
+    shown = [cv2.imread(str(path)) for path in pictures]
+    assert shown[0].shape == (128, 2 * 192 + 6, 3)
+    assert shown[1][:, :192].mean() - shown[0][:, :192].mean() > 60  # of the dark and of the bright scene
+    assert main([*words[:-1], '1', '--start', '0.32s']) == 0
+    assert cv2.imread(str(pictures[0]))[:, :192].mean() - shown[0][:, :192].mean() > 60
     assert not (tmp_path / 'out.mp4').exists()
     assert leftovers(tmp_path) == []
 
