@@ -19,6 +19,7 @@ from dlvr_plugin.cli.main import main
 from dlvr_plugin.clips.video_stream import read_frames as read_video_frames
 from dlvr_plugin.core.checkpoints import describe_network, write_checkpoint
 from dlvr_plugin.restoration.engine import Engine, to_image
+from tests.clips.test_video_cuts import clicks, write_flashes
 from tests.helpers import write_options
 from tests.restoration.test_engine import restored
 from tests.restoration.videos import NETWORKS, moving_images, tiny_generator
@@ -110,6 +111,23 @@ def test_16_bits_part_and_size(tmp_path):
     assert {name: (image.dtype, image.shape) for name, image in found.items()} == {
         name: (np.dtype(np.uint16), (48, 72, 3)) for name in ('f1.png', 'f2.png', 'f3.png', 'f4.png')
     }
+
+
+@pytest.mark.parametrize(
+    ('words', 'frames', 'flash'),
+    [(['--start', '31', '--end', '2.2s'], 24, 9), (['--end', '20'], 20, 10), (['--start', '55'], 25, 5)],
+)
+def test_sound_is_cut_with_the_frames(tmp_path, words, frames, flash):
+    model = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact')
+    source, out = write_flashes(tmp_path / 'in.mkv', 'flac'), tmp_path / 'out.mkv'
+    assert main(['restore', str(source), '--model', model, '-o', str(out), *words]) == 0
+    restored_frames = list(read_video_frames(out))
+    assert len(restored_frames) == frames
+    means = [frame.rgb.mean() for frame in restored_frames]
+    assert int(np.argmax(means)) == flash
+    times = [float(frame.pts * frame.time_base) for frame in restored_frames]
+    assert times[0] == 0
+    assert clicks(out) == pytest.approx([times[flash]], abs=0.002)
 
 
 def test_several_inputs_by_a_pattern(tmp_path):
