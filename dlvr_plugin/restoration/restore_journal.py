@@ -18,6 +18,20 @@ from dlvr_plugin.restoration.scene_parts import SavedState
 from dlvr_plugin.restoration.segments import Segment
 
 _PLAN, _FORMAT = 'plan.json', 1
+_NAMES = {  # what people call parameters that are no flags of their own name
+    'model': 'the model',
+    'network': 'the network',
+    'input': 'the input',
+    'video': '--codec, --quality or --pixel-format',
+    'video_result': '-o or --write',
+    'frames_result': '-o or --write',
+    'time_base': '--fps',
+    'frame_bits': '--bits',
+    'segment_frames': '--segment',
+    'chunk_frames': '--chunk',
+    'compiled': '--compile',
+}
+_NOT_TOLD = ('model', 'network', 'input', 'video', 'start', 'end')  # hashes, and values of several parts
 
 
 @dataclass(frozen=True)
@@ -96,11 +110,15 @@ class RestoreJournal:
         """
         known = plan.parameters
         for name in {**parameters, **known}:
-            if parameters.get(name) != known.get(name):
-                raise InvalidValueError(
-                    f'{self.folder} holds the work of another command: {name} was {known.get(name)}, and is '
-                    f'{parameters.get(name)} now. Give the same command to go on, or --force to begin anew.'
-                )
+            before, now = known.get(name), parameters.get(name)
+            if before == now:
+                continue
+            values = f' ({before} then, {now} now)' if name not in _NOT_TOLD else ''
+            raise InvalidValueError(
+                f'{self.folder} holds the work of another command, with another value of '
+                f'{_NAMES.get(name, "--" + name.replace("_", "-"))}{values}. Give the same command to go on, or '
+                '--force to begin anew.'
+            )
 
     def is_done(self, segment: Segment) -> bool:
         """Tell whether a segment is finished."""

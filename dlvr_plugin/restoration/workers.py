@@ -1,6 +1,7 @@
 """Processes that restore segments of one video, a device each."""
 
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -96,8 +97,12 @@ def work_in_processes(
         )
         for index, device in enumerate(devices)
     ]
-    for process in processes:
-        process.start()
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes inherit it: Ctrl-C is for this one
+    try:
+        for process in processes:
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     try:
         num_ended = 0
         while num_ended < len(processes):

@@ -247,7 +247,14 @@ def test_a_full_disk_names_the_file_and_the_same_command_goes_on(tmp_path, host_
     assert not (tmp_path / 'out.mkv').exists()
     assert main([*words, str(tmp_path / 'out.mkv')]) == 1
     assert any('codec' in line and 'Give the same command to go on' in line for line in host_log)
-    assert main([*words, str(tmp_path / 'out.mkv'), '--codec', 'ffv1']) == 0
+    ffv1 = [*words, str(tmp_path / 'out.mkv'), '--codec', 'ffv1']
+    assert main([*ffv1, '--segment', '4']) == 1
+    assert 'with another value of --segment (3 then, 4 now)' in host_log[-1]
+    write_model(tmp_path / 'net_g.pth', 'STRCNN')
+    assert main(ffv1) == 1
+    assert 'with another value of the model.' in host_log[-1]
+    write_model(tmp_path / 'net_g.pth', 'FRNet')
+    assert main(ffv1) == 0
     assert len(decoded(tmp_path / 'out.mkv')) == 9
     assert leftovers(tmp_path) == []
 
