@@ -29,12 +29,14 @@ from dlvr_plugin.cli.parsers import (
 )
 from dlvr_plugin.core.version import __version__
 
+_INTERRUPTED = 130  # as shells have it for Ctrl-C
 _EPILOG = """
 start here:
   bash scripts/demo.sh                   in a checkout: the whole job on built-in clips, in minutes
   dlvr options check FILE.yml            what is wrong with an option file, before a run
   dlvr train -opt FILE.yml               options/demo and options/train have files that run as they stand
   dlvr test -opt FILE.yml
+  dlvr restore VIDEO --model CHECKPOINT
   dlvr evaluate --gt DIR --results ours=DIR --out DIR    then: dlvr report DIR
 
 Results go to experiments/ and results/ in the checkout, else in the current folder, or below $DLVR_ROOT.
@@ -51,7 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0, 1 after an error that was printed, or what the subcommand says; 2 for wrong arguments, 130 when
         it was interrupted.
     """
-    return _run(parse(argv))
+    args = parse(argv)
+    try:
+        return _run(args)
+    except KeyboardInterrupt:  # while modules load; later, exit_code_of takes it
+        sys.stderr.write('Interrupted.\n')
+        return _INTERRUPTED
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -86,6 +86,15 @@ def test_help_of_evaluate_names_the_metrics(capsys):
     assert re.search(r'^  tof +lower is better', page, re.MULTILINE)
 
 
+def test_an_interrupt_while_modules_load_is_no_traceback(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('dlvr_plugin.registration.register', interrupt)
+    assert main(['options', 'table']) == 130
+    assert capsys.readouterr().err == 'Interrupted.\n'
+
+
 @pytest.mark.parametrize('name', ['train', 'test'])
 def test_train_and_test_take_the_flags_of_the_modules(name, tmp_path, host_log):
     args = parse([name, '-opt', 'x.yml', '--auto_resume', '--force_yml', 'name=a', 'scale=2'])
