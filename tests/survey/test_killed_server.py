@@ -74,7 +74,7 @@ class Load:
 
 def test_every_acknowledged_answer_outlives_kills(tmp_path):
     folder, study = write_study(tmp_path, pairs=PAIRS, mode='both', frames=6, participants=200)
-    context, rng = multiprocessing.get_context('fork'), random.Random(0)
+    context, rng = multiprocessing.get_context('forkserver'), random.Random(0)  # a fork of threads may never run
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
         listener.listen(64)  # it stays open here: who calls between two servers waits
@@ -84,7 +84,9 @@ def test_every_acknowledged_answer_outlives_kills(tmp_path):
             server.start()
             load = load or Load(f'http://127.0.0.1:{listener.getsockname()[1]}', study)
             before = len(load.acknowledged)
+            deadline = time.monotonic() + 120
             while len(load.acknowledged) == before and server.is_alive():
+                assert time.monotonic() < deadline, 'no answer was acknowledged'
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.3))
             os.kill(server.pid, signal.SIGKILL)
