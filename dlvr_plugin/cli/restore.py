@@ -45,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
     sources = find_sources(
         args.inputs, frame_rate=frame_rate, deinterlace=args.deinterlace, allow_cut=args.allow_cut_videos
     )
-    targets = [_targets(source, args.out, args.write, is_one=len(sources) == 1) for source in sources]
+    spec = model.generator.spec
+    factor = options.outscale or (spec.scale if spec is not None else None) or 1
+    ending = '_restored' if factor == 1 else f'_x{factor:g}'
+    targets = [_targets(source, args.out, args.write, ending, is_one=len(sources) == 1) for source in sources]
     for source, target in zip(sources, targets, strict=True):
         if args.preview is not None:
             sys.stdout.write(write_preview(source, target, options, model, device=devices[0], count=args.preview))
@@ -158,8 +161,8 @@ def _network_of(file: Path | None) -> dict[str, object] | None:
     return network
 
 
-def _targets(source: FrameSource, out: Path | None, write: str | None, *, is_one: bool) -> Targets:
-    """Return where the results of an input go."""
+def _targets(source: FrameSource, out: Path | None, write: str | None, ending: str, *, is_one: bool) -> Targets:
+    """Return where the results of an input go; without ``out`` beside it, under its name with an ending."""
     suffix = out.suffix.lower() if out is not None and is_one else ''
     if out is not None and not is_one and out.suffix.lower() in VIDEO_SUFFIXES:
         raise InvalidValueError(f'{out}: of several inputs, -o names the folder of all results, not a video.')
@@ -167,7 +170,7 @@ def _targets(source: FrameSource, out: Path | None, write: str | None, *, is_one
         raise InvalidValueError(f'{out}: videos are written as {", ".join(_WRITABLE)}.')
     names_video = suffix in _WRITABLE
     if out is None:
-        base = source.path.with_name(f'{source.path.stem if source.info else source.name}_restored')
+        base = source.path.with_name(f'{source.path.stem if source.info else source.name}{ending}')
     elif is_one:
         base = out.with_suffix('') if names_video else out
     else:

@@ -49,6 +49,17 @@ def leftovers(folder):
     return [path.name for path in folder.iterdir() if path.name.startswith('.')]
 
 
+def test_without_a_name_results_stand_beside_the_input(tmp_path):
+    model = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact')
+    write_video(tmp_path / 'film.mkv', [4])
+    write_frames(tmp_path / 'frames', moving_images(2))
+    for words in (['film.mkv'], ['film.mkv', '--outscale', '1.5'], ['frames', '--outscale', '1']):
+        assert main(['restore', str(tmp_path / words[0]), *words[1:], '--model', model]) == 0
+    made = {path.name for path in tmp_path.iterdir()} - {'net_g.pth', 'film.mkv', 'frames'}
+    scale = tiny_generator('SRVGGNetCompact').spec.scale
+    assert made == {f'film_x{scale}.mp4', 'film_x1.5.mp4', 'frames_restored'}
+
+
 @pytest.mark.parametrize('name', NETWORKS)
 def test_frames_to_frames(tmp_path, name):
     images = moving_images(9)

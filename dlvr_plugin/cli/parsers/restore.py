@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
         type=Path,
         metavar='OUT',
         help='a video (NAME.mp4, .mkv, .mov) or a folder for frames; of several inputs, the folder for all results '
-        '(default: INPUT_restored beside each input)',
+        '(default: INPUT_x4 beside each input, or what the factor is; INPUT_restored where sizes stay)',
     )
     names = ', '.join(bundled_models())
     parser.add_argument(
