@@ -62,18 +62,23 @@ def _add_kind(kinds: Any, name: str, what: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_numbers(kinds: Any) -> list[argparse.ArgumentParser]:
-    """Add the kinds to those of ``dlvr figure``, and return their parsers."""
-    curves = kinds.add_parser('curves', help='draw training curves', description='Draw training curves.')
-    curves.add_argument('runs', type=Path, nargs='+', metavar='RUN', help='TensorBoard folder: tb_logger/NAME')
-    curves.add_argument('--tags', nargs='+', metavar='TAG', help='such as l_g_pix (default: all losses and accuracies)')
-    curves.add_argument(
+def add_smooth_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the smoothing of curves to a parser."""
+    parser.add_argument(
         '--smooth',
         type=float,
         default=0.9,
         metavar='S',
         help='weight of the past in averages, in [0, 1) (default: 0.9)',
     )
+
+
+def _add_numbers(kinds: Any) -> list[argparse.ArgumentParser]:
+    """Add the kinds to those of ``dlvr figure``, and return their parsers."""
+    curves = kinds.add_parser('curves', help='draw training curves', description='Draw training curves.')
+    curves.add_argument('runs', type=Path, nargs='+', metavar='RUN', help='TensorBoard folder: tb_logger/NAME')
+    curves.add_argument('--tags', nargs='+', metavar='TAG', help='such as l_g_pix (default: all losses and accuracies)')
+    add_smooth_argument(curves)
     curves.add_argument('--labels', nargs='+', metavar='NAME', help='names of the runs (default: their folders)')
 
     tradeoff = kinds.add_parser(

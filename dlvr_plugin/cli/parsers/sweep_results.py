@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from dlvr_plugin.cli.parsers.figure import add_smooth_argument
 from dlvr_plugin.cli.parsers.report import add_page_arguments
 
 
@@ -49,13 +50,7 @@ def _add_curves(commands: Any) -> None:
         '--totals', action='store_true', help='draw the sums of the losses of the generator and of T instead of each'
     )
     curves.add_argument('--cases', nargs='+', metavar='CASE', help='cases to draw (default: all)')
-    curves.add_argument(
-        '--smooth',
-        type=float,
-        default=0.9,
-        metavar='S',
-        help='weight of the past in averages, in [0, 1) (default: 0.9)',
-    )
+    add_smooth_argument(curves)
     curves.add_argument('--x', default='psnr', metavar='METRIC', help='horizontal axis of checkpoints (default: psnr)')
     curves.add_argument(
         '--y', metavar='METRIC', help='their vertical axis (default: a metric of perception or motion that is there)'
