@@ -56,6 +56,7 @@ def changed(file, changes):
         (SPACE, {'network_t.num_in_ch': 1}, 'network_t: LossNetT takes frames of 1 channels, got 3'),
         (SPACE, {'network_t.num_feat': [10**9] * 4}, r'network_t.num_feat\[0\]: expected a whole number of at least 1'),
         (SPACE, {'network_t': {'type': 'SpyNet'}}, 'network_t: cannot be the loss network T .*no attribute .norm'),
+        (SPACE, {'network_t': {'type': 'FRNet'}}, 'network_t: cannot be the loss network T .*no attribute .norm'),
         (PRETRAIN, {**GAN, 'network_d.num_in_ch': 1}, 'network_d: cannot be the discriminator for frames of 256x256'),
         (PRETRAIN, {**GAN, 'network_d': {'type': 'LossNetT'}}, 'network_d: cannot be the discriminator .*TypeError'),
         (PRETRAIN, {**GAN, 'train.gan_opt': {'type': 'HuberLoss'}}, 'train.gan_opt: cannot be used: .*of HuberLoss'),

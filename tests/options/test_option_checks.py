@@ -364,6 +364,9 @@ def test_hosts_with_a_discriminator():
     assert line.startswith(
         'network_d.type: UNetDiscriminatorSN_basicsr takes frames, but VideoGANModel hands it the clips of'
     )
+    opt['network_d'] = {'type': 'RRDBNet', 'num_in_ch': 3, 'num_out_ch': 1, 'num_feat': 8, 'num_block': 1}
+    (line,) = lines(opt, with_files=False)
+    assert line.startswith('network_d.type: RRDBNet takes frames, but VideoGANModel hands it the clips of')
 
 
 def test_the_check_and_the_model_take_the_same_hosts():

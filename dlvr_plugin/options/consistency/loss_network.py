@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from basicsr.archs.discriminator_arch import UNetDiscriminatorSN, VGGStyleDiscriminator
+from basicsr.archs.discriminator_arch import VGGStyleDiscriminator
 from basicsr.models.sr_model import SRModel
-from basicsr.models.srgan_model import SRGANModel
 from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY, MODEL_REGISTRY
 
 from dlvr_plugin.archs import LossNetT
@@ -46,7 +45,7 @@ def check_windows(findings: Findings) -> None:
     else:
         _check_generator(findings, generator_type, extra=0)
     if findings.is_train:
-        _check_discriminator(findings, model, generator_type)
+        _check_discriminator(findings)
 
 
 def _read_generator_type(findings: Findings, model: type[SRModel], given: str | None) -> GeneratorType | None:
@@ -124,20 +123,14 @@ def _check_generator(findings: Findings, generator_type: GeneratorType, *, extra
             )
 
 
-def _check_discriminator(findings: Findings, model: type[SRModel], generator_type: GeneratorType) -> None:
-    """Check that a discriminator of BasicSR, which takes frames of one size or of any, gets such frames."""
+def _check_discriminator(findings: Findings) -> None:
+    """Check that a discriminator of BasicSR that takes frames of one size gets such frames."""
     section = findings.get('network_d')
     network = ARCH_REGISTRY.get(section['type']) if section else None
-    if network not in (UNetDiscriminatorSN, VGGStyleDiscriminator):
+    if network is not VGGStyleDiscriminator:
         return
-    if issubclass(model, SRGANModel) and generator_type == 'recurrent':
-        findings.add(
-            ('network_d', 'type'),
-            f'{section["type"]} takes frames, but {model.__name__} hands it the clips of a recurrent generator. Use '
-            'VideoRecurrentGANModel.',
-        )
     gt_size, size = findings.get('datasets', 'train', 'gt_size'), section.get('input_size', 128)
-    if network is VGGStyleDiscriminator and isinstance(gt_size, int) and gt_size != size:
+    if isinstance(gt_size, int) and gt_size != size:
         findings.add(
             ('datasets', 'train', 'gt_size'),
             f'must be {size}, the input_size of network_d ({section["type"]}), which is 128 or 256; got {gt_size}.',

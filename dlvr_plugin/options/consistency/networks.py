@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from basicsr.models.srgan_model import SRGANModel
 from basicsr.ops.dcn.deform_conv import ModulatedDeformConv
 from torch import Tensor, nn
 
@@ -26,7 +27,7 @@ from dlvr_plugin.options.consistency.building import (
 )
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.consistency.machine import GIB, memory_of_machine
-from dlvr_plugin.options.consistency.samples import Shape, StepShapes, shorten, step_shapes
+from dlvr_plugin.options.consistency.samples import Shape, StepShapes, shorten, step_model, step_shapes
 
 _COPIES_IN_TRAINING = 4  # of weights: themselves, their gradients, and two means of the optimizer
 _WINDOW_OF_T = 3
@@ -62,10 +63,26 @@ def check_networks(findings: Findings) -> None:
         if key == 'network_g':
             _check_generator(findings, made, section, shapes)
         elif shapes is not None and key in _OTHERS:
-            error = _run(made, _text(section), _frames_of(key, shapes), is_t=key == 'network_t').error
-            if error is not None:
-                what = f'{_OTHERS[key]} for frames of {_size(shapes.gt)}'
-                add_failure(findings, (key,), section, error, made, what=what, may_be_ours=key == 'network_t')
+            _check_other(findings, key, made, section, shapes)
+
+
+def _check_other(findings: Findings, key: str, made: Any, section: Mapping[str, Any], shapes: StepShapes) -> None:
+    """Check that a network beside G takes the frames that it is shown."""
+    error = _run(made, _text(section), _frames_of(key, shapes), is_t=key == 'network_t').error
+    if error is not None:
+        what = f'{_OTHERS[key]} for frames of {_size(shapes.gt)}'
+        is_t = key == 'network_t' and isinstance(made, type) and issubclass(made, LossNetT)
+        add_failure(findings, (key,), section, error, made, what=what, may_be_ours=is_t)
+        return
+    model = step_model(findings)
+    if key != 'network_d' or len(shapes.gt) != 5 or model is None or not issubclass(model, SRGANModel):
+        return
+    if _run(made, _text(section), shapes.gt).error is not None:
+        findings.add(
+            (key, 'type'),
+            f'{section["type"]} takes frames, but {model.__name__} hands it the clips of a recurrent generator. Use '
+            'VideoRecurrentGANModel.',
+        )
 
 
 def tensors_of(section: Mapping[str, Any]) -> Mapping[str, Tensor] | None:
