@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
         log.info(f'{len(tokens)} links in all, see links.txt. Ctrl-C stops the server.')
         config = uvicorn.Config(
             SurveyServer(args.study, store).app,
+            log_config=None,  # uvicorn's would close the handlers of all other logs
             log_level='warning',
             access_log=False,  # addresses of pages let in, and those of people are nobody's business
             server_header=False,

@@ -69,7 +69,7 @@ class RunningServer:
         self.store = AnswerStore(self.folder)
         app = SurveyServer(self.folder, self.store, answers=MANY, pictures=MANY, failures=MANY).app
         self.server = uvicorn.Server(
-            uvicorn.Config(app, port=self.port, log_level='error', timeout_graceful_shutdown=1)
+            uvicorn.Config(app, port=self.port, log_config=None, log_level='error', timeout_graceful_shutdown=1)
         )
         self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve()), daemon=True)
         self.thread.start()

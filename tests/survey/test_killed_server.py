@@ -26,7 +26,7 @@ PAIRS = [f'{METHODS[one]}:{METHODS[other]}' for one, other in ((0, 1), (0, 2), (
 def serve(folder, listener):
     """Serve until the process is killed."""
     app = SurveyServer(folder, AnswerStore(folder), answers=MANY, failures=MANY).app
-    asyncio.run(uvicorn.Server(uvicorn.Config(app, log_level='critical')).serve(sockets=[listener]))
+    asyncio.run(uvicorn.Server(uvicorn.Config(app, log_config=None, log_level='critical')).serve(sockets=[listener]))
 
 
 class Load:
