@@ -11,7 +11,7 @@ from tests.options.mutations.outcomes import Outcome, all_changes, changes_beyon
 from tests.options.mutations.runs import pool, run_in_worker
 from tests.options.mutations.shrunk import FILES, SMALL, make_data, shrunk
 
-SEED, COUNT = 2024, 200
+SEED, COUNT = 2024, 140
 
 # Classes that go wrong in ways of their own, to see that each is told.
 OWN_CLASSES = """

@@ -134,10 +134,10 @@ def refused(cases, figures, kind):
     return failed
 
 
-def cases_of(change):
+def cases_of(change, alike=repr):
     """Yield a case for each change of each key; ``change`` yields changed options and what is expected of a problem.
 
-    A key that an earlier file has with the same value, in the same kind of run and of section, is not changed again.
+    A key that an earlier file has with an alike value, in the same kind of run and of section, is not changed again.
     """
     seen = set()
     for file in OPTION_FILES:
@@ -145,19 +145,12 @@ def cases_of(change):
         kind = 'train' in opt, opt['model_type'], opt.get('host_model')
         for key in keys_of(opt):
             section = section_of(opt, key)
-            case = repr((kind, key, section.get('type'), section[key[-1]]))
+            case = kind, key, section.get('type'), alike(section[key[-1]])
             if case in seen:
                 continue
             seen.add(case)
             for changed, expected in change(opt, key):
                 yield file, key, changed, 'train' in opt, expected
-
-
-def test_there_are_files_and_they_are_right():
-    assert len(OPTION_FILES) >= 27
-    for file in OPTION_FILES:
-        opt = read_file(file).value
-        assert check(opt, 'train' in opt) == [], file
 
 
 @pytest.mark.slow
@@ -170,7 +163,7 @@ def test_misspelt_keys(figures):
             section[name] = section.pop(key[-1])
             yield changed, lambda problem, name=name: problem.key == (*key[:-1], name) and key[-1] in problem.message
 
-    assert refused(cases_of(misspell), figures, 'misspelt') == []
+    assert refused(cases_of(misspell, alike=type), figures, 'misspelt') == []
 
 
 @pytest.mark.slow
@@ -181,7 +174,7 @@ def test_wrong_types(figures):
             section_of(changed, key)[key[-1]] = value
             yield changed, lambda problem: problem.key[: len(key)] == key
 
-    assert refused(cases_of(mistype), figures, 'wrong type') == []
+    assert refused(cases_of(mistype, alike=type), figures, 'wrong type') == []
 
 
 def test_left_out_keys(figures):
