@@ -15,6 +15,7 @@ from dlvr_plugin.core.checkpoints import description_in, read_checkpoint
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.memory import keep_freed_memory
 from dlvr_plugin.options.yaml_reader import read_file
+from dlvr_plugin.report.preview_page import write_preview_page
 from dlvr_plugin.restoration.engine import EngineOptions
 from dlvr_plugin.restoration.find_sources import find_sources
 from dlvr_plugin.restoration.frame_sources import FrameSource
@@ -51,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
     targets = [_targets(source, args.out, args.write, ending, is_one=len(sources) == 1) for source in sources]
     for source, target in zip(sources, targets, strict=True):
         if args.preview is not None:
-            sys.stdout.write(write_preview(source, target, options, model, device=devices[0], count=args.preview))
+            frames = write_preview(source, target, options, model, device=devices[0], count=args.preview)
+            page = write_preview_page(frames, title=f'{source.path.name}, restored by {model_file.name}')
+            sys.stdout.write(f'{page}: before and after. Pictures: {", ".join(frame.both.name for frame in frames)}.\n')
             continue
         job = VideoRestoration(source=source, targets=target, options=options, replaces=args.force)
         try:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,10 +26,28 @@ from dlvr_plugin.restoration.workers import Model
 _FRAMES_AROUND = 15  # that are read for a frame: what recurrent networks need to come to rest
 
 
+class PreviewFrame(NamedTuple):
+    """A restored frame.
+
+    Attributes:
+        seconds: When it is shown.
+        size: Of both pictures, (H, W).
+        before: Picture of the frame, enlarged by bicubic interpolation.
+        after: Picture of the restored frame.
+        both: Picture of both, before on the left.
+    """
+
+    seconds: float
+    size: tuple[int, int]
+    before: Path
+    after: Path
+    both: Path
+
+
 def write_preview(
     source: FrameSource, targets: Targets, options: RestoreOptions, model: Model, *, device: str, count: int
-) -> str:
-    """Restore frames from all over a video, and write pictures of them, before on the left and after on the right.
+) -> list[PreviewFrame]:
+    """Restore frames from all over a video, and write pictures of them before and after.
 
     Args:
         source: The video.
@@ -39,22 +58,36 @@ def write_preview(
         count: Number of frames.
 
     Returns:
-        A line that names the pictures.
+        The frames, in the order of time.
     """
     folder = targets.first.with_name(f'{targets.first.stem if targets.video else targets.first.name}_preview')
     part = _part(source, options)
     make_folder(folder)
     engine = Engine(model.generator, replace(options.engine, device=device))
-    pictures: list[Path] = []
+    previews: list[PreviewFrame] = []
     for number in range(count):
         frames = _read_around(source, (number + 0.5) / count, part)
         scan = Scan(_size(frames[0]), [0, len(frames)], [frame.pts for frame in frames], 0)
         if number == 0:
             tile, overlap = choose_tiles(engine, source, scan, tile=options.tile, overlap=options.tile_overlap)
             engine = Engine(model.generator, replace(engine.options, tile=tile, tile_overlap=overlap))
-        pictures.append(folder / f'preview_{number + 1}.png')
-        write_image(pictures[-1], _before_and_after(engine, frames, options.outscale, options.scene_threshold))
-    return f'{folder}: {", ".join(path.name for path in pictures)}, before on the left, after on the right.\n'
+        before, after = _before_and_after(engine, frames, options.outscale, options.scene_threshold)
+        preview = PreviewFrame(
+            seconds=float((_middle(frames).pts - (source.info.start if source.info else 0)) * source.time_base),
+            size=(before.shape[0], before.shape[1]),
+            before=folder / f'before_{number + 1}.png',
+            after=folder / f'after_{number + 1}.png',
+            both=folder / f'preview_{number + 1}.png',
+        )
+        write_image(preview.before, before)
+        write_image(preview.after, after)
+        write_image(preview.both, line_up([before, after]))
+        previews.append(preview)
+    return previews
+
+
+def _middle(frames: list[TimedImage]) -> TimedImage:
+    return frames[len(frames) // 2]
 
 
 def _size(frame: TimedImage) -> tuple[int, int]:
@@ -90,8 +123,10 @@ def _read_around(source: FrameSource, place: float, part: tuple[int, int]) -> li
     return frames
 
 
-def _before_and_after(engine: Engine, frames: list[TimedImage], outscale: float | None, threshold: float) -> np.ndarray:
-    """Return a picture, BGR, of the middle frame, enlarged by bicubic interpolation, and restored."""
+def _before_and_after(
+    engine: Engine, frames: list[TimedImage], outscale: float | None, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures, BGR, of the middle frame, enlarged by bicubic interpolation, and restored."""
     middle, images = len(frames) // 2, [frame.image for frame in frames]
     scenes = find_scenes(images, threshold=threshold)
     begin = max(start for start in scenes[:-1] if start <= middle)
@@ -102,5 +137,5 @@ def _before_and_after(engine: Engine, frames: list[TimedImage], outscale: float 
     part = ScenePart(begin, end, begin, end)
     results = engine.restore(engine.restorer((height, width)), iter(images[begin:end]), part)
     restored = next(islice(results, middle - begin, None))
-    pictures = [to_image(resize(each, size)) for each in (to_tensor(images[middle]), restored)]
-    return line_up([cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) for picture in pictures])
+    before, after = (to_image(resize(each, size)) for each in (to_tensor(images[middle]), restored))
+    return cv2.cvtColor(before, cv2.COLOR_RGB2BGR), cv2.cvtColor(after, cv2.COLOR_RGB2BGR)

@@ -385,8 +385,10 @@ def test_previews(tmp_path):
     model, source = write_model(tmp_path / 'net_g.pth', 'EDVR'), write_video(tmp_path / 'in.mp4', (7, 5))
     words = ['restore', source, '--model', model, '-o', str(tmp_path / 'out.mp4'), '--preview', '2']
     assert main(words) == 0
-    pictures = sorted((tmp_path / 'out_preview').iterdir())
-    assert [path.name for path in pictures] == ['preview_1.png', 'preview_2.png']
+    assert sorted(path.name for path in (tmp_path / 'out_preview').iterdir()) == [
+        'after_1.png', 'after_2.png', 'before_1.png', 'before_2.png', 'index.html', 'preview_1.png', 'preview_2.png',
+    ]  # fmt: skip
+    pictures = sorted((tmp_path / 'out_preview').glob('preview_*.png'))
     shown = [cv2.imread(str(path)) for path in pictures]
     assert shown[0].shape == (128, 2 * 192 + 6, 3)
     assert shown[1][:, :192].mean() - shown[0][:, :192].mean() > 60  # of the dark and of the bright scene

@@ -114,5 +114,5 @@ def _add_work(group: argparse._ArgumentGroup) -> None:
         '--preview',
         type=int,
         metavar='N',
-        help='restore N frames only, and show them before and after in the folder OUT_preview',
+        help='restore N frames only, and compare them before and after on a page, OUT_preview/index.html',
     )
