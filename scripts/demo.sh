@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole job on built-in demo clips: make clips, pretrain a tiny EDVR, train T, alternate, test, sum up.
+# The whole job on built-in demo clips: make clips, pretrain a tiny EDVR, train T, alternate, test, restore a video, sum up.
 # About ten minutes on one or two CPU cores, once the environment is set up.
 # scripts/demo.sh [--seed N] [--lpips-weights FILE]: LPIPS downloads its weights (233 MB, once), unless a file is named.
 set -euo pipefail
@@ -54,6 +54,10 @@ step 'Restore the validation clip with the pretrained EDVR (half a minute)' 3_te
   path:pretrain_network_g=experiments/demo_1_pretrain/models/net_g_latest.pth path:param_key_g=params
 step 'Restore it with the EDVR trained in the discriminative space (half a minute)' 3_test.log \
   "$PYTHON" -m dlvr_plugin.test -opt options/demo/3_test.yml
+
+step 'Make a video of that clip, as dlvr restore does of any video' 4_restore.log \
+  "$PYTHON" -m dlvr_plugin.cli restore datasets/demo/train_sharp_bicubic/X4/000 --fps 24 \
+  --model experiments/demo_2_discriminative_space/models/net_g_latest.pth -o results/demo_restored.mp4 --force
 
 printf '\n== Compare them with bicubic upsampling, on clip 000, which no step trained on\n'
 clips=datasets/demo

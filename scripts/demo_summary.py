@@ -33,6 +33,7 @@ def main(pair: str) -> int:
         ('EDVR, discriminative space', 'experiments/demo_2_discriminative_space/models/net_g_latest.pth'),
         ('loss network T', 'experiments/demo_2_discriminative_space/models/net_t_latest.pth'),
         ('restored frames', 'results/demo_3_test/visualization/reds4'),
+        ('restored video', 'results/demo_restored.mp4'),
         ('measured frame by frame', f'{EVALUATION}/metrics.csv'),
         ('picture to look at', 'results/demo_comparison.png'),
         ('page to look at', f'{EVALUATION}/report/index.html'),
