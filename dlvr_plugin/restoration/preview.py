@@ -134,8 +134,11 @@ def _before_and_after(
     height, width = images[0].shape[:2]
     factor = outscale or engine.scale
     size = max(1, round(height * factor)), max(1, round(width * factor))
-    part = ScenePart(begin, end, begin, end)
-    results = engine.restore(engine.restorer((height, width)), iter(images[begin:end]), part)
-    restored = next(islice(results, middle - begin, None))
+    restorer = engine.restorer((height, width))
+    starts = restorer.starts(range(begin, end))
+    start = begin if restorer.has_state else max(place for place in starts if place <= middle)
+    part = ScenePart(begin, end, start, middle + 1)
+    results = engine.restore(restorer, (images[index] for index in restorer.needed(part)), part)
+    restored = next(islice(results, middle - start, None))
     before, after = (to_image(resize(each, size)) for each in (to_tensor(images[middle]), restored))
     return cv2.cvtColor(before, cv2.COLOR_RGB2BGR), cv2.cvtColor(after, cv2.COLOR_RGB2BGR)

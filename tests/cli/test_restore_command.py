@@ -381,6 +381,15 @@ def test_an_old_checkpoint_takes_the_option_file_beside_it(tmp_path, host_log):
     assert len(list((tmp_path / 'out').iterdir())) == 2
 
 
+@pytest.mark.parametrize('name', NETWORKS)
+def test_a_preview_shows_what_will_be(tmp_path, name):
+    images = moving_images(9)
+    model, source = write_model(tmp_path / 'net_g.pth', name), write_frames(tmp_path / 'in', images)
+    assert main(['restore', source, '--model', model, '-o', str(tmp_path / 'out'), '--preview', '1']) == 0
+    expected = to_image(restored(Engine(tiny_generator(name)), images)[4:5])
+    assert np.array_equal(cv2.imread(str(tmp_path / 'out_preview' / 'after_1.png'))[..., ::-1], expected)
+
+
 def test_previews(tmp_path):
     model, source = write_model(tmp_path / 'net_g.pth', 'EDVR'), write_video(tmp_path / 'in.mp4', (7, 5))
     words = ['restore', source, '--model', model, '-o', str(tmp_path / 'out.mp4'), '--preview', '2']
