@@ -15,24 +15,22 @@ def bundled_models(folder: Path = _BUNDLED) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob('*.safetensors'))}
 
 
-def find_model(name: str | None, folder: Path = _BUNDLED) -> Path:
+def find_model(name: str = DEFAULT_MODEL, folder: Path = _BUNDLED) -> Path:
     """Return the file of a model.
 
     Args:
-        name: Path of a checkpoint, or the name of a bundled model; None for ``DEFAULT_MODEL``.
+        name: Path of a checkpoint, or the name of a bundled model.
         folder: Where bundled models are.
 
     Raises:
-        InvalidValueError: There is no such file and no such name, or none is named and the package has no default.
+        InvalidValueError: There is no such file and no such name.
     """
     bundled = bundled_models(folder)
-    known = f' These come with this package: {", ".join(bundled)}.' if bundled else ''
-    if name is None and DEFAULT_MODEL not in bundled:
-        raise InvalidValueError(
-            f'Say with --model which network restores: a checkpoint (net_g_*.pth, .safetensors), or a name.{known}'
-        )
-    if name is None or name in bundled:
-        return bundled[name or DEFAULT_MODEL]
+    if name in bundled:
+        return bundled[name]
     if Path(name).suffix or '/' in name or Path(name).exists():
         return Path(name)  # whose reader says what is wrong with it
-    raise InvalidValueError(f'--model {name} is neither a file nor the name of a model.{known}{nearest(name, bundled)}')
+    raise InvalidValueError(
+        f'--model {name} is neither a file nor the name of a model. These come with this package: '
+        f'{", ".join(bundled)}.{nearest(name, bundled)}'
+    )

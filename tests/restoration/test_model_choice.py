@@ -9,17 +9,11 @@ from dlvr_plugin.restoration.model_choice import find_model
 
 
 def test_names_and_files(tmp_path):
-    with pytest.raises(InvalidValueError, match=r'Say with --model.*or a name\.$'):
-        find_model(None, tmp_path)
     (tmp_path / 'small.safetensors').touch()
     assert find_model('small', tmp_path) == tmp_path / 'small.safetensors'
-    with pytest.raises(InvalidValueError, match='Say with --model.*come with this package: small'):
-        find_model(None, tmp_path)
     assert find_model('net_g.pth', tmp_path) == Path('net_g.pth')
     with pytest.raises(InvalidValueError, match=r'neither a file.*package: small. Did you mean small\?'):
         find_model('smal', tmp_path)
-    (tmp_path / 'photographs.safetensors').touch()
-    assert find_model(None, tmp_path).stem == 'photographs'
 
 
 @pytest.mark.parametrize('name', ['../small', 'a/b', '/etc/passwd'])

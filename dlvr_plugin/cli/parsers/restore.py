@@ -24,12 +24,12 @@ def add_parser(commands: Any) -> None:
         help='a video (NAME.mp4, .mkv, .mov) or a folder for frames; of several inputs, the folder for all results '
         '(default: INPUT_x4 beside each input, or what the factor is; INPUT_restored where sizes stay)',
     )
-    names = ', '.join(bundled_models())
     parser.add_argument(
         '--model',
         metavar='FILE|NAME',
-        help='checkpoint of a generator, or the name of one that comes with this package'
-        + (f': {names} (default: {DEFAULT_MODEL})' if names else ''),
+        default=DEFAULT_MODEL,
+        help='checkpoint of a generator, or the name of one that comes with this package: '
+        f'{", ".join(bundled_models())} (default: %(default)s)',
     )
     parser.add_argument(
         '--opt', type=Path, metavar='YML', help='option file with network_g, for a checkpoint that does not say it'
