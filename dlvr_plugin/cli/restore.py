@@ -182,6 +182,7 @@ def _targets(source: FrameSource, out: Path | None, write: str | None, ending: s
         is_video = names_video or (source.info is not None and (out is None or not is_one))
         write = 'video' if is_video else 'frames'
     if not names_video:
-        suffix = '.mp4'
+        own = source.path.suffix.lower()
+        suffix = own if source.info and own in _WRITABLE else '.mp4'
     video = base.with_name(base.name + suffix) if write in ('video', 'both') else None
     return Targets(video, base if write in ('frames', 'both') else None)

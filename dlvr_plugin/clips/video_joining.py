@@ -151,8 +151,13 @@ def _add_copies(
             continue  # clocks, and names of chapters, which muxers make of the metadata
         try:
             if isinstance(stream, av.stream.AttachmentStream):
-                target.add_attachment(stream.name or 'attachment', stream.mimetype or '', stream.data)
+                _add_attachment(target, stream.name or 'attachment', stream.mimetype or '', stream.data)
                 continue
+            if _is_picture(stream) and target.format.name == 'matroska':
+                _add_attachment(target, *_picture_file(source, stream))
+                continue
+            if _is_picture(stream) and target.format.name == 'mov':
+                raise ValueError('it has no cover pictures')
             copy = target.add_stream_from_template(stream, opaque=True)
         except (av.FFmpegError, ValueError) as error:
             raise InvalidValueError(
@@ -162,6 +167,27 @@ def _add_copies(
         _copy_stream_facts(stream, copy)
         copies[stream.index] = copy
     return copies
+
+
+def _add_attachment(target: OutputContainer, name: str, mimetype: str, content: bytes) -> None:
+    if target.format.name != 'matroska':  # others say so after the last frame only
+        raise ValueError('it has no attachments')
+    target.add_attachment(name, mimetype, content)
+
+
+def _is_picture(stream: Stream) -> bool:
+    """Tell whether a stream is the picture of a cover, a single packet."""
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _picture_file(source: InputContainer, stream: Stream) -> tuple[str, str, bytes]:
+    """Return the name, the type and the content of a cover, which Matroska keeps as an attachment."""
+    codec = stream.codec_context.name
+    kind = 'jpeg' if codec == 'mjpeg' else codec
+    name = stream.metadata.get('filename') or f'cover.{"jpg" if kind == "jpeg" else kind}'
+    with av.open(source.name) as again:  # which leaves the packets of the other to be copied
+        content = next(bytes(packet) for packet in again.demux([again.streams[stream.index]]) if packet.size)
+    return name, stream.metadata.get('mimetype') or f'image/{kind}', content
 
 
 def _copy_stream_facts(source: Stream, copy: Stream) -> None:
@@ -249,12 +275,14 @@ def _copied_packets(source: InputContainer, copies: Mapping[int, Stream], cut: C
     last = float('-inf')
     begun: set[int] = set()  # streams that can be decoded from their first packet of the part on
     for packet in source.demux([source.streams[index] for index in copies]) if copies else ():
+        is_picture = _is_picture(packet.stream)
+        if is_picture and packet.size:
+            packet.pts = packet.dts = 0
         time = packet.pts if packet.dts is None else packet.dts
         if time is None:  # the end of a stream
             continue
         index, clock = packet.stream.index, packet.time_base
         shown = (time if packet.pts is None else packet.pts) * clock
-        is_picture = bool(packet.stream.disposition & Disposition.attached_pic)
         if not is_picture:
             if not cut.keeps(shown) or not (packet.is_keyframe or index in begun):
                 continue

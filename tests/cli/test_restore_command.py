@@ -57,7 +57,7 @@ def test_without_a_name_results_stand_beside_the_input(tmp_path):
         assert main(['restore', str(tmp_path / words[0]), *words[1:], '--model', model]) == 0
     made = {path.name for path in tmp_path.iterdir()} - {'net_g.pth', 'film.mkv', 'frames'}
     scale = tiny_generator('SRVGGNetCompact').spec.scale
-    assert made == {f'film_x{scale}.mp4', 'film_x1.5.mp4', 'frames_restored'}
+    assert made == {f'film_x{scale}.mkv', 'film_x1.5.mkv', 'frames_restored'}
 
 
 @pytest.mark.parametrize('name', NETWORKS)
