@@ -32,7 +32,7 @@ step() {  # step TITLE LOG COMMAND...: run a command, its whole output to a log,
   local title=$1 log=$logs/$2
   shift 2
   printf '\n== %s\n' "$title"
-  if ! "$@" > >(tee "$log" | grep --line-buffered -E 'iter:|From iteration|# psnr|# ssim|# tof|ERROR') 2>&1; then
+  if ! "$@" > >(tee "$log" | grep --line-buffered -E 'iter:|From iteration|# psnr|# ssim|# tof|frames of|ERROR') 2>&1; then
     printf 'Failed. The whole output is in %s; its end:\n' "$log" >&2
     tail -n 15 "$log" >&2
     return 1
