@@ -12,7 +12,7 @@ import numpy as np
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.clips.clip_store import IMAGE_SUFFIXES, by_number
 from dlvr_plugin.clips.video_info import VideoInfo, probe_video
-from dlvr_plugin.clips.video_stream import read_frames
+from dlvr_plugin.clips.video_stream import read_frames, upright
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.core.images import decode_image
 from dlvr_plugin.core.regular_files import MOST_BYTES_OF_IMAGE, check_name, hash_open, open_regular, read_regular
@@ -55,6 +55,10 @@ class FrameSource(Protocol):
         """Return how the file of a restored frame is to be called, without its suffix."""
         ...
 
+    def upright(self, image: np.ndarray) -> np.ndarray:
+        """Turn a frame (h, w, c), as it is read or restored, as it is to be shown."""
+        ...
+
     def fingerprint(self) -> str:
         """Return the SHA-256 of all that is read, hexadecimal."""
         ...
@@ -94,6 +98,10 @@ class VideoSource:
     def frame_name(self, index: int, pts: int) -> str:
         """Return the number of a frame."""
         return f'{index:08d}'
+
+    def upright(self, image: np.ndarray) -> np.ndarray:
+        """Turn a frame as the telephone was held."""
+        return image if self.info is None else upright(image, self.info)
 
     def _note(self, problem: str) -> None:
         self.problem = problem
@@ -163,6 +171,10 @@ class ImageSource:
     def frame_name(self, index: int, pts: int) -> str:
         """Return the name that the frame has."""
         return self._names[pts]
+
+    def upright(self, image: np.ndarray) -> np.ndarray:
+        """Return a frame as it is."""
+        return image
 
     def _where(self, index: int) -> str:
         if self._reader is not None:

@@ -71,7 +71,8 @@ def write_preview(
         if number == 0:
             tile, overlap = choose_tiles(engine, source, scan, tile=options.tile, overlap=options.tile_overlap)
             engine = Engine(model.generator, replace(engine.options, tile=tile, tile_overlap=overlap))
-        before, after = _before_and_after(engine, frames, options.outscale, options.scene_threshold)
+        pair = _before_and_after(engine, frames, options.outscale, options.scene_threshold)
+        before, after = (cv2.cvtColor(source.upright(image), cv2.COLOR_RGB2BGR) for image in pair)
         preview = PreviewFrame(
             seconds=float((_middle(frames).pts - (source.info.start if source.info else 0)) * source.time_base),
             size=(before.shape[0], before.shape[1]),
@@ -126,7 +127,7 @@ def _read_around(source: FrameSource, place: float, part: tuple[int, int]) -> li
 def _before_and_after(
     engine: Engine, frames: list[TimedImage], outscale: float | None, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures, BGR, of the middle frame, enlarged by bicubic interpolation, and restored."""
+    """Return pictures, RGB, of the middle frame, enlarged by bicubic interpolation, and restored."""
     middle, images = len(frames) // 2, [frame.image for frame in frames]
     scenes = find_scenes(images, threshold=threshold)
     begin = max(start for start in scenes[:-1] if start <= middle)
@@ -140,5 +141,4 @@ def _before_and_after(
     part = ScenePart(begin, end, start, middle + 1)
     results = engine.restore(restorer, (images[index] for index in restorer.needed(part)), part)
     restored = next(islice(results, middle - start, None))
-    before, after = (to_image(resize(each, size)) for each in (to_tensor(images[middle]), restored))
-    return cv2.cvtColor(before, cv2.COLOR_RGB2BGR), cv2.cvtColor(after, cv2.COLOR_RGB2BGR)
+    return to_image(resize(to_tensor(images[middle]), size)), to_image(resize(restored, size))

@@ -263,7 +263,9 @@ def _memory(device: str) -> float:
 def _summary(job: VideoRestoration, plan: Plan, size: tuple[int, int], seconds: float, devices: Sequence[str]) -> str:
     names = ' and '.join(str(target) for target in job.targets if target is not None)
     scenes = 'one scene' if len(plan.scenes) == 2 else f'{len(plan.scenes) - 1} scenes'
+    info = job.source.info
+    height, width = size[::-1] if info is not None and info.rotation % 180 else size  # as they are shown
     return (
-        f'{names}: {plan.num_frames} frames of {size[1]}x{size[0]} pixels in {scenes}, '
+        f'{names}: {plan.num_frames} frames of {width}x{height} pixels in {scenes}, '
         f'{timedelta(seconds=round(seconds))} in this run, {1024 * _memory(devices[0]):.0f} MiB at most.\n'
     )

@@ -80,7 +80,8 @@ class Results:
             if image.dtype == np.uint16 and self._frame_bits == 8:
                 image = np.round(image / 257).astype(np.uint8)
             name = self._source.frame_name(index, self._plan.times[index])
-            write_image(self._frames / f'{name}.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+            shown = cv2.cvtColor(self._source.upright(image), cv2.COLOR_RGB2BGR)
+            write_image(self._frames / f'{name}.png', shown)
 
     def _duration(self, index: int) -> int:
         times = self._plan.times

@@ -19,6 +19,7 @@ from dlvr_plugin.cli.main import main
 from dlvr_plugin.clips.video_stream import read_frames as read_video_frames
 from dlvr_plugin.core.checkpoints import describe_network, write_checkpoint
 from dlvr_plugin.restoration.engine import Engine, to_image
+from tests.clips.ffmpeg_videos import ffmpeg
 from tests.clips.test_video_cuts import clicks, write_flashes
 from tests.helpers import write_options
 from tests.restoration.test_engine import restored
@@ -388,6 +389,21 @@ def test_a_preview_shows_what_will_be(tmp_path, name):
     assert main(['restore', source, '--model', model, '-o', str(tmp_path / 'out'), '--preview', '1']) == 0
     expected = to_image(restored(Engine(tiny_generator(name)), images)[4:5])
     assert np.array_equal(cv2.imread(str(tmp_path / 'out_preview' / 'after_1.png'))[..., ::-1], expected)
+
+
+def test_frames_of_a_telephone_are_upright(tmp_path, capsys):
+    model, plain = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact'), write_video(tmp_path / 'plain.mp4', (2,))
+    turned = tmp_path / 'turned.mp4'
+    ffmpeg('-display_rotation', '90', '-i', plain, '-c', 'copy', str(turned))
+    for source, out in ((plain, 'lying'), (str(turned), 'upright')):
+        assert main(['restore', source, '--model', model, '-o', str(tmp_path / out)]) == 0
+        assert main(['restore', source, '--model', model, '-o', str(tmp_path / out), '--preview', '1']) == 0
+    said = capsys.readouterr().out
+    assert 'of 192x128 pixels' in said
+    assert 'of 128x192 pixels' in said
+    for name in ('{}/00000001.png', '{}_preview/after_1.png', '{}_preview/before_1.png'):
+        lying, upright = (cv2.imread(str(tmp_path / name.format(out))) for out in ('lying', 'upright'))
+        assert np.array_equal(np.rot90(lying), upright)
 
 
 def test_previews(tmp_path):
