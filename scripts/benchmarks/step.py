@@ -1,22 +1,25 @@
-"""One training step of EDVR-M: pixel loss alone, ours, the plain way of ours, and adversarial training, side by side.
+"""One training step of EDVR-M: pixel loss alone, ours, the plain way of ours, and adversarial training in two ways.
 
 s  the framework's EDVRModel with a pixel loss and its own code, in a process that never imports the plugin
 a  the same model with the plugin's repairs
 b  ours: T and EDVR in alternation, the step of ``DiscriminativeSpaceModel``
 c  the same losses as GAN code has them: T in 3-D, one pass for the step of EDVR, another one for that of T
-d  adversarial training: T as the discriminator of sequences, and the framework's perceptual loss (random VGG19)
+d  adversarial training as GAN code has it: T as the discriminator of sequences, and the framework's perceptual loss
+   (random VGG19)
+e  the same losses by the plugin's ``AdversarialModel``
 
 All but s run in one process, in turn, s in between; the memory of each is measured in a process of its own.
 """
 
 import argparse
+import contextlib
 import inspect
 import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +45,7 @@ from dlvr_plugin.training import step_features
 from dlvr_plugin.training.precision import Precision
 from dlvr_plugin.training.updates import GuardedUpdates
 
-NAMES = ('s', 'a', 'b', 'c', 'd')
+NAMES = ('s', 'a', 'b', 'c', 'd', 'e')
 Step = Callable[[], dict[str, float]]
 
 
@@ -147,24 +150,31 @@ class TwoPassModel(TwoStepModel):
         return losses
 
 
-class AdversarialModel(TwoStepModel):
+GAN_WEIGHT = 5e-3
+PERCEPTUAL = {'type': 'PerceptualLoss', 'layer_weights': {'conv5_4': 1}, 'vgg_type': 'vgg19', 'criterion': 'l1'}
+
+
+@contextlib.contextmanager
+def random_vgg() -> Iterator[None]:
+    """Let VGG19 have random weights: its own are a download."""
+    original, repaired = vgg_arch.vgg.vgg19, vgg_arch.VGGFeatureExtractor.__init__
+    vgg_arch.vgg.vgg19 = lambda pretrained: original(weights=None)
+    vgg_arch.VGGFeatureExtractor.__init__ = inspect.unwrap(repaired)  # which would read them
+    yield
+    vgg_arch.vgg.vgg19, vgg_arch.VGGFeatureExtractor.__init__ = original, repaired
+
+
+class PlainAdversarialModel(TwoStepModel):
     """Adversarial and perceptual loss, by the framework's classes."""
 
     def __init__(self, opt: dict[str, Any], net_t: nn.Module) -> None:
         super().__init__(opt, net_t)
         self.cri_gan = build_loss(
             {'type': 'GANLoss', 'gan_type': 'vanilla', 'real_label_val': 1.0, 'fake_label_val': 0.0,
-             'loss_weight': 5e-3}
+             'loss_weight': GAN_WEIGHT}
         ).to(self.device)  # fmt: skip
-        original = vgg_arch.vgg.vgg19
-        vgg_arch.vgg.vgg19 = lambda pretrained: original(weights=None)  # its weights are a download
-        repaired = vgg_arch.VGGFeatureExtractor.__init__
-        vgg_arch.VGGFeatureExtractor.__init__ = inspect.unwrap(repaired)  # which would read them
-        self.cri_perceptual = build_loss(
-            {'type': 'PerceptualLoss', 'layer_weights': {'conv5_4': 1}, 'vgg_type': 'vgg19', 'criterion': 'l1'}
-        ).to(self.device)
-        vgg_arch.vgg.vgg19 = original
-        vgg_arch.VGGFeatureExtractor.__init__ = repaired
+        with random_vgg():
+            self.cri_perceptual = build_loss(dict(PERCEPTUAL)).to(self.device)
 
     def classify(self, clip: Tensor) -> Tensor:
         """Return the logits of a sequence."""
@@ -189,16 +199,22 @@ def build(name: str, network_g: dict[str, Any], device: str, **discriminative_op
     opt = options(network_g, device=device)
     if name == 'b':
         opt = our_options(network_g, device=device, **discriminative_opt)
+    elif name == 'e':
+        opt = our_options(network_g, device=device)
+        del opt['train']['discriminative_opt']
+        opt |= {'model_type': 'AdversarialModel'}
+        opt['train'] |= {'adversarial_opt': {'weight': GAN_WEIGHT}, 'perceptual_opt': dict(PERCEPTUAL)}
     elif name != 'a':  # those who write such code have the framework's optimizer
         opt['train']['optim_g']['fused'] = False
-    if name in 'ab':
-        return build_model(opt)
-    return TwoPassModel(opt, PlainLossNet(LossNetT())) if name == 'c' else AdversarialModel(opt, LossNetT())
+    if name in 'abe':
+        with random_vgg():
+            return build_model(opt)
+    return TwoPassModel(opt, PlainLossNet(LossNetT())) if name == 'c' else PlainAdversarialModel(opt, LossNetT())
 
 
 def make_step(name: str, model: EDVRModel, data: dict[str, Tensor], **precision_options: Any) -> Step:
     """Return a function that takes a step, and returns its losses."""
-    if name == 'b':  # as the training loop has it
+    if name in 'be':  # as the training loop has it
         precision = Precision(model, **precision_options)
         GuardedUpdates(model, max_offset=100.0, scalers=precision.scalers)
     data = {key: value.to(model.device) for key, value in data.items()}  # a prefetcher has done this before
@@ -328,6 +344,7 @@ def main() -> None:
         'ratio_b_a': median_ratio(seconds['b'], seconds['a']),
         'ratio_c_a': median_ratio(seconds['c'], seconds['a']),
         'ratio_b_d': median_ratio(seconds['b'], seconds['d']),
+        'ratio_e_d': median_ratio(seconds['e'], seconds['d']),
         'memory_b_s': memory['b'] / memory['s'],
         'memory_b_d': memory['b'] / memory['d'],
     }
