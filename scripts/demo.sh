@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole job on built-in demo clips: make clips, pretrain a tiny EDVR, train T, alternate, test, restore a video, sum up.
+# The whole job on demo clips: make clips, pretrain a tiny EDVR, train T, alternate, test, restore a video, sum up.
 # About ten minutes on one or two CPU cores, once the environment is set up.
 # scripts/demo.sh [--seed N] [--lpips-weights FILE]: LPIPS downloads its weights (233 MB, once), unless a file is named.
 set -euo pipefail

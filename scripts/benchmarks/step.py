@@ -160,8 +160,10 @@ def random_vgg() -> Iterator[None]:
     original, repaired = vgg_arch.vgg.vgg19, vgg_arch.VGGFeatureExtractor.__init__
     vgg_arch.vgg.vgg19 = lambda pretrained: original(weights=None)
     vgg_arch.VGGFeatureExtractor.__init__ = inspect.unwrap(repaired)  # which would read them
-    yield
-    vgg_arch.vgg.vgg19, vgg_arch.VGGFeatureExtractor.__init__ = original, repaired
+    try:
+        yield
+    finally:
+        vgg_arch.vgg.vgg19, vgg_arch.VGGFeatureExtractor.__init__ = original, repaired
 
 
 class PlainAdversarialModel(TwoStepModel):

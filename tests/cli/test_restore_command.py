@@ -19,7 +19,6 @@ from dlvr_plugin.cli.main import main
 from dlvr_plugin.clips.video_stream import read_frames as read_video_frames
 from dlvr_plugin.core.checkpoints import describe_network, write_checkpoint
 from dlvr_plugin.restoration.engine import Engine, to_image
-from tests.clips.ffmpeg_videos import ffmpeg
 from tests.clips.test_video_cuts import clicks, write_flashes
 from tests.helpers import write_options
 from tests.restoration.test_engine import restored
@@ -380,47 +379,6 @@ def test_an_old_checkpoint_takes_the_option_file_beside_it(tmp_path, host_log):
     write_options({'name': 'run', 'network_g': NETWORKS['FRNet']}, tmp_path / 'run/run.yml')
     assert main(words) == 0
     assert len(list((tmp_path / 'out').iterdir())) == 2
-
-
-@pytest.mark.parametrize('name', NETWORKS)
-def test_a_preview_shows_what_will_be(tmp_path, name):
-    images = moving_images(9)
-    model, source = write_model(tmp_path / 'net_g.pth', name), write_frames(tmp_path / 'in', images)
-    assert main(['restore', source, '--model', model, '-o', str(tmp_path / 'out'), '--preview', '1']) == 0
-    expected = to_image(restored(Engine(tiny_generator(name)), images)[4:5])
-    assert np.array_equal(cv2.imread(str(tmp_path / 'out_preview' / 'after_1.png'))[..., ::-1], expected)
-
-
-def test_frames_of_a_telephone_are_upright(tmp_path, capsys):
-    model, plain = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact'), write_video(tmp_path / 'plain.mp4', (2,))
-    turned = tmp_path / 'turned.mp4'
-    ffmpeg('-display_rotation', '90', '-i', plain, '-c', 'copy', str(turned))
-    for source, out in ((plain, 'lying'), (str(turned), 'upright')):
-        assert main(['restore', source, '--model', model, '-o', str(tmp_path / out)]) == 0
-        assert main(['restore', source, '--model', model, '-o', str(tmp_path / out), '--preview', '1']) == 0
-    said = capsys.readouterr().out
-    assert 'of 192x128 pixels' in said
-    assert 'of 128x192 pixels' in said
-    for name in ('{}/00000001.png', '{}_preview/after_1.png', '{}_preview/before_1.png'):
-        lying, upright = (cv2.imread(str(tmp_path / name.format(out))) for out in ('lying', 'upright'))
-        assert np.array_equal(np.rot90(lying), upright)
-
-
-def test_previews(tmp_path):
-    model, source = write_model(tmp_path / 'net_g.pth', 'EDVR'), write_video(tmp_path / 'in.mp4', (7, 5))
-    words = ['restore', source, '--model', model, '-o', str(tmp_path / 'out.mp4'), '--preview', '2']
-    assert main(words) == 0
-    assert sorted(path.name for path in (tmp_path / 'out_preview').iterdir()) == [
-        'after_1.png', 'after_2.png', 'before_1.png', 'before_2.png', 'index.html', 'preview_1.png', 'preview_2.png',
-    ]  # fmt: skip
-    pictures = sorted((tmp_path / 'out_preview').glob('preview_*.png'))
-    shown = [cv2.imread(str(path)) for path in pictures]
-    assert shown[0].shape == (128, 2 * 192 + 6, 3)
-    assert shown[1][:, :192].mean() - shown[0][:, :192].mean() > 60  # of the dark and of the bright scene
-    assert main([*words[:-1], '1', '--start', '0.32s']) == 0
-    assert cv2.imread(str(pictures[0]))[:, :192].mean() - shown[0][:, :192].mean() > 60
-    assert not (tmp_path / 'out.mp4').exists()
-    assert leftovers(tmp_path) == []
 
 
 def test_a_codec_that_does_not_go_is_told_before_the_work(tmp_path, host_log):
