@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dlvr_plugin.core.files import write_atomic
 from dlvr_plugin.report.page_template import data_for_page, read_parts
-from dlvr_plugin.restoration.preview import PreviewFrame
+from dlvr_plugin.restoration.preview import MARK, PreviewFrame
 
 _SCRIPTS = ('helpers.js', 'viewer.js', 'wipe.js', 'preview.js')
 _STYLES = ('base.css', 'viewer.css')
@@ -27,6 +27,7 @@ def write_preview_page(frames: Sequence[PreviewFrame], *, title: str) -> Path:
         OSError: It cannot be written.
     """
     parts = {
+        'mark': MARK,
         'title': html.escape(title),
         'style': read_parts(_STYLES),
         'script': read_parts(_SCRIPTS),

@@ -1,6 +1,7 @@
 """A few frames of a video before and after, to look at before hours of work are spent."""
 
 import math
+import re
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -23,6 +24,11 @@ from dlvr_plugin.restoration.scene_cuts import find_scenes
 from dlvr_plugin.restoration.scene_parts import ScenePart
 from dlvr_plugin.restoration.workers import Model
 
+MARK = '<meta name="generator" content="dlvr restore">'
+"""What the page of a preview begins with."""
+
+_PAGE = 'index.html'
+_OWN_NAME = re.compile(rf'(before|after|preview)_\d+\.png|{re.escape(_PAGE)}')
 _FRAMES_AROUND = 15  # that are read for a frame: what recurrent networks need to come to rest
 
 
@@ -59,8 +65,12 @@ def write_preview(
 
     Returns:
         The frames, in the order of time.
+
+    Raises:
+        FileExistsError: The folder holds something else than a preview.
     """
     folder = targets.first.with_name(f'{targets.first.stem if targets.video else targets.first.name}_preview')
+    _check_folder(folder)
     part = _part(source, options)
     make_folder(folder)
     engine = Engine(model.generator, replace(options.engine, device=device))
@@ -85,6 +95,15 @@ def write_preview(
         write_image(preview.both, line_up([before, after]))
         previews.append(preview)
     return previews
+
+
+def _check_folder(folder: Path) -> None:
+    page = folder / _PAGE
+    is_own = not page.exists() or MARK in page.read_text(encoding='utf-8', errors='replace')[:1000]
+    if folder.exists() and not (is_own and all(_OWN_NAME.fullmatch(path.name) for path in folder.iterdir())):
+        raise FileExistsError(
+            f'{folder} holds something else than a preview, and is not replaced. Choose another name with -o.'
+        )
 
 
 def _middle(frames: list[TimedImage]) -> TimedImage:

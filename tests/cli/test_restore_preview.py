@@ -51,3 +51,14 @@ def test_previews(tmp_path):
     assert cv2.imread(str(pictures[0]))[:, :192].mean() - shown[0][:, :192].mean() > 60
     assert not (tmp_path / 'out.mp4').exists()
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize('name', ['index.html', 'notes.txt'])
+def test_a_folder_of_others_is_left_alone(tmp_path, host_log, name):
+    model, source = write_model(tmp_path / 'net_g.pth', 'SRVGGNetCompact'), write_video(tmp_path / 'in.mp4', (2,))
+    words = ['restore', source, '--model', model, '-o', str(tmp_path / 'out.mp4'), '--preview', '1']
+    assert main(words) == main(words) == 0  # its own is replaced
+    (tmp_path / 'out_preview' / name).write_text('mine')
+    assert main(words) == 1
+    assert any('out_preview holds something else than a preview' in line for line in host_log)
+    assert (tmp_path / 'out_preview' / name).read_text() == 'mine'
