@@ -11,6 +11,7 @@ from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line, read_meta_
 from dlvr_plugin.core.errors import DataError, InvalidValueError, UserError
 from dlvr_plugin.core.files import write_atomic
 from dlvr_plugin.data import ClipTestDataset
+from dlvr_plugin.data.clip_dataset import list_roots
 from dlvr_plugin.data.store_integrity import Finding, StoreReport, check_meta_info, check_pairs, check_store
 from dlvr_plugin.options.datasets_of_files import read_datasets
 from dlvr_plugin.report.text_table import format_table
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.source.is_file():
         checks.check_options(args.source, args.imports)
     else:
-        checks.check_set(args.source, args.lq, args.scale, args.meta_info)
+        checks.check_set(args.source, list_roots(args.lq), args.scale, args.meta_info)
     _print_findings(checks.findings, list(checks.reports.values()))
     if args.fix:
         if args.source.is_file():
@@ -58,10 +59,10 @@ class _Checks:
             self.findings += self.reports[root].findings
         return self.reports[root]
 
-    def check_set(self, gt_root: Path, lq_root: Path | None, scale: int | None, meta_info: Path | None) -> None:
-        """Check ground truth and, where there are, low-quality clips."""
+    def check_set(self, gt_root: Path, lq_roots: Sequence[Path], scale: int | None, meta_info: Path | None) -> None:
+        """Check ground truth and the versions of its low-quality clips."""
         gt_store = self.check_once(gt_root).store
-        lq_store = self.check_once(lq_root).store if lq_root else None
+        lq_stores = [self.check_once(root).store for root in lq_roots]
         if meta_info is None and (gt_root / 'meta_info_clips.txt').is_file():
             meta_info = gt_root / 'meta_info_clips.txt'
         if gt_store is not None and meta_info is not None:
@@ -69,23 +70,25 @@ class _Checks:
                 self.findings += check_meta_info(read_meta_info(meta_info), gt_store, str(meta_info))
             except DataError as error:
                 self.findings.append(Finding('error', str(meta_info), str(error)))
-        if gt_store is not None and lq_store is not None:
-            self.findings += check_pairs(gt_store, lq_store, scale)
+        for lq_store in lq_stores:
+            if gt_store is not None and lq_store is not None:
+                self.findings += check_pairs(gt_store, lq_store, scale)
 
     def check_options(self, path: Path, imports: Sequence[str] = ()) -> None:
         """Check the data sets of an option file."""
         for phase, scale, dataset in read_datasets(path, imports):
-            roots = {key: Path(dataset[key]) for key in ('dataroot_gt', 'dataroot_lq') if dataset.get(key)}
-            missing = [key for key, root in roots.items() if not root.exists()]
-            for key in missing:
-                self.findings.append(Finding('error', f'datasets.{phase}.{key}', f'{roots[key]} does not exist'))
+            roots = {key: list_roots(dataset.get(key)) for key in ('dataroot_gt', 'dataroot_lq')}
+            missing = [(key, root) for key, each in roots.items() for root in each if not root.exists()]
+            for key, root in missing:
+                self.findings.append(Finding('error', f'datasets.{phase}.{key}', f'{root} does not exist'))
+            gt_roots, lq_roots = roots.values()
             if not missing and dataset.get('type') == ClipTestDataset.__name__:
-                self._check_test_set(phase, scale, dataset, list(roots.values()))
-            if missing or 'dataroot_gt' not in roots or dataset.get('type') == ClipTestDataset.__name__:
+                self._check_test_set(phase, scale, dataset, gt_roots + lq_roots)
+            if missing or not gt_roots or dataset.get('type') == ClipTestDataset.__name__:
                 continue
             meta_info = Path(dataset['meta_info_file']) if dataset.get('meta_info_file') else None
-            self.check_set(roots['dataroot_gt'], roots.get('dataroot_lq'), scale, meta_info)
-            self.findings += _check_use(phase, dataset, self.check_once(roots['dataroot_gt']).store)
+            self.check_set(gt_roots[0], lq_roots, scale, meta_info)
+            self.findings += _check_use(phase, dataset, self.check_once(gt_roots[0]).store)
 
     def _check_test_set(self, phase: str, scale: int, dataset: dict[str, Any], roots: list[Path]) -> None:
         """Check a set of own clips as it will be built, and every frame that is not in a video."""

@@ -15,6 +15,7 @@ from dlvr_plugin.clips.store_writer import read_warnings
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.images import write_image
 from dlvr_plugin.data import ClipDataset, framework_datasets
+from dlvr_plugin.data.clip_dataset import list_roots
 from dlvr_plugin.options.datasets_of_files import read_datasets
 from dlvr_plugin.report.contact_sheet import draw_contact_sheet
 
@@ -29,8 +30,8 @@ def run(args: argparse.Namespace) -> None:
         raise InvalidValueError(f'--samples must be at least 1, got {args.samples}.')
     dataset: Any = _build_from_file(args.source, args.imports) if args.source.is_file() else _build_from_store(args)
     options = dataset.opt
-    for root in (options.get('dataroot_gt'), options.get('dataroot_lq')):
-        for warning in read_warnings(Path(root)) if root else ():
+    for root in list_roots(options.get('dataroot_gt')) + list_roots(options.get('dataroot_lq')):
+        for warning in read_warnings(root):
             get_root_logger().warning(f'{root}: {warning}.')
     random.seed(args.seed)
     indices = random.sample(range(len(dataset)), min(args.samples, len(dataset)))

@@ -32,7 +32,8 @@ class ClipDatasetOptions:
 
     Attributes:
         dataroot_gt: Ground truth, a folder of clip folders or an LMDB of PNG or raw records.
-        dataroot_lq: Low-quality frames, with the same clips and frame names; None makes them on the fly.
+        dataroot_lq: Low-quality frames, with the same clips and frame names, or a list of several versions of them, one
+            of which is drawn for each sample; None makes them on the fly.
         degradation: How low-quality frames are made on the fly; by default BI, or motion_blur where the scale is 1.
         io_backend: How frames are read, disk or lmdb.
         meta_info_file: File of lines 'clip frames (h,w,c)', the clips to use; None takes all.
@@ -56,7 +57,7 @@ class ClipDatasetOptions:
     """
 
     dataroot_gt: str | Path
-    dataroot_lq: str | Path | None = None
+    dataroot_lq: str | Path | Annotated[Sequence[str | Path], NOT_EMPTY] | None = None
     degradation: DegradationType | Degradation | None = None
     io_backend: Mapping[str, Any]
     meta_info_file: str | Path | None = None
@@ -74,6 +75,11 @@ class ClipDatasetOptions:
     palindrome: bool = False
     color_jitter: ColorJitter | None = None
     permute_channels: bool = False
+
+    @property
+    def lq_roots(self) -> list[Path]:
+        """The versions of the low-quality frames; none where they are made on the fly."""
+        return list_roots(self.dataroot_lq)
 
     @classmethod
     def from_options(cls, opt: Mapping[str, Any], name: str) -> 'ClipDatasetOptions':
@@ -96,6 +102,9 @@ class ClipDatasetOptions:
         if given.get('color_jitter') is not None:
             given['color_jitter'] = ColorJitter.from_options(given['color_jitter'], f'{name}.color_jitter')
         options = cls(**given)
+        for root in options.lq_roots:
+            if options.lq_roots.count(root) > 1:
+                raise InvalidValueError(f'{name}.dataroot_lq names {root} twice.')
         if options.gt_size % options.scale:
             below = options.gt_size // options.scale * options.scale
             raise InvalidValueError(
@@ -107,6 +116,13 @@ class ClipDatasetOptions:
         if options.gt_frames == 'middle' and options.num_frame % 2 == 0:
             raise InvalidValueError(f'{name}.num_frame must be odd with gt_frames: middle, got {options.num_frame}.')
         return options
+
+
+def list_roots(dataroot_lq: Any) -> list[Path]:
+    """Return the paths that an option names, one or several; none for nothing."""
+    if not dataroot_lq:
+        return []
+    return [Path(root) for root in ([dataroot_lq] if isinstance(dataroot_lq, str | Path) else dataroot_lq)]
 
 
 @DATASET_REGISTRY.register()
@@ -136,7 +152,7 @@ class ClipDataset(Dataset):
         self.num_frame, self.gt_frames = options.num_frame, options.gt_frames
         is_lmdb = options.io_backend.get('type') == 'lmdb'
         self.gt_store = ClipStore(options.dataroot_gt, is_lmdb=is_lmdb)
-        self.lq_store = ClipStore(options.dataroot_lq, is_lmdb=is_lmdb) if options.dataroot_lq else None
+        self.lq_stores = [ClipStore(root, is_lmdb=is_lmdb) for root in options.lq_roots]
         self.degradation = self._read_degradation()
         self._check_motion()
         self.clips = self._choose_clips()
@@ -148,7 +164,7 @@ class ClipDataset(Dataset):
 
     def _read_degradation(self) -> Degradation | None:
         options: Any = self.options.degradation
-        if self.lq_store is None:
+        if not self.lq_stores:
             default = 'motion_blur' if self.scale == 1 else 'BI'
             return Degradation.from_options(options or default, scale=self.scale, name=f'{self._name}.degradation')
         if options:
@@ -191,8 +207,8 @@ class ClipDataset(Dataset):
             if missing := missing_frames(clip):
                 raise DataError(f'Clip {name} of {self.gt_store.root} has a gap: {", ".join(missing[:5])} is missing.')
             self._check_length(clip)
-            if self.lq_store is not None:
-                check_pair(self.gt_store, self.lq_store, name)
+            for lq_store in self.lq_stores:
+                check_pair(self.gt_store, lq_store, name)
             clips[name] = clip
         if not clips:
             raise DataError(f'{self._name}: no clip is left of {self.gt_store.root}.')
@@ -230,8 +246,9 @@ class ClipDataset(Dataset):
             )
         corners = self._choose_corners(frames, height - lq_size, width - lq_size)
         gt = self._crop_all(gt_images, corners[kept], self.gt_size)
-        if self.lq_store is not None:
-            lq_images = list(self.lq_store.read_frames(self.lq_store.clips[name], frames))
+        if self.lq_stores:
+            lq_store = random.choice(self.lq_stores) if len(self.lq_stores) > 1 else self.lq_stores[0]
+            lq_images = list(lq_store.read_frames(lq_store.clips[name], frames))
             self._check_sizes(name, gt_images[0], lq_images[0])
             lq = self._crop_all(
                 lq_images, [(row // self.scale, column // self.scale) for row, column in corners], lq_size
@@ -271,7 +288,7 @@ class ClipDataset(Dataset):
         top, left = random.randint(0, last_row) * self.scale, random.randint(0, last_column) * self.scale
         if len(frames) == 1 or len(set(frames)) > 1:
             return [(top, left)] * len(frames)
-        unit = self.scale if self.lq_store is not None else 1
+        unit = self.scale if self.lq_stores else 1
         rows, columns = (
             draw_walk(
                 len(frames) - 1,

@@ -41,7 +41,7 @@ def check_data_files(findings: Findings) -> None:
                 clips = ClipDataset({**dataset, 'scale': findings.opt.get('scale', 1)})
                 _check_batch(findings, phase, dataset, len(clips))
                 check_crop(
-                    findings, clips.gt_store, clips.lq_store, {name: each.size for name, each in clips.clips.items()}
+                    findings, clips.gt_store, clips.lq_stores, {name: each.size for name, each in clips.clips.items()}
                 )
             elif dataset['type'] == ClipTestDataset.__name__:
                 own = ClipTestDataset({**dataset, 'scale': findings.opt.get('scale', 1)})
@@ -54,7 +54,7 @@ def check_data_files(findings: Findings) -> None:
                 _check_opened_once(findings, phase, dataset)
                 sizes = {name: size for name, (_, size) in read_meta_info(dataset['meta_info_file']).items()}
                 gt_store, lq_store = (open_store(dataset[name], dataset) for name in _PAIR)
-                check_crop(findings, gt_store, lq_store, sizes)
+                check_crop(findings, gt_store, [lq_store], sizes)
 
 
 def _check_metrics(findings: Findings) -> None:
@@ -71,19 +71,20 @@ def _check_paths(findings: Findings, phase: str, dataset: dict[str, Any]) -> boo
     """Return whether everything is there."""
     found = True
     for name in _PATHS:
-        value = findings.get('datasets', phase, name)
-        if not isinstance(value, str):
-            continue
-        if not Path(value).exists():
-            findings.add(('datasets', phase, name), f'{value} does not exist.')
-            found = False
-            continue
-        if name.startswith('meta_info') and not Path(value).is_dir():
-            with findings.collect('datasets', phase, name):
-                check_regular(value)
-        if name.startswith('dataroot') and (problem := _find_kind_problem(findings, phase, dataset, Path(value))):
-            findings.add(('datasets', phase, name), problem)
-            found = False
+        given = findings.get('datasets', phase, name)
+        for value in given if isinstance(given, list) else [given]:
+            if not isinstance(value, str):
+                continue
+            if not Path(value).exists():
+                findings.add(('datasets', phase, name), f'{value} does not exist.')
+                found = False
+                continue
+            if name.startswith('meta_info') and not Path(value).is_dir():
+                with findings.collect('datasets', phase, name):
+                    check_regular(value)
+            if name.startswith('dataroot') and (problem := _find_kind_problem(findings, phase, dataset, Path(value))):
+                findings.add(('datasets', phase, name), problem)
+                found = False
     return found
 
 

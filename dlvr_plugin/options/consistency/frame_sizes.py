@@ -1,7 +1,7 @@
 """Sizes and numbers of frames that data have, against crops, borders, windows and the scale."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,14 @@ def size_of(store: ClipStore, clip: Clip) -> Size | None:
 
 
 def check_crop(
-    findings: Findings, gt_store: ClipStore, lq_store: ClipStore | None, sizes: Mapping[str, Size | None]
+    findings: Findings, gt_store: ClipStore, lq_stores: Sequence[ClipStore], sizes: Mapping[str, Size | None]
 ) -> None:
     """Find clips of the training that are smaller than its crop, or whose two sizes do not differ by the scale.
 
     Args:
         findings: Where problems go.
         gt_store: Ground truth.
-        lq_store: Low-quality frames; None where they are made of the ground truth.
+        lq_stores: Low-quality frames, each version of them; none where they are made of the ground truth.
         sizes: Of the clips to look at; None for what the store holds.
     """
     gt_size, scale = findings.get('datasets', 'train', 'gt_size'), findings.get('scale') or 1
@@ -56,11 +56,11 @@ def check_crop(
                 f'{_show(size)}; got {gt_size}.',
             )
             return
-        lq_clip = lq_store.clips.get(name) if lq_store is not None else None
-        lq_size = size_of(lq_store, lq_clip) if lq_store is not None and lq_clip is not None else None
-        if lq_size is not None and lq_size != (size[0] // scale, size[1] // scale):
-            _add_scale(findings, 'train', name, size, lq_size, scale)
-            return
+        for lq_store in lq_stores:
+            lq_size = size_of(lq_store, lq_store.clips[name]) if name in lq_store.clips else None
+            if lq_size is not None and lq_size != (size[0] // scale, size[1] // scale):
+                _add_scale(findings, 'train', name, size, lq_size, scale)
+                return
 
 
 def check_whole_frames(findings: Findings, phase: str, gt_store: ClipStore, lq_store: ClipStore | None) -> None:
