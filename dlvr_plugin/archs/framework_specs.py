@@ -31,7 +31,7 @@ def _window_of_swinir(arguments: Arguments) -> int:
 
 
 def _frame_arch(scale: Number, multiple: Number = 1) -> ArchSpec:
-    return ArchSpec(takes='frame', gives='frame', scale=scale, multiple=multiple)
+    return ArchSpec(takes='frame', gives='frame', scale=scale, multiple=multiple, channels_last=True)
 
 
 def _clip_arch(smallest: Number, *, scale: Number = 4, multiple: Number = 1, min_frames: Number = 1) -> ArchSpec:

@@ -61,6 +61,8 @@ class ArchSpec:
         step_frames: Frames that a step takes: 1, the frame to restore (B, C, h, w), or a window (B, step_frames, C, h,
             w) with that in its middle, in which the first and last frame of a clip are repeated beyond its ends.
         parts: A network of windows in two parts; None where it has to see each window as a whole.
+        channels_last: Whether an arch that takes frames may get those whose channels lie side by side in memory, of
+            which a CPU convolves faster. Code that makes a ``view`` of its features may need them as they were.
 
     Raises:
         InvalidValueError: The parts contradict one another.
@@ -78,6 +80,7 @@ class ArchSpec:
     first_state: str | None = None
     step_frames: int = 1
     parts: WindowParts | None = None
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         if self.takes != 'clip' and self.gives == 'clip':
@@ -89,6 +92,8 @@ class ArchSpec:
             )
         if self.parts is not None and self.takes != 'window':
             raise InvalidValueError(f"ArchSpec: parts belong to takes='window', got takes={self.takes!r}.")
+        if self.channels_last and self.takes != 'frame':
+            raise InvalidValueError(f"ArchSpec: channels_last belongs to takes='frame', got takes={self.takes!r}.")
         if self.step is not None and not self.is_recurrent:
             raise InvalidValueError(f'ArchSpec: step {self.step!r} belongs to a recurrent arch; set is_recurrent=True.')
         if self.step is None and self.first_state is not None:
@@ -117,6 +122,7 @@ class ArchSpec:
             first_state=self.first_state,
             step_frames=self.step_frames,
             parts=self.parts,
+            channels_last=self.channels_last,
         )
 
 
@@ -138,6 +144,7 @@ class NetworkSpec:
         first_state: Method that makes the state before the first frame; None where that is zeros.
         step_frames: Frames that a step takes.
         parts: The network in two parts; None where it has none.
+        channels_last: Whether it may get frames whose channels lie side by side in memory.
     """
 
     arch: str
@@ -153,6 +160,7 @@ class NetworkSpec:
     first_state: str | None
     step_frames: int
     parts: WindowParts | None
+    channels_last: bool
 
     def padded(self, side: int) -> int:
         """Return the smallest side that the network takes and that is no smaller than this one."""

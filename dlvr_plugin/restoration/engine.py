@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlvr_plugin.archs import NetworkSpec
+from dlvr_plugin.archs.memory_format import in_fast_format
 from dlvr_plugin.archs.spec import WindowParts
 from dlvr_plugin.core.declarations import NOT_NEGATIVE, POSITIVE, check_arguments
 from dlvr_plugin.core.errors import InvalidValueError
@@ -83,7 +84,7 @@ class Engine:
         self.scale: int = self.spec.scale or 1
         self._net = generator.net.to(self.options.device)
         self.way: Way = _way_of(self.spec)
-        self._forward = self._prepared(self._net)
+        self._forward = self._prepared(_in_fast_format(self._net) if self.spec.channels_last else self._net)
         self._parts = parts = self.spec.parts
         if parts is not None and self.options.compiled:
             self._parts = WindowParts(extract=torch.compile(parts.extract), restore=torch.compile(parts.restore))
@@ -164,6 +165,10 @@ class Engine:
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return partial(_run, function, torch.device(self.options.device).type, self.options.bf16)
+
+
+def _in_fast_format(net: nn.Module) -> Callable[[Tensor], Tensor]:
+    return lambda frame: net(in_fast_format(frame))
 
 
 def _run(function: Callable[..., Any], device_type: str, bf16: bool, *inputs: Any) -> Any:

@@ -1,8 +1,8 @@
 """Frames a second of ``dlvr restore`` against a plain loop: decode a frame, restore it, encode it, one after the other.
 
-Both have the same reader, writer, network and encoding, and each run has a process of its own; rounds alternate between
-them. What is timed begins when the network is loaded. The peak memory of ``dlvr restore`` is measured on a short and on
-a long clip of small frames.
+Both have the same reader, writer, network and encoding; the plain loop calls the network as it is. Each run has a
+process of its own; rounds alternate between them. What is timed begins when the network is loaded. The peak memory of
+``dlvr restore`` is measured on a short and on a long clip of small frames.
 """
 
 import argparse
@@ -31,9 +31,8 @@ from dlvr_plugin.clips.video_stream import read_frames
 from dlvr_plugin.clips.video_writer import VideoWriter, choose_encoding
 from dlvr_plugin.core.checkpoints import describe_network, write_checkpoint
 from dlvr_plugin.core.memory import keep_freed_memory
-from dlvr_plugin.restoration.engine import Engine, to_image
+from dlvr_plugin.restoration.engine import to_image, to_tensor
 from dlvr_plugin.restoration.load_model import load_generator
-from dlvr_plugin.restoration.scene_parts import ScenePart
 
 PLAIN, RESTORE = 'plain', 'restore'
 NETWORK_G = {
@@ -70,16 +69,15 @@ def make_checkpoint(path: Path) -> None:
 def restore_plainly(source: Path, target: Path, checkpoint: Path) -> float:
     """Restore frame by frame, and return the seconds that it took."""
     keep_freed_memory()
-    engine = Engine(load_generator(checkpoint))
+    net = load_generator(checkpoint).net
     start = time.perf_counter()
     info = probe_video(source)
-    size = info.upright_size[0] * engine.scale, info.upright_size[1] * engine.scale
+    size = info.upright_size[0] * NETWORK_G['upscale'], info.upright_size[1] * NETWORK_G['upscale']
     writer = VideoWriter(target, info, size=size, encoding=choose_encoding(info, size=size))
-    restorer = engine.restorer(info.upright_size)
-    for index, frame in enumerate(read_frames(source)):
-        part = ScenePart(index, index + 1, index, index + 1)
-        for restored in engine.restore(restorer, [frame.rgb], part):
-            writer.write(to_image(restored), frame.pts, frame.duration)
+    for frame in read_frames(source):
+        with torch.no_grad():
+            restored = net(to_tensor(frame.rgb))
+        writer.write(to_image(restored), frame.pts, frame.duration)
     writer.close()
     return time.perf_counter() - start
 

@@ -160,6 +160,10 @@ def test_archs_that_say_nothing():
         ({'takes': 'clip', 'gives': 'clip', 'num_frame': 3}, "num_frame belongs to takes='window'"),
         ({'takes': 'frame', 'gives': 'frame', 'step': 'step'}, "step 'step' belongs to a recurrent arch"),
         ({'takes': 'clip', 'gives': 'clip', 'step_frames': 5}, 'step_frames belongs to step, got 5 without it'),
+        (
+            {'takes': 'clip', 'gives': 'clip', 'channels_last': True},
+            "channels_last belongs to takes='frame', got takes='clip'",
+        ),
     ],
 )
 def test_specs_that_contradict_themselves(arguments, message):
