@@ -41,6 +41,9 @@ NanPolicy = Literal['error', 'leave-out']
 Original = Literal['TecoGAN-PyTorch', 'TecoGAN-TensorFlow', 'STFAN', 'EDVR']
 """Whose published weights are converted."""
 
+RealisticCodec = Literal['h264', 'h265', 'mpeg2', 'mpeg4', 'vp9']
+"""Video codecs that low-quality frames are compressed by while training."""
+
 WarpingFlow = Literal['dis', 'raft']
 """What computes the flow of the warping error: OpenCV's DIS, or RAFT of torchvision."""
 

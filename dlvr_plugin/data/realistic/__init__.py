@@ -1,0 +1,1 @@
+"""Degradations as cameras, codecs and uploads make them."""
