@@ -1,1 +1,1 @@
-"""Degradations as cameras, codecs and uploads make them."""
+"""Realistic degradations of clips for training: blur, resizing, noise, JPEG and video codecs, drawn at random."""
