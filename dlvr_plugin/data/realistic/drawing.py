@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 Limits = tuple[float, float]
 
@@ -44,8 +44,8 @@ class Draw:
         low, high = limits
         return low + step * int(self.rng.random() * ((high - low) // step + 1))
 
-    def kind(self, weights: Mapping[str, float]) -> str:
-        """Return one of the names, by their weights."""
+    def kind(self, weights: Mapping[str, float]) -> Any:
+        """Return one of the names, by their weights; the caller knows which ``Literal`` they are."""
         left = self.rng.random() * sum(weights.values())
         for name, weight in weights.items():
             left -= weight

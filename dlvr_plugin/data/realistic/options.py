@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from dlvr_plugin.core.choices import RealisticPreset, SizeReference
-from dlvr_plugin.core.declarations import NOT_NEGATIVE, POSITIVE, Range
+from dlvr_plugin.core.declarations import NOT_NEGATIVE, Range
 
 Weight = Annotated[float, NOT_NEGATIVE]
 Probability = Annotated[float, Range(minimum=0, maximum=1)]
@@ -23,6 +23,8 @@ _Percent = Annotated[int, Range(minimum=1, maximum=100)]
 _Crf = Annotated[int, Range(minimum=0, maximum=51)]
 _Vp9Crf = Annotated[int, Range(minimum=0, maximum=63)]
 _Quantizer = Annotated[int, Range(minimum=2, maximum=31)]
+_Bits = Annotated[float, Range(above=0, maximum=24)]
+_Gop = Annotated[int, Range(minimum=1, maximum=600)]
 _BFrames = Annotated[int, Range(minimum=0, maximum=3)]
 
 
@@ -246,12 +248,12 @@ class VideoOptions:
     probability: Probability = 1.0
     codecs: CodecWeights = _PUBLISHED_CODECS
     by_bit_rate: Probability = 1.0
-    bits_per_pixel: tuple[_Positive, _Positive] = (0.22, 2.2)
+    bits_per_pixel: tuple[_Bits, _Bits] = (0.22, 2.2)
     h264_crf: tuple[_Crf, _Crf] = (18, 35)
     h265_crf: tuple[_Crf, _Crf] = (20, 38)
     vp9_crf: tuple[_Vp9Crf, _Vp9Crf] = (25, 50)
     mpeg_quantizer: tuple[_Quantizer, _Quantizer] = (2, 15)
-    gop: tuple[Annotated[int, POSITIVE], Annotated[int, POSITIVE]] = (12, 250)
+    gop: tuple[_Gop, _Gop] = (12, 250)
     b_frames: tuple[_BFrames, _BFrames] = (0, 3)
 
 

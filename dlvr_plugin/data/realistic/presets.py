@@ -22,7 +22,8 @@ from dlvr_plugin.data.realistic.options import (
 _SECOND_BLUR = BlurOptions(probability=0.8, sigma=(0.2, 1.5))
 _SECOND_DIRECTIONS = DirectionWeights(up=0.3, down=0.4, keep=0.3)
 _SECOND_NOISE = NoiseOptions(sigma=(1.0, 25.0), poisson_scale=(0.05, 2.5))
-_NO_RESIZE_BUT_TO_THE_RESULT = ResizeOptions(directions=DirectionWeights(keep=1.0), factor_of='result')
+# Sensors and good scalers take the mean of what a pixel covers; the others let steps of oblique edges through.
+_MOSTLY_AREA = ModeWeights(area=0.7, bilinear=0.15, bicubic=0.15)
 
 
 def _real_esrgan() -> RealisticOptions:
@@ -63,38 +64,39 @@ def _phone() -> RealisticOptions:
 
     Blur is small, because a sensor resolves about what its lens does; one in three is drawn out by shake. Sensors count
     photons, so noise is mostly Poisson, and of each colour by itself; denoising leaves a part of it, and takes detail:
-    a blur of less than a pixel after it. Qualities lie around the default 23 (28) of x264 (x265), from good light to
-    files that were made small for sending. One clip in four was recorded larger and came to its size after coding.
+    a blur of less than a pixel after it. Qualities lie around the default 23 of x264, and what is as good for x265:
+    from recordings as they are to files that were made small for sending. One clip in four was recorded larger and came
+    to its size after coding.
     """
     video = VideoOptions(
         codecs=CodecWeights(h264=0.6, h265=0.4),
         by_bit_rate=0.0,
-        h264_crf=(20, 32),
-        h265_crf=(22, 34),
+        h264_crf=(17, 28),
+        h265_crf=(19, 31),
         gop=(15, 60),
         b_frames=(0, 2),
     )
     return RealisticOptions(
         preset='phone',
         first=OrderOptions(
-            blur=BlurOptions(kinds=KernelWeights(iso=0.65, aniso=0.35), sigma=(0.4, 2.4)),
+            blur=BlurOptions(kinds=KernelWeights(iso=0.65, aniso=0.35), sigma=(0.3, 1.8)),
             resize=ResizeOptions(
                 directions=DirectionWeights(up=0.25, keep=0.75),
                 factor=(1.0, 1.5),
                 factor_of='result',
-                modes=ModeWeights(area=0.6, bilinear=0.2, bicubic=0.2),
+                modes=_MOSTLY_AREA,
             ),
             noise=NoiseOptions(
                 probability=0.9,
                 kinds=NoiseWeights(gaussian=0.3, poisson=0.7),
                 grey=0.1,
                 sigma=(1.0, 12.0),
-                poisson_scale=(0.1, 1.5),
+                poisson_scale=(0.1, 1.2),
             ),
             jpeg=None,
         ),
         second=OrderOptions(
-            blur=BlurOptions(probability=0.7, kinds=KernelWeights(iso=1.0), size=(7, 13), sigma=(0.3, 0.8)),
+            blur=BlurOptions(probability=0.7, kinds=KernelWeights(iso=1.0), size=(7, 13), sigma=(0.2, 0.65)),
             resize=None,
             noise=None,
             jpeg=None,
@@ -124,8 +126,8 @@ def _dvd() -> RealisticOptions:
     return RealisticOptions(
         preset='dvd',
         first=OrderOptions(
-            blur=BlurOptions(kinds=KernelWeights(iso=0.7, aniso=0.1, plateau_iso=0.2), sigma=(1.2, 3.6)),
-            resize=_NO_RESIZE_BUT_TO_THE_RESULT,
+            blur=BlurOptions(kinds=KernelWeights(iso=0.7, aniso=0.1, plateau_iso=0.2), sigma=(1.0, 2.8)),
+            resize=ResizeOptions(directions=DirectionWeights(keep=1.0), factor_of='result', modes=_MOSTLY_AREA),
             noise=NoiseOptions(
                 probability=0.8,
                 kinds=NoiseWeights(gaussian=0.8, poisson=0.2),
@@ -154,20 +156,22 @@ def _web() -> RealisticOptions:
     all of it, enlarged by the player. Some pictures were JPEG once, as those of slide shows and screen shots.
     """
     upload = VideoOptions(
-        probability=0.9, codecs=CodecWeights(h264=1.0), by_bit_rate=0.0, h264_crf=(18, 28), gop=(30, 250)
+        probability=0.9, codecs=CodecWeights(h264=1.0), by_bit_rate=0.0, h264_crf=(17, 26), gop=(30, 250)
     )
     stored = VideoOptions(
         codecs=CodecWeights(h264=0.6, vp9=0.4),
         by_bit_rate=0.0,
-        h264_crf=(26, 36),
-        vp9_crf=(34, 52),
+        h264_crf=(23, 33),
+        vp9_crf=(28, 42),
         gop=(60, 250),
     )
     return RealisticOptions(
         preset='web',
         first=OrderOptions(
-            blur=BlurOptions(probability=0.8, kinds=KernelWeights(iso=0.8, aniso=0.2), sigma=(0.4, 2.4)),
-            resize=ResizeOptions(directions=DirectionWeights(up=0.6, keep=0.4), factor=(1.0, 2.0), factor_of='result'),
+            blur=BlurOptions(probability=0.8, kinds=KernelWeights(iso=0.8, aniso=0.2), sigma=(0.3, 1.8)),
+            resize=ResizeOptions(
+                directions=DirectionWeights(up=0.6, keep=0.4), factor=(1.0, 2.0), factor_of='result', modes=_MOSTLY_AREA
+            ),
             noise=NoiseOptions(probability=0.4, grey=0.3, sigma=(1.0, 6.0), poisson_scale=(0.05, 0.7)),
             jpeg=JpegOptions(probability=0.1, quality=(50, 95)),
             video=upload,
@@ -175,7 +179,7 @@ def _web() -> RealisticOptions:
         second=OrderOptions(
             blur=None,
             resize=ResizeOptions(
-                directions=DirectionWeights(down=0.4, keep=0.6), factor=(0.5, 1.0), factor_of='result'
+                directions=DirectionWeights(down=0.4, keep=0.6), factor=(0.6, 1.0), factor_of='result'
             ),
             noise=None,
             jpeg=None,
