@@ -41,6 +41,18 @@ NanPolicy = Literal['error', 'leave-out']
 Original = Literal['TecoGAN-PyTorch', 'TecoGAN-TensorFlow', 'STFAN', 'EDVR']
 """Whose published weights are converted."""
 
+RealisticCodec = Literal['h264', 'h265', 'mpeg2', 'mpeg4', 'vp9']
+"""Video codecs that low-quality frames are compressed by while training."""
+
+RealisticPreset = Literal['real_esrgan', 'real_basicvsr', 'phone', 'dvd', 'web']
+"""Ranges of realistic degradations: two that are published, and three kinds of footage."""
+
+ResizeMode = Literal['area', 'bilinear', 'bicubic']
+"""How realistic degradations resize frames."""
+
+SizeReference = Literal['frames', 'result']
+"""What factors of sizes count from: the size that frames have, or that of the low-quality result."""
+
 WarpingFlow = Literal['dis', 'raft']
 """What computes the flow of the warping error: OpenCV's DIS, or RAFT of torchvision."""
 
