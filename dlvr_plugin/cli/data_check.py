@@ -11,7 +11,7 @@ from dlvr_plugin.clips.clip_store import ClipStore, format_meta_line, read_meta_
 from dlvr_plugin.core.errors import DataError, InvalidValueError, UserError
 from dlvr_plugin.core.files import write_atomic
 from dlvr_plugin.data import ClipTestDataset
-from dlvr_plugin.data.clip_dataset import list_roots
+from dlvr_plugin.data.clip_dataset_options import list_roots
 from dlvr_plugin.data.store_integrity import Finding, StoreReport, check_meta_info, check_pairs, check_store
 from dlvr_plugin.options.datasets_of_files import read_datasets
 from dlvr_plugin.report.text_table import format_table

@@ -15,7 +15,7 @@ from dlvr_plugin.clips.store_writer import read_warnings
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.images import write_image
 from dlvr_plugin.data import ClipDataset, framework_datasets
-from dlvr_plugin.data.clip_dataset import list_roots
+from dlvr_plugin.data.clip_dataset_options import list_roots
 from dlvr_plugin.options.datasets_of_files import read_datasets
 from dlvr_plugin.report.contact_sheet import draw_contact_sheet
 

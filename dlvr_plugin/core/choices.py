@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+AnyDegradationType = Literal['BI', 'BD', 'motion_blur', 'realistic']
+"""How low-quality frames are made: in a way that is known, or drawn for each clip from what real footage has."""
+
 Average = Literal['clip', 'frame']
 """What a metric is averaged over: clips, each the mean of its frames, or all frames alike."""
 
@@ -15,7 +18,7 @@ Crop = Literal['none', 'border', 'tecogan']
 """Which part of a frame counts: all, all but the border, or what TecoGAN's script takes."""
 
 DegradationType = Literal['BI', 'BD', 'motion_blur']
-"""How low-quality frames are made: bicubic, blurred and decimated, or blurred by motion."""
+"""Those of them that are known: bicubic, blurred and decimated, or blurred by motion."""
 
 DistsSize = Literal['frame', 'shorter-256']
 """What DISTS sees of a frame: all of its pixels, or the frame with its shorter side brought down to 256 pixels."""

@@ -4,12 +4,10 @@ Shape legend: T frames of a sample, H, W size of the ground-truth crop, h, w of 
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import torch
 from basicsr.utils.registry import DATASET_REGISTRY
@@ -17,112 +15,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dlvr_plugin.clips.clip_store import Clip, ClipStore, check_pair, missing_frames, read_meta_info
-from dlvr_plugin.core.declarations import NOT_EMPTY, POSITIVE, NoOption, Range, check_arguments
 from dlvr_plugin.core.errors import DataError, InvalidValueError
-from dlvr_plugin.core.lmdb_file import prefetch
-from dlvr_plugin.data.augmentation import ColorJitter, draw_walk, flip_and_transpose, permute_channels
-from dlvr_plugin.data.degradations import Degradation, DegradationType
-
-GTFrames = Literal['all', 'middle']
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipDatasetOptions:
-    """What the section of a ``ClipDataset`` says, beside what its loader reads.
-
-    Attributes:
-        dataroot_gt: Ground truth, a folder of clip folders or an LMDB of PNG or raw records.
-        dataroot_lq: Low-quality frames, with the same clips and frame names, or a list of several versions of them, one
-            of which is drawn for each sample; None makes them on the fly.
-        degradation: How low-quality frames are made on the fly; by default BI, or motion_blur where the scale is 1.
-        io_backend: How frames are read, disk or lmdb.
-        meta_info_file: File of lines 'clip frames (h,w,c)', the clips to use; None takes all.
-        exclude_clips: Clips to leave out, those kept for validation.
-        num_frame: Frames of a sample.
-        gt_frames: Ground truth of all frames, or of the middle one alone, as the framework's own sliding-window models
-            take it; with a num_frame of 1, lq is a single image, too, as its models of images take it.
-        gt_size: Side of the ground-truth crop in pixels, a multiple of the scale.
-        scale: Factor between ground truth and low quality.
-        interval_list: Steps in time to choose from.
-        random_reverse: Whether to reverse time at random.
-        use_hflip: Whether to flip left and right at random.
-        use_rot: Whether to flip top and bottom, and swap height and width, at random.
-        moving_first_frame: Share of samples that show their first frame alone, over which the crop wanders, so that
-            motion is known. TecoGAN trains with 0.3. Not where frames are blurred on the fly.
-        moving_first_frame_step: How far it moves at most from frame to frame, in pixels of the ground truth, along each
-            axis. Of stored low-quality frames it moves by whole pixels.
-        palindrome: Whether samples go there and back, 2 * num_frame - 1 frames, for a ping-pong loss.
-        color_jitter: How much colours vary from sample to sample.
-        permute_channels: Whether to exchange red, green and blue at random.
-    """
-
-    dataroot_gt: str | Path
-    dataroot_lq: str | Path | Annotated[Sequence[str | Path], NOT_EMPTY] | None = None
-    degradation: DegradationType | Degradation | None = None
-    io_backend: Mapping[str, Any]
-    meta_info_file: str | Path | None = None
-    exclude_clips: Sequence[str | int] | None = None
-    num_frame: Annotated[int, POSITIVE]
-    gt_frames: GTFrames = 'all'
-    gt_size: Annotated[int, POSITIVE]
-    scale: Annotated[int, POSITIVE, NoOption()] = 1
-    interval_list: Annotated[Sequence[Annotated[int, POSITIVE]], NOT_EMPTY] = (1,)
-    random_reverse: bool = False
-    use_hflip: bool = False
-    use_rot: bool = False
-    moving_first_frame: Annotated[float, Range(minimum=0, maximum=1)] = 0.0
-    moving_first_frame_step: Annotated[int, POSITIVE] = 4
-    palindrome: bool = False
-    color_jitter: ColorJitter | None = None
-    permute_channels: bool = False
-
-    @property
-    def lq_roots(self) -> list[Path]:
-        """The versions of the low-quality frames; none where they are made on the fly."""
-        return list_roots(self.dataroot_lq)
-
-    @classmethod
-    def from_options(cls, opt: Mapping[str, Any], name: str) -> 'ClipDatasetOptions':
-        """Read the section of a data set.
-
-        Args:
-            opt: The section, with keys of others, too.
-            name: What errors call it.
-
-        Raises:
-            InvalidValueError: A value out of range, or one that is missing. InvalidTypeError: of the wrong type.
-        """
-        for key in ('dataroot_gt', 'io_backend', 'num_frame', 'gt_size'):
-            if opt.get(key) is None:
-                raise InvalidValueError(f'{name}.{key} is missing.')
-        given = {key: opt[key] for key in cls.__annotations__ if key in opt}
-        # A degradation is checked where it is read, with the scale.
-        plain = {key: value for key, value in given.items() if key not in ('degradation', 'color_jitter')}
-        check_arguments(cls, plain, name)
-        if given.get('color_jitter') is not None:
-            given['color_jitter'] = ColorJitter.from_options(given['color_jitter'], f'{name}.color_jitter')
-        options = cls(**given)
-        for root in options.lq_roots:
-            if options.lq_roots.count(root) > 1:
-                raise InvalidValueError(f'{name}.dataroot_lq names {root} twice.')
-        if options.gt_size % options.scale:
-            below = options.gt_size // options.scale * options.scale
-            raise InvalidValueError(
-                f'{name}.gt_size must be a multiple of the scale {options.scale}, got {options.gt_size}. Use '
-                f'{below or options.scale} or {below + options.scale}.'
-            )
-        if options.palindrome and options.gt_frames == 'middle':
-            raise InvalidValueError(f'{name}.palindrome goes with gt_frames: all; a middle frame is that of one clip.')
-        if options.gt_frames == 'middle' and options.num_frame % 2 == 0:
-            raise InvalidValueError(f'{name}.num_frame must be odd with gt_frames: middle, got {options.num_frame}.')
-        return options
-
-
-def list_roots(dataroot_lq: Any) -> list[Path]:
-    """Return the paths that an option names, one or several; none for nothing."""
-    if not dataroot_lq:
-        return []
-    return [Path(root) for root in ([dataroot_lq] if isinstance(dataroot_lq, str | Path) else dataroot_lq)]
+from dlvr_plugin.data.any_degradation import AnyDegradation, read_degradation
+from dlvr_plugin.data.augmentation import draw_walk, flip_and_transpose, permute_channels
+from dlvr_plugin.data.clip_dataset_options import ClipDatasetOptions
+from dlvr_plugin.data.crops import crop_frames, degrade_clip_crop, degrade_crop, to_float
+from dlvr_plugin.data.degradations import Degradation
+from dlvr_plugin.data.realistic import RealisticDegradation
 
 
 @DATASET_REGISTRY.register()
@@ -162,11 +61,11 @@ class ClipDataset(Dataset):
     def _name(self) -> str:
         return str(self.opt.get('name', type(self).__name__))
 
-    def _read_degradation(self) -> Degradation | None:
+    def _read_degradation(self) -> AnyDegradation | None:
         options: Any = self.options.degradation
         if not self.lq_stores:
             default = 'motion_blur' if self.scale == 1 else 'BI'
-            return Degradation.from_options(options or default, scale=self.scale, name=f'{self._name}.degradation')
+            return read_degradation(options or default, scale=self.scale, name=f'{self._name}.degradation')
         if options:
             raise InvalidValueError(
                 f'{self._name}.degradation makes the frames that dataroot_lq holds already. Set one of both.'
@@ -174,7 +73,8 @@ class ClipDataset(Dataset):
         return None
 
     def _check_motion(self) -> None:
-        if self.options.moving_first_frame and self.degradation is not None and self.degradation.radius:
+        blurs = isinstance(self.degradation, Degradation) and self.degradation.radius
+        if self.options.moving_first_frame and blurs:
             raise InvalidValueError(
                 f'{self._name}.moving_first_frame: frames that stand still are not blurred by motion. Leave it out, or '
                 'store blurred frames: dlvr data prepare --degradation motion_blur, and dataroot_lq.'
@@ -233,7 +133,7 @@ class ClipDataset(Dataset):
         frames = self._choose_frames(clip, start)
         middle = self.num_frame // 2
         kept = slice(None) if self.gt_frames == 'all' else slice(middle, middle + 1)  # frames with ground truth
-        windows = [self.degradation.window(frame, len(clip.frames)) for frame in frames] if self.degradation else []
+        windows = self._windows(frames, len(clip.frames))
         needed = sorted({*frames[kept], *(neighbour for window in windows for neighbour in window)})
         images = dict(zip(needed, self.gt_store.read_frames(clip, needed), strict=True))
         gt_images = [images[frame] for frame in frames[kept]]
@@ -253,12 +153,8 @@ class ClipDataset(Dataset):
             lq = self._crop_all(
                 lq_images, [(row // self.scale, column // self.scale) for row, column in corners], lq_size
             )
-        elif len(set(corners)) == 1:
-            rows = torch.tensor([[needed.index(neighbour) for neighbour in window] for window in windows])
-            lq = self._degrade_crop(list(images.values()), rows, corners[0])
         else:
-            only = torch.zeros(1, 1, dtype=torch.long)
-            lq = torch.cat([self._degrade_crop(list(images.values()), only, corner) for corner in corners])
+            lq = self._degrade(images, windows, corners)
         lq, gt = self._augment(lq, gt)
         if self.options.palindrome:
             lq, gt = (torch.cat((clip, clip[:-1].flip(0))) for clip in (lq, gt))
@@ -266,6 +162,28 @@ class ClipDataset(Dataset):
             gt = gt[0]
             lq = lq[0] if self.num_frame == 1 else lq
         return {'lq': lq, 'gt': gt, 'key': f'{name}/{clip.frame_name(start)}'}
+
+    def _windows(self, frames: list[int], num_frames: int) -> list[list[int]]:
+        """Return which frames of a clip each low-quality frame is made of; none where it is stored."""
+        if isinstance(self.degradation, Degradation):
+            return [self.degradation.window(frame, num_frames) for frame in frames]
+        return [[frame] for frame in frames] if self.degradation else []
+
+    def _degrade(
+        self, images: Mapping[int, np.ndarray], windows: list[list[int]], corners: list[tuple[int, int]]
+    ) -> Tensor:
+        """Make the low-quality crops (T, 3, h, w) of whole images, by their place in the clip."""
+        if isinstance(self.degradation, RealisticDegradation):
+            clip = [images[frame] for (frame,) in windows]
+            return degrade_clip_crop(self.degradation, clip, corners, self.gt_size)
+        assert self.degradation is not None
+        places = {frame: place for place, frame in enumerate(images)}
+        rows = torch.tensor([[places[frame] for frame in window] for window in windows])
+        found = list(images.values())
+        if len(set(corners)) == 1:
+            return degrade_crop(self.degradation, found, rows, corners[0], self.gt_size)
+        pairs = zip(rows, corners, strict=True)
+        return torch.cat([degrade_crop(self.degradation, found, row[None], each, self.gt_size) for row, each in pairs])
 
     def _choose_frames(self, clip: Clip, start: int) -> list[int]:
         interval = random.choice(self.options.interval_list)
@@ -312,55 +230,15 @@ class ClipDataset(Dataset):
     def _crop_all(self, images: list[np.ndarray], corners: list[tuple[int, int]], size: int) -> Tensor:
         """Crop each image at its corner to frames (T, 3, size, size), RGB, uint8."""
         if len(set(corners)) == 1:
-            return self._crop(images, *corners[0], size, size)
-        crops = [self._crop([image], *corner, size, size) for image, corner in zip(images, corners, strict=True)]
+            return crop_frames(images, *corners[0], size, size)
+        crops = [crop_frames([image], *corner, size, size) for image, corner in zip(images, corners, strict=True)]
         return torch.cat(crops)
-
-    @staticmethod
-    def _crop(images: list[np.ndarray], top: int, left: int, height: int, width: int) -> Tensor:
-        """Crop images (H, W, 3), BGR, uint8, to frames (T, 3, height, width), RGB, uint8."""
-        crops = [image[top : top + height, left : left + width] for image in images]
-        if not images[0].flags.owndata:  # raw frames that may still be on disk
-            prefetch(crops)
-        frames = np.empty((len(images), 3, height, width), np.uint8)
-        for crop, (red, green, blue) in zip(crops, frames, strict=True):
-            cv2.split(np.ascontiguousarray(crop), (blue, green, red))  # (H, W, 3) -> 3 x (H, W)
-        return torch.from_numpy(frames)
-
-    def _degrade_crop(self, images: list[np.ndarray], windows: Tensor, corner: tuple[int, int]) -> Tensor:
-        """Degrade just what the low-quality crop depends on, as if from whole frames.
-
-        Args:
-            images: Whole images (H, W, 3), BGR, uint8.
-            windows: Which of them each low-quality frame is made of, (T, N).
-            corner: Top left pixel of the crop in the images. Where it is no multiple of the scale, the low-quality
-                pixels lie between those of the whole frames.
-
-        Returns:
-            Frames (T, 3, h, w) in [0, 1], RGB.
-        """
-        assert self.degradation is not None
-        scale, margin = self.scale, self.degradation.margin * self.scale
-        spans = []
-        for first, length in zip(corner, images[0].shape[:2], strict=True):
-            start = max(first - margin, first % scale)
-            stop = min(first + self.gt_size + margin, first + (length - first) // scale * scale)
-            spans.append((start, stop - start, (first - start) // scale))
-        (top, height, row), (left, width, column) = spans
-        region = self._crop(images, top, left, height, width)
-        lq = self.degradation(self._to_float(region)[windows])
-        size = self.gt_size // scale
-        return lq[..., row : row + size, column : column + size]
 
     def _augment(self, lq: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
         """Vary both alike: (T, 3, h, w) and (T, 3, H, W), bytes or in [0, 1]; return them in [0, 1]."""
         options = self.options
         lq, gt = flip_and_transpose(lq, gt, use_hflip=options.use_hflip, use_rot=options.use_rot)
-        lq, gt = self._to_float(lq), self._to_float(gt)
+        lq, gt = to_float(lq), to_float(gt)
         if options.color_jitter is not None:
             lq, gt = options.color_jitter(lq, gt)
         return permute_channels(lq, gt) if options.permute_channels else (lq, gt)
-
-    @staticmethod
-    def _to_float(frames: Tensor) -> Tensor:
-        return frames.float().div_(255) if frames.dtype == torch.uint8 else frames

@@ -7,6 +7,17 @@ from dlvr_plugin.archs import DBN, STFAN, STRCNN, EnhanceNet, FRNet, LossNetT
 from dlvr_plugin.core.declarations import FREE, OnResume
 from dlvr_plugin.data import ClipDataset, Degradation
 from dlvr_plugin.data.augmentation import ColorJitter
+from dlvr_plugin.data.realistic.options import (
+    BlurOptions,
+    JpegOptions,
+    LastOptions,
+    NoiseOptions,
+    OrderOptions,
+    RealisticOptions,
+    ResizeOptions,
+    SincOptions,
+    VideoOptions,
+)
 from dlvr_plugin.evaluation.validation_options import ValidationOptions
 from dlvr_plugin.losses import DiscriminativeSpaceLoss, HuberLoss, LPIPSLoss
 from dlvr_plugin.metrics.spec import IMAGE_ARGUMENTS, METRICS
@@ -88,10 +99,22 @@ def _sections() -> Iterator[tuple[str, Mapping[str, Option]]]:
     yield from _of_metrics()
     yield '`datasets.*`, `type: ClipDataset`', _own(ClipDataset.__name__)
     yield '`degradation`', section_of(Degradation).options
+    yield from _of_realistic_degradations()
     yield '`color_jitter`', section_of(ColorJitter).options
     yield '`pixel_opt`, `type: HuberLoss`', section_of(HuberLoss).options
     yield '`perceptual_opt`, `type: DiscriminativeSpaceLoss`', section_of(DiscriminativeSpaceLoss).options
     yield '`perceptual_opt`, `type: LPIPSLoss`', section_of(LPIPSLoss).options
+
+
+def _of_realistic_degradations() -> Iterator[tuple[str, Mapping[str, Option]]]:
+    """Yield the sections of realistic degradations, those that stand in several places once."""
+    yield '`degradation`, `type: realistic`', section_of(RealisticOptions).options
+    yield '`degradation.first`, `degradation.second`', section_of(OrderOptions).options
+    yield '`degradation.last`', section_of(LastOptions).options
+    yield '`degradation.last.sinc`', section_of(SincOptions).options
+    stages = {'blur': BlurOptions, 'resize': ResizeOptions, 'noise': NoiseOptions, 'jpeg': JpegOptions}
+    for name, stage in {**stages, 'video': VideoOptions}.items():
+        yield f'`degradation.*.{name}`', section_of(stage).options
 
 
 def _of_metrics() -> Iterator[tuple[str, Mapping[str, Option]]]:

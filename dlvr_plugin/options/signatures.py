@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from dlvr_plugin.core.declarations import FieldsOf, Length, NoOption, OnResume, Range, annotations_of, markers_of
-from dlvr_plugin.options.sections import Option, Section
+from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.value_types import (
     Anything,
     Bool,
@@ -151,7 +151,10 @@ def _annotated(annotation: Any) -> ValueType:
         return Choice(arguments)
     if origin in (Union, types.UnionType):
         choices: list[ValueType] = []
-        for choice in map(_annotated, arguments):
+        kinds = [each for each in arguments if dataclasses.is_dataclass(each)]
+        for argument in arguments:
+            is_one_of_kinds = len(kinds) > 1 and argument in kinds
+            choice = _variants(kinds) if is_one_of_kinds else _annotated(argument)
             choices += [choice] if choice not in choices else []
         return choices[0] if len(choices) == 1 else OneOf(tuple(choices))
     if origin in (list, Sequence, tuple):
@@ -160,6 +163,19 @@ def _annotated(annotation: Any) -> ValueType:
     if origin in (dict, Mapping) or annotation in (dict, Mapping):
         return Section({}, is_open=True)
     return Anything()
+
+
+def _variants(kinds: Sequence[Any]) -> Variants:
+    """Return the sections of several dataclasses, each of which says by a field ``type`` which values ask for it."""
+    sections: dict[str, Section] = {}
+    for kind in kinds:
+        section = section_of(kind)
+        choice = section.options['type'].type
+        assert isinstance(choice, Choice)
+        rest = {name: option for name, option in section.options.items() if name != 'type'}
+        sections.update(dict.fromkeys(choice.values, dataclasses.replace(section, options=rest)))
+    name = ' or '.join(kind.__name__ for kind in kinds)
+    return Variants(name, sections, section_of(kinds[0]).options['type'].doc)
 
 
 def _limited(value_type: ValueType, markers: Sequence[Any]) -> ValueType:

@@ -57,7 +57,9 @@ def adversarial(opt):
 CASES = {
     'validated': validated,
     'plain': lambda opt: None,
-    'workers': lambda opt: opt['datasets']['train'].update(num_worker_per_gpu=2),
+    'workers': lambda opt: opt['datasets']['train'].update(
+        num_worker_per_gpu=2, dataroot_lq=None, degradation={'type': 'realistic', 'preset': 'real_basicvsr'}
+    ),
     'prefetch': lambda opt: opt['datasets']['train'].update(prefetch_mode='cpu', num_worker_per_gpu=1),
     'ema': lambda opt: opt['train'].update(ema_decay=0.9),
     'warmup and cosine': lambda opt: opt['train'].update(
@@ -135,6 +137,6 @@ def test_number_of_workers_does_not_matter(clip_root, tmp_path, monkeypatch, hos
     monkeypatch.setenv('DLVR_ROOT', str(root))
     for workers in (0, 2):
         opt = tiny_options(clip_root, name=f'workers{workers}', total_iter=4, init_t_iters=1)
-        opt['datasets']['train']['num_worker_per_gpu'] = workers
+        opt['datasets']['train'].update(num_worker_per_gpu=workers, dataroot_lq=None, degradation='realistic')
         run(opt, tmp_path)
     assert_equal(everything(root, 'workers0', 4), everything(root, 'workers2', 4))

@@ -85,7 +85,7 @@ class RealisticDegradation:
         """Read a section; given keys replace those of its preset, key by key.
 
         Args:
-            section: Keys of ``RealisticOptions``, and ``type``, which is not looked at.
+            section: Keys of ``RealisticOptions``.
             scale: Factor between the sizes.
             name: What errors call the section.
 
@@ -93,8 +93,7 @@ class RealisticDegradation:
             InvalidValueError: An unknown key, a value out of range, or a codec that cannot be had. InvalidTypeError: a
                 value of the wrong type.
         """
-        given = {key: value for key, value in section.items() if key != 'type'}
-        return cls(options=read_options(given, name), scale=scale)
+        return cls(options=read_options(section, name), scale=scale)
 
     @property
     def margin(self) -> int:

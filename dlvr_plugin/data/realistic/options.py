@@ -6,7 +6,7 @@ Defaults are those of Real-ESRGAN's first order and, for what only videos have, 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from dlvr_plugin.core.choices import RealisticPreset, SizeReference
 from dlvr_plugin.core.declarations import NOT_NEGATIVE, Range
@@ -321,6 +321,7 @@ class RealisticOptions:
     """What a section ``degradation`` of type 'realistic' says; keys that are not given are those of the preset.
 
     Attributes:
+        type: 'realistic'.
         preset: Ranges to begin with.
         change: How fast strengths change within a clip: 0 keeps them, 1 changes them as fast as RealBasicVSR does.
         first: The first round; None leaves it out.
@@ -328,6 +329,7 @@ class RealisticOptions:
         last: How a clip comes to its final size.
     """
 
+    type: Literal['realistic'] = 'realistic'
     preset: RealisticPreset = 'real_esrgan'
     change: Probability = 1.0
     first: OrderOptions | None = field(default_factory=OrderOptions)

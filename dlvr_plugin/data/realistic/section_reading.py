@@ -22,7 +22,7 @@ _Options = TypeVar('_Options')
 
 
 def read_options(section: Mapping[str, Any], name: str) -> RealisticOptions:
-    """Read a section, without its ``type``.
+    """Read a section.
 
     Args:
         section: Keys of ``RealisticOptions``; weights are replaced as a whole, sections key by key.

@@ -11,7 +11,8 @@ from typing import Any
 from basicsr.utils.registry import DATASET_REGISTRY
 
 from dlvr_plugin.core.declarations import FREE
-from dlvr_plugin.data.clip_dataset import ClipDataset, ClipDatasetOptions
+from dlvr_plugin.data.clip_dataset import ClipDataset
+from dlvr_plugin.data.clip_dataset_options import ClipDatasetOptions
 from dlvr_plugin.options.schema.registered import once_a_registry
 from dlvr_plugin.options.sections import Option, Section, Variants
 from dlvr_plugin.options.signatures import declared_by, section_of
