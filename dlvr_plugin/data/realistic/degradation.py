@@ -97,10 +97,11 @@ class RealisticDegradation:
 
     @property
     def margin(self) -> int:
-        """Low-quality pixels beyond a crop that it sees.
+        """Low-quality pixels beyond a crop that a chain should see.
 
-        Real-ESRGAN degrades 400 pixels for a crop of 256: 18 pixels of the result on each side at most. Kernels rarely
-        reach that far; what lies beyond is reflected. Eight are a block of JPEG, and keep its grid where it is.
+        Kernels rarely reach further than that; what lies beyond is reflected. Eight are also a block of JPEG, so that
+        crops lie on its grid as whole frames do. Real-ESRGAN degrades 400 pixels for a crop of 256, RealBasicVSR none
+        beyond the crop.
         """
         return 8
 

@@ -1,6 +1,7 @@
 """Ranges that realistic degradations are drawn from, as options describe them.
 
-Defaults are those of Real-ESRGAN's first order and, for what only videos have, of RealBasicVSR.
+Defaults are those of Real-ESRGAN (of a stage by itself, those of its first round) and, for what only videos have, of
+RealBasicVSR.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ Probability = Annotated[float, Range(minimum=0, maximum=1)]
 _Positive = Annotated[float, Range(above=0)]
 _NotNegative = Annotated[float, NOT_NEGATIVE]
 _Side = Annotated[int, Range(minimum=1, maximum=101)]
-_Cutoff = Annotated[float, Range(above=0, maximum=1)]
+_Cutoff = Annotated[float, Range(minimum=0.01, maximum=1)]
 _Factor = Annotated[float, Range(above=0, maximum=8)]
 _Percent = Annotated[int, Range(minimum=1, maximum=100)]
 _Crf = Annotated[int, Range(minimum=0, maximum=51)]
@@ -274,6 +275,13 @@ class SincOptions:
     cutoff: tuple[_Cutoff, _Cutoff] = (1 / 3, 1.0)
 
 
+SECOND_BLUR = BlurOptions(probability=0.8, sigma=(0.2, 1.5))
+"""Of the second round, as published."""
+
+SECOND_NOISE = NoiseOptions(sigma=(1.0, 25.0), poisson_scale=(0.05, 2.5))
+"""Of the second round, as published."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OrderOptions:
     """One round of degradations, in this order; None leaves one out.
@@ -293,6 +301,17 @@ class OrderOptions:
     noise: NoiseOptions | None = field(default_factory=NoiseOptions)
     jpeg: JpegOptions | None = field(default_factory=JpegOptions)
     video: VideoOptions | None = None
+
+
+def _second_round() -> OrderOptions:
+    """Return Real-ESRGAN's second round; its JPEG belongs to how clips come to their final size."""
+    directions = DirectionWeights(up=0.3, down=0.4, keep=0.3)
+    return OrderOptions(
+        blur=SECOND_BLUR,
+        resize=ResizeOptions(directions=directions, factor=(0.3, 1.2), factor_of='result'),
+        noise=SECOND_NOISE,
+        jpeg=None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,5 +352,5 @@ class RealisticOptions:
     preset: RealisticPreset = 'real_esrgan'
     change: Probability = 1.0
     first: OrderOptions | None = field(default_factory=OrderOptions)
-    second: OrderOptions | None = None
+    second: OrderOptions | None = field(default_factory=_second_round)
     last: LastOptions = field(default_factory=LastOptions)

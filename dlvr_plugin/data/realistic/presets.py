@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from dlvr_plugin.core.choices import RealisticPreset
 from dlvr_plugin.data.realistic.options import (
+    SECOND_BLUR,
+    SECOND_NOISE,
     BlurOptions,
     CodecWeights,
     DirectionWeights,
@@ -19,27 +21,8 @@ from dlvr_plugin.data.realistic.options import (
     VideoOptions,
 )
 
-_SECOND_BLUR = BlurOptions(probability=0.8, sigma=(0.2, 1.5))
-_SECOND_DIRECTIONS = DirectionWeights(up=0.3, down=0.4, keep=0.3)
-_SECOND_NOISE = NoiseOptions(sigma=(1.0, 25.0), poisson_scale=(0.05, 2.5))
 # Sensors and good scalers take the mean of what a pixel covers; the others let steps of oblique edges through.
 _MOSTLY_AREA = ModeWeights(area=0.7, bilinear=0.15, bicubic=0.15)
-
-
-def _real_esrgan() -> RealisticOptions:
-    """Single images of unknown origin.
-
-    Source: Real-ESRGAN, section 4.1; option file train_realesrgan_x4plus.
-    """
-    return RealisticOptions(
-        preset='real_esrgan',
-        second=OrderOptions(
-            blur=_SECOND_BLUR,
-            resize=ResizeOptions(directions=_SECOND_DIRECTIONS, factor=(0.3, 1.2), factor_of='result'),
-            noise=_SECOND_NOISE,
-            jpeg=None,
-        ),
-    )
 
 
 def _real_basicvsr() -> RealisticOptions:
@@ -51,9 +34,9 @@ def _real_basicvsr() -> RealisticOptions:
         preset='real_basicvsr',
         first=OrderOptions(video=VideoOptions()),
         second=OrderOptions(
-            blur=_SECOND_BLUR,
-            resize=ResizeOptions(directions=_SECOND_DIRECTIONS, factor=(0.3, 1.2)),
-            noise=_SECOND_NOISE,
+            blur=SECOND_BLUR,
+            resize=ResizeOptions(directions=DirectionWeights(up=0.3, down=0.4, keep=0.3), factor=(0.3, 1.2)),
+            noise=SECOND_NOISE,
         ),
         last=LastOptions(jpeg=None, video=VideoOptions()),
     )
@@ -190,10 +173,14 @@ def _web() -> RealisticOptions:
 
 
 PRESETS: Mapping[RealisticPreset, RealisticOptions] = {
-    'real_esrgan': _real_esrgan(),
+    'real_esrgan': RealisticOptions(),
     'real_basicvsr': _real_basicvsr(),
     'phone': _phone(),
     'dvd': _dvd(),
     'web': _web(),
 }
-"""The presets by name."""
+"""The presets by name.
+
+Source: 'real_esrgan' is that of Real-ESRGAN, section 4.1, option file train_realesrgan_x4plus, for pictures of unknown
+origin; those of the others stand in the functions that make them.
+"""

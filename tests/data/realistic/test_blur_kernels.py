@@ -86,12 +86,12 @@ def test_sinc_passes_frequencies_below_its_cutoff_alone(cutoff):
 @pytest.mark.parametrize(('height', 'width'), [(30, 44), (8, 6)])
 def test_blur_is_a_convolution_of_each_frame_with_its_kernel(size, height, width):
     frames = torch.rand(2, 3, height, width)
-    kernels = gaussian_kernels(size=size, sigma_x=[2, 0.6], sigma_y=[1, 3], angle=[0.7, 2], beta=[1, 0.7])
+    kernels = gaussian_kernels(size=size, sigma_x=[2, 0.6], sigma_y=[1, 0.7], angle=[0.7, 2], beta=[1, 1.5])
     actual = blur(frames, kernels)
     for frame, kernel, blurred in zip(frames, kernels, actual, strict=True):
         for plane, out in zip(frame, blurred, strict=True):
             expected = ndimage.convolve(plane.double().numpy(), kernel.double().numpy(), mode='mirror')
-            np.testing.assert_allclose(out, expected, atol=2e-6)
+            np.testing.assert_allclose(out, expected, atol=1.2e-5)  # outer rings of 1e-5 are left out
 
 
 def test_blur_leaves_its_input_alone_and_takes_views():
