@@ -28,6 +28,8 @@ def run(args: argparse.Namespace) -> None:
     """
     if args.samples < 1:
         raise InvalidValueError(f'--samples must be at least 1, got {args.samples}.')
+    if args.preset and args.degradation != 'realistic':
+        raise InvalidValueError('--preset belongs to --degradation realistic.')
     dataset: Any = _build_from_file(args.source, args.imports) if args.source.is_file() else _build_from_store(args)
     options = dataset.opt
     for root in list_roots(options.get('dataroot_gt')) + list_roots(options.get('dataroot_lq')):
@@ -58,7 +60,7 @@ def _build_from_store(args: argparse.Namespace) -> ClipDataset:
             'dataroot_gt': args.source,
             'dataroot_lq': args.lq,
             'io_backend': {'type': 'lmdb' if ClipStore(args.source).is_lmdb else 'disk'},
-            'degradation': args.degradation,
+            'degradation': {'type': args.degradation, 'preset': args.preset} if args.preset else args.degradation,
             'num_frame': args.num_frame,
             'gt_size': args.gt_size,
             'scale': args.scale,

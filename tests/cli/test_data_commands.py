@@ -176,7 +176,10 @@ def test_files_that_are_no_options(clip_root, errors):
     assert not Path('executed').exists()
 
 
-@pytest.mark.parametrize('flags', [[], ['--degradation', 'BD'], ['--lq', 'X4'], ['--scale', '1']])
+REALISTIC = ['--degradation', 'realistic', '--preset', 'dvd']
+
+
+@pytest.mark.parametrize('flags', [[], ['--degradation', 'BD'], ['--lq', 'X4'], ['--scale', '1'], REALISTIC])
 def test_show_draws_what_the_trainer_sees(clip_root, monkeypatch, flags):
     monkeypatch.chdir(clip_root)
     assert main(['data', 'show', 'GT', '--gt-size', '32', '--num-frame', '3', '--samples', '3', *flags]) == 0
@@ -190,6 +193,8 @@ def test_show_draws_what_the_trainer_sees(clip_root, monkeypatch, flags):
 def test_show_names_what_cannot_be(clip_root, errors, tmp_path):
     assert main(['data', 'show', str(clip_root / 'GT'), '--gt-size', '128']) == 1
     assert 'smaller than gt_size 128' in errors[-1]
+    assert main(['data', 'show', str(clip_root / 'GT'), '--preset', 'dvd']) == 1
+    assert '--preset belongs to --degradation realistic' in errors[-1]
     flags = ['--gt-size', '32', '--out', str(tmp_path / 'nowhere' / 'x.png')]
     assert main(['data', 'show', str(clip_root / 'GT'), *flags]) == 1
     assert 'x.png cannot be written' in errors[-1]

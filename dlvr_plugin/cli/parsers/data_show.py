@@ -1,8 +1,9 @@
 """What ``dlvr data show`` takes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from dlvr_plugin.core.choices import AnyDegradationType, RealisticPreset
 from dlvr_plugin.core.user_modules import add_import_flag
 
 
@@ -22,7 +23,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--gt-size', type=int, default=128, metavar='N', help='side of the crop (default: 128)')
     parser.add_argument('--scale', type=int, default=4, metavar='N', help='between LQ and GT (default: 4)')
     parser.add_argument(
-        '--degradation', default=None, help='BI, BD or, with --scale 1, motion_blur, where LQ is made on the fly'
+        '--degradation',
+        choices=get_args(AnyDegradationType),
+        help='how LQ is made on the fly; motion_blur with --scale 1 (default: BI)',
     )
+    parser.add_argument('--preset', choices=get_args(RealisticPreset), help='of --degradation realistic')
     add_import_flag(parser)
     parser.set_defaults(module='dlvr_plugin.cli.data_show')
