@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, get_args
 
-from dlvr_plugin.core.choices import Codec, DegradationType, RealisticPreset
+from dlvr_plugin.core.choices import AnyDegradationType, Codec, RealisticPreset
 
 _EPILOG = """
 A TARGET named NAME.lmdb becomes an LMDB with its meta files (meta_info_clips.txt is what meta_info_file takes); any
@@ -64,9 +64,7 @@ def add_parser(commands: Any) -> None:
     lq = parser.add_argument_group('low-quality frames, given or made; else they are made while training')
     lq.add_argument('--lq-source', type=Path, help='as SOURCE, with the same clips and frames')
     lq.add_argument('--lq-subfolder', metavar='NAME', help='default: that of --subfolder')
-    lq.add_argument(
-        '--degradation', choices=[*get_args(DegradationType), 'realistic'], help='make them of the ground truth'
-    )
+    lq.add_argument('--degradation', choices=get_args(AnyDegradationType), help='make them of the ground truth')
     lq.add_argument('--lq-target', type=Path, help='default with --degradation: TARGET_BIx4 or the like')
     lq.add_argument('--scale', type=int, default=4, metavar='N', help='of BI, BD and realistic (default: 4)')
     lq.add_argument('--sigma', type=float, default=1.5, help='of the Gaussian of BD, in pixels (default: 1.5)')
