@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader
 
 from dlvr_plugin.core.choices import Codec, DegradationType
 from dlvr_plugin.data.degradations import Degradation
-from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
+from dlvr_plugin.data.processing import Processing
 from tests.conftest import make_clip
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -192,10 +192,20 @@ def degrade_images(images: list[np.ndarray], degradation: Degradation) -> np.nda
     Returns:
         Image (H // scale, W // scale, 3), uint8, in the channel order of the input.
     """
-    height, width = (side // degradation.scale * degradation.scale for side in images[0].shape[:2])
-    window = np.stack([image[:height, :width] for image in images])
-    frame = degradation(torch.from_numpy(window).permute(0, 3, 1, 2).float().div_(255))  # (N, H, W, C) -> (N, C, H, W)
-    return np.ascontiguousarray(frame.mul_(255).round_().byte().permute(1, 2, 0).numpy())
+    return to_images(degradation(to_frames(images, degradation.scale))[None])[0]
+
+
+def to_frames(images: Sequence[np.ndarray], scale: int) -> Tensor:
+    """Return images (H, W, 3), uint8, as frames (T, 3, h, w) in [0, 1], cropped to multiples of a scale."""
+    height, width = (side // scale * scale for side in images[0].shape[:2])
+    clip = np.stack([image[:height, :width] for image in images])
+    return torch.from_numpy(clip).permute(0, 3, 1, 2).float().div_(255)  # (T, H, W, C) -> (T, C, H, W)
+
+
+def to_images(frames: Tensor) -> list[np.ndarray]:
+    """Return frames (T, 3, H, W) in [0, 1], which may be changed, as images (H, W, 3), uint8."""
+    clip = frames.mul_(255).round_().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return list(clip)
 
 
 def _check_size(frames: Tensor, scale: int, minimum: int) -> None:

@@ -1,8 +1,9 @@
 """What stores are made of: clips of frames, and video files."""
 
+import hashlib
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,47 +12,13 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 from dlvr_plugin.clips.clip_store import Clip, ClipStore, missing_frames
 from dlvr_plugin.clips.store_writer import EncodedFrame, encode_frame
 from dlvr_plugin.clips.video_files import VIDEO_SUFFIXES, count_frames, read_video, split_scenes
-from dlvr_plugin.core.choices import Codec
-from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.images import read_size
 from dlvr_plugin.core.regular_files import check_name
-from dlvr_plugin.data.degradations import Degradation, degrade_images
+from dlvr_plugin.data.processing import Processing
+from dlvr_plugin.data.realistic.stored_copies import StoredCopy
 
 _SAMPLED_FRAMES = 5  # that tell how much PNG compresses
-
-
-@dataclass(frozen=True, kw_only=True)
-class Processing:
-    """What happens to a frame on its way into a store.
-
-    Attributes:
-        codec: 'raw' or 'png'.
-        downscale: Factor of a bicubic downsampling that removes the noise of compression; 1 for none.
-        degradation: What makes it a low-quality frame, None for nothing.
-    """
-
-    codec: Codec = 'raw'
-    downscale: int = 1
-    degradation: Degradation | None = None
-
-    @property
-    def scale(self) -> int:
-        """Factor between the sizes before and after."""
-        return self.downscale * (self.degradation.scale if self.degradation else 1)
-
-    def __call__(self, images: Sequence[np.ndarray], *, key: str, stamp: str) -> EncodedFrame:
-        """Process and encode the images (h, w, 3), BGR, uint8, that a frame of the store is made of."""
-        window = list(images)
-        if self.downscale > 1:
-            window = [degrade_images([image], Degradation(type='BI', scale=self.downscale)) for image in window]
-        image = degrade_images(window, self.degradation) if self.degradation else window[0]
-        return encode_frame(image, codec=self.codec, key=key, stamp=stamp)
-
-    def num_bytes(self, num_frames: int, size: tuple[int, int], compression: float) -> int:
-        """Return about how much frames of this size before processing take; ``compression`` is that of PNG."""
-        height, width = (side // self.scale for side in size)
-        frame = height * width * 3 * (compression if self.codec == 'png' else 1)
-        return int(num_frames * (frame + 2**12))  # an LMDB works in pages
 
 
 @dataclass(frozen=True)
@@ -73,7 +40,7 @@ Item = EncodedFrame | SourceEnd
 
 
 class ClipFrames(Dataset[list[Item]]):
-    """Frames of clips, each made into a frame of a store by itself.
+    """Frames of clips, each made into a frame of a store by itself or with those around it.
 
     Args:
         store: Where the clips are.
@@ -95,22 +62,38 @@ class ClipFrames(Dataset[list[Item]]):
         self.store, self.processing = store, processing
         names = _unique_names(clips)
         self._frames: dict[str, tuple[Clip, int]] = {}
+        self._stamps: dict[str, str] = {}
+        self._runs: list[list[str]] = []
         for name in clips:
             if missing := missing_frames(store.clips[name]):
                 raise DataError(f'Clip {name} of {store.root} has a gap: {", ".join(missing[:5])} is missing.')
-            for index in range(len(store.clips[name].frames)):
-                key = f'{names[name]}/{store.clips[name].frame_name(index)}'
-                if key in self._frames:
-                    raise DataError(f'Clip {name} of {store.root} has two frames named {key.rsplit("/", 1)[1]}.')
-                self._frames[key] = (store.clips[name], index)
-        self._stamps = {key: self._stamp(clip, index) for key, (clip, index) in self._frames.items()}
-        self._todo = list(self._frames)
+            self._add_clip(store.clips[name], names[name])
+        self._todo = self._runs
+        self._done: Container[str] = ()
         self.num_frames = len(self._frames)
         compression = _png_compression(self._sample()) if processing.codec == 'png' else 1.0
         self.num_bytes = sum(
             processing.num_bytes(len(store.clips[name].frames), self._size(store.clips[name]), compression)
             for name in clips
         )
+
+    def _add_clip(self, clip: Clip, name: str) -> None:
+        keys = [f'{name}/{clip.frame_name(index)}' for index in range(len(clip.frames))]
+        length = self.processing.run_length(len(keys), self._size(clip))
+        if length > 1:
+            clip = replace(clip, size=self._size(clip))  # so that reading demands it of the whole run
+        for index, key in enumerate(keys):
+            if key in self._frames:
+                raise DataError(f'Clip {clip.name} of {self.store.root} has two frames named {key.rsplit("/", 1)[1]}.')
+            self._frames[key] = (clip, index)
+        for first in range(0, len(keys), length):
+            run = keys[first : first + length]
+            self._runs.append(run)
+            stamps = [self._stamp(clip, first + index) for index in range(len(run))]
+            if length > 1:  # what becomes of a frame depends on those beside it, and on how many there are
+                told = f'{len(keys)} {" ".join(stamps)}'
+                stamps = [hashlib.sha256(told.encode()).hexdigest()[:16]] * len(run)
+            self._stamps.update(zip(run, stamps, strict=True))
 
     def _stamp(self, clip: Clip, index: int) -> str:
         path = self.store.root / ('data.mdb' if self.store.is_lmdb else clip.frames[index])
@@ -130,7 +113,8 @@ class ClipFrames(Dataset[list[Item]]):
 
     def skip(self, keys: Container[str], ended: Container[str]) -> None:
         """Leave out frames that the store has already."""
-        self._todo = [key for key in self._frames if key not in keys]
+        self._done = keys
+        self._todo = [run for run in self._runs if any(key not in keys for key in run)]
 
     def keys(self, records: Iterable[str]) -> list[str]:
         """Return the keys that the finished store has."""
@@ -140,12 +124,19 @@ class ClipFrames(Dataset[list[Item]]):
         return len(self._todo)
 
     def __getitem__(self, index: int) -> list[Item]:
-        key = self._todo[index]
-        clip, frame = self._frames[key]
-        degradation = self.processing.degradation
-        window = degradation.window(frame, len(clip.frames)) if degradation else [frame]
-        images = [self.store.read(clip, neighbour, strict=True) for neighbour in window]
-        return [self.processing(images, key=key, stamp=self._stamps[key])]
+        run = self._todo[index]
+        clip, first = self._frames[run[0]]
+        images = self.processing.make(
+            lambda frame: self.store.read(clip, frame, strict=True),
+            range(first, first + len(run)),
+            clip=run[0].rsplit('/', 1)[0],
+            num_frames=len(clip.frames),
+        )
+        return [
+            encode_frame(image, codec=self.processing.codec, key=key, stamp=self._stamps[key])
+            for key, image in zip(run, images, strict=True)
+            if key not in self._done
+        ]
 
 
 @dataclass(frozen=True)
@@ -182,7 +173,7 @@ class VideoFrames(IterableDataset[list[Item]]):
 
     Raises:
         DataError: A file that cannot be opened or is cut, two names that become one, or a chosen scene that there is
-            not.
+            not. InvalidValueError: Clips as a whole would have to be known.
     """
 
     def __init__(
@@ -196,6 +187,8 @@ class VideoFrames(IterableDataset[list[Item]]):
     ) -> None:
         self.processing, self.scene_threshold, self.min_frames = processing, scene_threshold, min_frames
         self.allow_cut = allow_cut
+        if isinstance(processing.degradation, StoredCopy):
+            raise InvalidValueError('Realistic degradations need whole clips. Make a store of the videos first.')
         names = _unique_names([video.stem for video in videos])
         self._videos = {f'{video.name} {_file_stamp(video)}': (video, names[video.stem]) for video in videos}
         self._choices = dict(videos)
@@ -243,7 +236,8 @@ class VideoFrames(IterableDataset[list[Item]]):
             num_split, num_scenes = num_split + 1, scene + 1
             key = f'{name}_{scene:03d}/{index:08d}' if self.scene_threshold else f'{name}/{index:08d}'
             if choice.takes(scene) and key not in self._done:
-                yield [self.processing([frame], key=key, stamp=stamp)]
+                image = self.processing.make([frame].__getitem__, range(1), clip=name, num_frames=1)[0]
+                yield [encode_frame(image, codec=self.processing.codec, key=key, stamp=stamp)]
         if missing := sorted(scene for scene in choice.chosen | choice.excluded if scene >= num_scenes):
             there = f'It has {video.stem}_000 to {video.stem}_{num_scenes - 1:03d}' if num_scenes else 'It has none'
             raise DataError(

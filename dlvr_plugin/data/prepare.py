@@ -1,5 +1,6 @@
 """Prepare clips on disk: stores for training, test sets, and the demo's clips. What is there already is kept."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -21,7 +22,8 @@ from dlvr_plugin.core.images import write_image
 from dlvr_plugin.core.workers import load_items
 from dlvr_plugin.data.degradations import Degradation
 from dlvr_plugin.data.demo_clips import DEMO_CLIPS, load_photograph, render_clip
-from dlvr_plugin.data.frame_sources import ClipFrames, Processing, SourceEnd, VideoFrames, find_source
+from dlvr_plugin.data.frame_sources import ClipFrames, SourceEnd, VideoFrames, find_source
+from dlvr_plugin.data.processing import Processing
 
 
 def prepare_store(
@@ -95,7 +97,8 @@ def describe_store(root: Path, target: Path, processing: Processing, **selection
     """
     chosen = {key: list(value) if isinstance(value, list | tuple) else value for key, value in selection.items()}
     source = os.path.relpath(root.resolve(), target.resolve().parent)
-    return {'source': source, **asdict(processing), **chosen}
+    made: dict[str, Any] = json.loads(json.dumps(asdict(processing)))
+    return {'source': source, **made, **chosen}
 
 
 def _check_space(target: Path, source: ClipFrames | VideoFrames, num_done: int) -> None:

@@ -35,8 +35,8 @@ def make_data(root: Path, source: Path, num_clips: int) -> None:
     from dlvr_plugin.clips.clip_store import ClipStore
     from dlvr_plugin.clips.store_writer import CODECS
     from dlvr_plugin.data.degradations import Degradation
-    from dlvr_plugin.data.frame_sources import Processing
     from dlvr_plugin.data.prepare import prepare_store, write_clip
+    from dlvr_plugin.data.processing import Processing
 
     store = ClipStore(source)
     for number, clip in enumerate(list(store.clips.values())[:num_clips], start=1):  # 000 is for validation

@@ -8,8 +8,9 @@ import pytest
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.clips.clip_store import read_meta_info, read_records
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.data.frame_sources import Processing, find_source
+from dlvr_plugin.data.frame_sources import find_source
 from dlvr_plugin.data.prepare import prepare_store
+from dlvr_plugin.data.processing import Processing
 from dlvr_plugin.data.store_integrity import check_store
 from tests.conftest import make_clip
 from tests.helpers import make_lmdb, write_video

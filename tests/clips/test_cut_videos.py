@@ -14,8 +14,8 @@ from dlvr_plugin.clips.store_writer import read_warnings
 from dlvr_plugin.clips.video_files import count_decodable_frames, count_frames, read_video
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.data import ClipTestDataset
-from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
+from dlvr_plugin.data.processing import Processing
 from dlvr_plugin.data.store_integrity import check_store
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from tests.helpers import write_video

@@ -6,8 +6,8 @@ from dlvr_plugin.clips.clip_store import ClipStore
 from dlvr_plugin.clips.video_files import count_frames, read_video, split_scenes
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.data import frame_sources
-from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
+from dlvr_plugin.data.processing import Processing
 from tests.helpers import write_video
 
 

@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 
 from dlvr_plugin.core.errors import DataError
 from dlvr_plugin.data import ClipDataset, Degradation
-from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import make_meta_info, prepare_store
+from dlvr_plugin.data.processing import Processing
 from tests.conftest import make_clip
 from tests.data.conftest import options
 from tests.helpers import make_lmdb

@@ -25,8 +25,8 @@ from dlvr_plugin.core.errors import DataError, InUseError
 from dlvr_plugin.core.folder_lock import FolderLock, lock_beside
 from dlvr_plugin.data import ClipDataset, Degradation
 from dlvr_plugin.data import prepare as prepare_module
-from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
+from dlvr_plugin.data.processing import Processing
 from tests.conftest import make_clip
 from tests.helpers import make_lmdb, make_lq
 

@@ -164,8 +164,10 @@ def test_commands_and_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('DLVR_ROOT', str(tmp_path))
     names: dict[str, object] = {'__name__': 'docs'}
-    for block in RUN_BLOCKS:
-        if block.page != page:
+    for block in BLOCKS:
+        if block.page == page and block.recipe and block.language == 'yaml':
+            Path(block.recipe).write_text(block.code)
+        if block.page != page or block not in RUN_BLOCKS:
             continue
         if block.language == 'python':
             exec(compile(block.code, str(block), 'exec'), names)

@@ -12,8 +12,8 @@ from PIL import Image
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.clips.clip_store import ClipStore
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.data.frame_sources import Processing
 from dlvr_plugin.data.prepare import prepare_store
+from dlvr_plugin.data.processing import Processing
 from dlvr_plugin.evaluation.evaluation_file import format_json
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.report.report_page import write_report

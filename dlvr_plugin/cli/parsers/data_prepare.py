@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, get_args
 
-from dlvr_plugin.core.choices import Codec, DegradationType
+from dlvr_plugin.core.choices import AnyDegradationType, Codec, RealisticPreset
 
 _EPILOG = """
 A TARGET named NAME.lmdb becomes an LMDB with its meta files (meta_info_clips.txt is what meta_info_file takes); any
@@ -16,6 +16,7 @@ examples:
   dlvr data prepare datasets/REDS/train_sharp datasets/REDS/train_sharp.lmdb \\
       --lq-source datasets/REDS/train_sharp_bicubic/X4 --lq-target datasets/REDS/train_sharp_bicubic_X4.lmdb
   dlvr data prepare my_videos datasets/my_videos.lmdb --downscale 2 --degradation BI
+  dlvr data prepare my_videos datasets/my_videos.lmdb --degradation realistic --preset phone --copies 4
   dlvr data prepare my_videos datasets/two_scenes --clips garden_002 pan_000 --min-frames 5
 """
 
@@ -63,10 +64,24 @@ def add_parser(commands: Any) -> None:
     lq = parser.add_argument_group('low-quality frames, given or made; else they are made while training')
     lq.add_argument('--lq-source', type=Path, help='as SOURCE, with the same clips and frames')
     lq.add_argument('--lq-subfolder', metavar='NAME', help='default: that of --subfolder')
-    lq.add_argument('--degradation', choices=get_args(DegradationType), help='make them of the ground truth')
+    lq.add_argument('--degradation', choices=get_args(AnyDegradationType), help='make them of the ground truth')
     lq.add_argument('--lq-target', type=Path, help='default with --degradation: TARGET_BIx4 or the like')
-    lq.add_argument('--scale', type=int, default=4, metavar='N', help='of BI and BD (default: 4)')
+    lq.add_argument('--scale', type=int, default=4, metavar='N', help='of BI, BD and realistic (default: 4)')
     lq.add_argument('--sigma', type=float, default=1.5, help='of the Gaussian of BD, in pixels (default: 1.5)')
     lq.add_argument('--blur-frames', type=int, default=7, metavar='N', help='that motion_blur averages (default: 7)')
     lq.add_argument('--linear-light', action='store_true', help='let motion_blur average light, not values')
+    realistic = parser.add_argument_group('low-quality frames of --degradation realistic, drawn once for each clip')
+    realistic.add_argument(
+        '--preset', choices=get_args(RealisticPreset), help='what footage looks like (default: real_esrgan)'
+    )
+    realistic.add_argument(
+        '--degradation-options', type=Path, metavar='FILE.yml', help='ranges that replace those of the preset'
+    )
+    realistic.add_argument(
+        '--copies',
+        type=int,
+        metavar='N',
+        help='stores to make, each drawn anew: TARGET_realisticx4_0 and so on (default: 1)',
+    )
+    realistic.add_argument('--seed', type=int, help='of what is drawn (default: 0)')
     parser.set_defaults(module='dlvr_plugin.cli.data_prepare')
