@@ -62,14 +62,13 @@ class _ClipSet:
         """Yield frames of a method, of the ground truth, or of the input, enlarged."""
         source, scale = self.sources[name], self._scales.get(name, 1)
         for index, frame in enumerate(source.read_frames(self.clip, start, stop), start):
-            shown = enlarge_image(frame, scale)
-            if shown.shape[:2] != self.size:
-                what = f'{scale} times ' if scale > 1 else ''
+            size = tuple(scale * side for side in frame.shape[:2])
+            if size != self.size:
+                how = f'{scale} times as large, ' if scale > 1 else ''
                 raise DataError(
-                    f'{what}{source.where(self.clip, index)} is {shown.shape[:2]} (h, w), {self._reference_name} '
-                    f'{self.size}.'
+                    f'{source.where(self.clip, index)} is {how}{size} (h, w), {self._reference_name} {self.size}.'
                 )
-            yield shown
+            yield enlarge_image(frame, scale)
 
     def read_frame(self, name: str, index: int) -> np.ndarray:
         """Return one frame."""

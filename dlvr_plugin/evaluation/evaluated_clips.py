@@ -87,13 +87,13 @@ class EvaluatedClips:
         """
         size = tuple(self._evaluation['clips'][clip]['size'])
         for index, image in enumerate(self.clips.read_frames(clip)):
-            shown = enlarge_image(image, self.scale)
-            if self.name == INPUT and shown.shape[:2] != size:
+            found = tuple(self.scale * side for side in image.shape[:2])
+            if self.name == INPUT and found != size:
                 raise DataError(
-                    f'{self.clips.where(clip, index)} of the input is {image.shape[:2]} (h, w); expected '
-                    f'{self.scale} times that to be {size}, as for the first frame.'
+                    f'{self.clips.where(clip, index)} of the input is {image.shape[:2]} (h, w), {self.scale} times as '
+                    f'large {found}; expected {size}, as the results have it.'
                 )
-            yield shown
+            yield enlarge_image(image, self.scale)
 
     def _root_of(self, name: str) -> str:
         if name == GROUND_TRUTH:

@@ -1,7 +1,7 @@
 """Consistency: whether a result, made small again, is the low-quality frame that it was made of.
 
-It needs no ground truth, and cannot say how good is what was added: bicubic enlargement has a high value. A low one
-says that the result shows something else than was there.
+It needs no ground truth, and cannot say how good is what was added. A low value says that the result shows something
+else than was there.
 """
 
 import math
