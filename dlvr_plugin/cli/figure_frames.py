@@ -14,9 +14,7 @@ from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.resampling import enlarge_image
 from dlvr_plugin.evaluation.evaluation_file import (
-    ENLARGED_INPUT,
     GROUND_TRUTH,
-    INPUT,
     Evaluation,
     check_method_names,
     input_label,
@@ -37,9 +35,10 @@ class _ClipSet:
         roots = _find_roots(args, evaluation)
         self.sources = {name: ClipReader(root, allow_cut_videos=True) for name, root in roots.items()}
         self.last = list(roots)[-1]
-        self._scales = {}
+        self.input_scales = {}  # by the name of the input
         if evaluation and 'input' in evaluation:
-            self._scales = {input_label(evaluation['input']['scale']): evaluation['input']['scale']}
+            scale = evaluation['input']['scale']
+            self.input_scales[input_label(scale)] = scale
         reference = self.sources[self.last]
         self._reference_name = 'the ground truth' if self.last == GROUND_TRUTH else self.last
         for source in (reference, *self.sources.values()):
@@ -60,7 +59,7 @@ class _ClipSet:
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield frames of a method, of the ground truth, or of the input, enlarged."""
-        source, scale = self.sources[name], self._scales.get(name, 1)
+        source, scale = self.sources[name], self.input_scales.get(name, 1)
         for index, frame in enumerate(source.read_frames(self.clip, start, stop), start):
             size = tuple(scale * side for side in frame.shape[:2])
             if size != self.size:
@@ -175,7 +174,7 @@ def _format_metrics(evaluation: Evaluation, clips: _ClipSet, frame: int) -> dict
     entries = [evaluation['metrics'][metric] for metric in metrics]
     notes = {}
     for name in clips.sources:
-        if name in (GROUND_TRUTH, INPUT, ENLARGED_INPUT):
+        if name == GROUND_TRUTH or name in clips.input_scales:
             continue
         if name not in evaluation['methods']:
             raise DataError(f'--evaluation holds no method {name}, but {", ".join(evaluation["methods"])}.')
