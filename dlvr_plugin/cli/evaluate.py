@@ -1,4 +1,4 @@
-"""``dlvr evaluate``: compare restored clips of any methods with their ground truth."""
+"""``dlvr evaluate``: compare restored clips of any methods, with their ground truth or without one."""
 
 import argparse
 import sys
@@ -11,6 +11,7 @@ import torch
 from basicsr.utils import get_root_logger
 
 from dlvr_plugin.cli.named_folders import parse_results
+from dlvr_plugin.cli.parsers.evaluate import DEFAULT_METRICS
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.choices import MissingPolicy
 from dlvr_plugin.core.errors import DataError, InvalidValueError
@@ -20,7 +21,7 @@ from dlvr_plugin.evaluation.evaluation_file import FILE_NAME, Evaluation, format
 from dlvr_plugin.evaluation.evaluation_run import EvaluationRun
 from dlvr_plugin.evaluation.protocol import Protocol
 from dlvr_plugin.metrics import METRICS
-from dlvr_plugin.metrics.spec import MetricSpec, check_metrics
+from dlvr_plugin.metrics.spec import MetricSpec, check_metrics, check_references, metrics_without_truth
 from dlvr_plugin.metrics.weights import MetricNetwork
 from dlvr_plugin.report.evaluation_tables import format_csv, format_latex, format_markdown, format_terminal
 
@@ -40,10 +41,12 @@ def run(args: argparse.Namespace) -> None:
     protocol = Protocol(**{name: getattr(args, name) for name in Protocol.__dataclass_fields__})
     open_clips = partial(ClipReader, allow_cut_videos=args.allow_cut_videos)
     results = {name: open_clips(folder) for name, folder in parse_results(args.results).items()}
-    gt = open_clips(args.gt)
-    check_metrics(args.metrics)
+    gt, lq = (open_clips(folder) if folder else None for folder in (args.gt, args.input))
+    metrics = args.metrics or _default_metrics(args)
+    check_metrics(metrics)
     load = partial(_load_network, args, protocol, str(device or 'cpu'))
-    specs = [protocol.specify(METRICS[name]) for name in args.metrics]
+    specs = [protocol.specify(METRICS[name]) for name in metrics]
+    check_references(specs, has_truth=gt is not None, has_input=lq is not None)  # before weights are loaded
     missing = _find_missing(specs, load, args.missing)
     measured = [spec for spec in specs if spec.name not in missing]
     advice = 'Wait until it ends, or choose another folder with --out.'
@@ -51,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
         run = EvaluationRun(
             gt,
             results,
+            lq=lq,
             metrics=[spec.name for spec in measured],
             not_measured=missing,
             protocol=protocol,
@@ -67,6 +71,10 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(format_terminal(evaluation, styled=sys.stdout.isatty()))
         if args.out:
             _write(args.out, evaluation)
+
+
+def _default_metrics(args: argparse.Namespace) -> list[str]:
+    return list(DEFAULT_METRICS) if args.gt else metrics_without_truth(has_input=args.input is not None)
 
 
 def _load_network(args: argparse.Namespace, protocol: Protocol, device: str, spec: MetricSpec) -> MetricNetwork:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dlvr_plugin.data.degradations import bicubic_kernel, gaussian_kernel
+from dlvr_plugin.core.resampling import bicubic_kernel
+from dlvr_plugin.data.degradations import gaussian_kernel
 
 _PATCH = 48  # side of the low-quality patches that are compared
 _REACH = 2  # low-quality pixels up to which a shift is looked for

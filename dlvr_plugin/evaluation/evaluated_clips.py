@@ -1,20 +1,22 @@
 """The frames that an evaluation measured: opened again, and known to be the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 from basicsr.utils import get_root_logger
 
 from dlvr_plugin.clips.clip_reader import ClipReader
 from dlvr_plugin.core.errors import DataError, InvalidValueError
-from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation
+from dlvr_plugin.core.resampling import enlarge_image
+from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, INPUT, Evaluation, input_label
 
 
 class EvaluatedClips:
-    """Clips of a method of an evaluation, or of its ground truth.
+    """Clips of a method of an evaluation, of its ground truth, or of the low-quality input.
 
     Args:
         evaluation: What was measured.
-        name: The method, or ``GROUND_TRUTH``.
+        name: The method, ``GROUND_TRUTH`` or ``INPUT``; see ``open_all``.
 
     Attributes:
         name: As given.
@@ -26,7 +28,7 @@ class EvaluatedClips:
 
     def __init__(self, evaluation: Evaluation, name: str) -> None:
         self.name, self._evaluation = name, evaluation
-        root = evaluation['gt_root'] if name == GROUND_TRUTH else evaluation['methods'][name]['root']
+        root = self._root_of(name)
         try:
             self.clips = ClipReader(root, allow_cut_videos=True)  # what was evaluated, its hashes say
         except DataError as error:
@@ -67,10 +69,55 @@ class EvaluatedClips:
                 'be told, because an older version kept no more than their list. Run dlvr evaluate again to be sure.'
             )
 
+    @property
+    def scale(self) -> int:
+        """How many times as large frames are shown."""
+        return self._evaluation['input']['scale'] if self.name == INPUT else 1
+
+    @property
+    def label(self) -> str:
+        """What the clips are called where they are shown."""
+        return input_label(self.scale) if self.name == INPUT else self.name
+
+    def read_shown(self, clip: str) -> Iterator[np.ndarray]:
+        """Yield the frames of a clip as they are shown, all of the size of the results: (h, w, 3), BGR, uint8.
+
+        Raises:
+            DataError: A frame cannot be read, or the input has one of another size.
+        """
+        size = tuple(self._evaluation['clips'][clip]['size'])
+        for index, image in enumerate(self.clips.read_frames(clip)):
+            found = tuple(self.scale * side for side in image.shape[:2])
+            if self.name == INPUT and found != size:
+                raise DataError(
+                    f'{self.clips.where(clip, index)} of the input is {image.shape[:2]} (h, w), {self.scale} times as '
+                    f'large {found}; expected {size}, as the results have it.'
+                )
+            yield enlarge_image(image, self.scale)
+
+    def _root_of(self, name: str) -> str:
+        if name == GROUND_TRUTH:
+            return self._evaluation['gt_root']
+        if name == INPUT:
+            return self._evaluation['input']['root']
+        return self._evaluation['methods'][name]['root']
+
     def _recorded(self, clip: str) -> Mapping[str, str]:
         if self.name == GROUND_TRUTH:
             return self._evaluation['clips'][clip]['sha256']
+        if self.name == INPUT:
+            return self._evaluation['input']['clips'][clip]['sha256']
         return self._evaluation['methods'][self.name]['clips'][clip]['sha256']
+
+
+def open_all(evaluation: Evaluation) -> list[EvaluatedClips]:
+    """Return the clips of all methods, then those of the low-quality input and of the ground truth as far as known.
+
+    Raises:
+        DataError: Frames cannot be read any more.
+    """
+    references = [name for name, key in ((INPUT, 'input'), (GROUND_TRUTH, 'gt_root')) if key in evaluation]
+    return [EvaluatedClips(evaluation, name) for name in (*evaluation['methods'], *references)]
 
 
 def choose_clips(evaluation: Evaluation, wanted: Sequence[str] | None) -> list[str]:

@@ -25,13 +25,19 @@ def find_evaluation_problem(content: Mapping[str, Any]) -> str | None:
 def _find_problems(content: Mapping[str, Any]) -> Iterator[str]:
     for name in ('protocol', 'versions', 'metrics', 'clips', 'methods'):
         yield from _check(content, name, '', _is_object)
-    yield from _check(content, 'gt_root', '', _is_text)
+    has_truth = 'gt_root' in content or any(
+        isinstance(clip, dict) and 'sha256' in clip for clip in content['clips'].values()
+    )
+    if has_truth:
+        yield from _check(content, 'gt_root', '', _is_text)
     for name in content['versions']:
         yield from _check(content['versions'], name, 'versions', _is_text)
     for name in content['metrics']:
         yield from _find_in_metric(content['metrics'], name)
     for name in content['clips']:
-        yield from _find_in_clip(content['clips'], name)
+        yield from _find_in_clip(content['clips'], name, has_truth)
+    if 'input' in content:
+        yield from _find_in_input(content)
     for name in content['methods']:
         yield from _find_in_method(content, name)
 
@@ -45,16 +51,33 @@ def _find_in_metric(metrics: Mapping[str, Any], name: str) -> Iterator[str]:
     yield from _check(metrics[name], 'decimals', where, _is_count_up_to(_MOST_DECIMALS))
 
 
-def _find_in_clip(clips: Mapping[str, Any], name: str) -> Iterator[str]:
+def _find_in_clip(clips: Mapping[str, Any], name: str, has_truth: bool) -> Iterator[str]:
     where = f'clips.{name}'
     yield from _check(clips, name, 'clips', _is_object)
     clip = clips[name]
     yield from _check(clip, 'size', where, _is_list_of(2, _is_count))
     yield from _check(clip, 'frames', where, _is_list_of(None, _is_text))
     yield from _check(clip, 'frame_rate', where, _is_rate)
-    yield from _check(clip, 'sha256', where, _is_object)
-    for key in clip['sha256']:
-        yield from _check(clip['sha256'], key, f'{where}.sha256', _is_text)
+    if has_truth:
+        yield from _find_in_hashes(clip, where)
+
+
+def _find_in_input(content: Mapping[str, Any]) -> Iterator[str]:
+    yield from _check(content, 'input', '', _is_object)
+    entry = content['input']
+    yield from _check(entry, 'root', 'input', _is_text)
+    yield from _check(entry, 'scale', 'input', _is_count)
+    yield from _check(entry, 'clips', 'input', _is_object)
+    yield from _check(entry, 'clips', 'input', _has_keys(content['clips']))
+    for clip in entry['clips']:
+        yield from _check(entry['clips'], clip, 'input.clips', _is_object)
+        yield from _find_in_hashes(entry['clips'][clip], f'input.clips.{clip}')
+
+
+def _find_in_hashes(entry: Mapping[str, Any], where: str) -> Iterator[str]:
+    yield from _check(entry, 'sha256', where, _is_object)
+    for key in entry['sha256']:
+        yield from _check(entry['sha256'], key, f'{where}.sha256', _is_text)
 
 
 def _find_in_method(content: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -78,9 +101,7 @@ def _find_in_method(content: Mapping[str, Any], name: str) -> Iterator[str]:
         is_row = _is_list_of(len(clips[clip]['frames']), _is_number_or_null)
         for metric in result['frames']:
             yield from _check(result['frames'], metric, f'{where}.clips.{clip}.frames', is_row)
-        yield from _check(result, 'sha256', f'{where}.clips.{clip}', _is_object)
-        for key in result['sha256']:
-            yield from _check(result['sha256'], key, f'{where}.clips.{clip}.sha256', _is_text)
+        yield from _find_in_hashes(result, f'{where}.clips.{clip}')
 
 
 def _find_in_means(entry: Mapping[str, Any], where: str, metrics: Mapping[str, Any]) -> Iterator[str]:

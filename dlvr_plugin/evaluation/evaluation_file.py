@@ -2,10 +2,11 @@
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from dlvr_plugin.core.errors import DataError
+from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.core.regular_files import read_json
 from dlvr_plugin.evaluation.evaluation_check import find_evaluation_problem
 from dlvr_plugin.metrics.spec import Direction
@@ -15,6 +16,9 @@ FORMAT = 1
 
 GROUND_TRUTH = 'GT'
 """Name of the ground truth in figures and reports; no method may have it."""
+
+INPUT, ENLARGED_INPUT = 'Input', 'Input (bicubic)'
+"""Names of the low-quality input, the second where it is shown enlarged; beside one, no method may have them."""
 
 
 class MetricEntry(TypedDict):
@@ -30,16 +34,19 @@ class MetricEntry(TypedDict):
     unit: str
 
 
-class ClipEntry(TypedDict):
-    """A clip of the ground truth.
-
-    ``size`` is (height, width), ``frames`` the names of all frames in the order of time, ``frame_rate`` None where the
-    files do not say it, ``sha256`` a digest for each of its files.
-    """
-
+class _AnyClipEntry(TypedDict):
     size: list[int]
     frames: list[str]
     frame_rate: float | None
+
+
+class ClipEntry(_AnyClipEntry, total=False):
+    """A clip that was compared.
+
+    ``size`` is (height, width), ``frames`` the names of all frames in the order of time, ``frame_rate`` None where the
+    files do not say it, ``sha256`` a digest for each of the files of the ground truth, where there is one.
+    """
+
     sha256: dict[str, str]
 
 
@@ -71,16 +78,53 @@ class MethodEntry(TypedDict):
     clips: dict[str, ClipResult]
 
 
-class Evaluation(TypedDict):
-    """The whole file; methods, metrics and clips stand in the order in which they were asked for."""
+class FileHashes(TypedDict):
+    """A clip of the low-quality input: a digest for each of its files."""
 
+    sha256: dict[str, str]
+
+
+class InputEntry(TypedDict):
+    """The low-quality clips that all results were made of; these are ``scale`` times as large."""
+
+    root: str
+    scale: int
+    clips: dict[str, FileHashes]
+
+
+class _AnyEvaluation(TypedDict):
     format: int
     protocol: dict[str, Any]
     versions: dict[str, str]
     metrics: dict[str, MetricEntry]
-    gt_root: str
     clips: dict[str, ClipEntry]
     methods: dict[str, MethodEntry]
+
+
+class Evaluation(_AnyEvaluation, total=False):
+    """The whole file; methods, metrics and clips stand in the order in which they were asked for.
+
+    Without ground truth there is no ``gt_root``, and the clips have no ``sha256``.
+    """
+
+    gt_root: str
+    input: InputEntry
+
+
+def input_label(scale: int) -> str:
+    """Return what the low-quality input is called where it is shown ``scale`` times as large."""
+    return ENLARGED_INPUT if scale > 1 else INPUT
+
+
+def check_method_names(names: Iterable[str]) -> None:
+    """Demand that no method is called as the low-quality input beside it is.
+
+    Raises:
+        InvalidValueError: One is.
+    """
+    for name in names:
+        if name in (INPUT, ENLARGED_INPUT):
+            raise InvalidValueError(f'The name {name} stands for the low-quality input. Choose another one.')
 
 
 def format_json(content: Any) -> str:

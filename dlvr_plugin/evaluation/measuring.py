@@ -77,7 +77,13 @@ def exact_convolutions() -> AbstractContextManager[None]:
 
 
 def measure_frame(
-    measurements: Iterable[Measurement], restored: Frame, truth: Frame | None, *, nan: NanPolicy, named: Named
+    measurements: Iterable[Measurement],
+    restored: Frame,
+    truth: Frame | None,
+    lq: Frame | None = None,
+    *,
+    nan: NanPolicy,
+    named: Named,
 ) -> dict[str, float]:
     """Measure a frame.
 
@@ -85,6 +91,7 @@ def measure_frame(
         measurements: What to measure; those of whole clips are left to ``measure_clip``.
         restored: Restored frame.
         truth: Ground truth, None where there is none.
+        lq: Low-quality frame that was restored, None where no metric needs it.
         nan: What becomes of a value that is not a number: an error, or it is returned as NaN.
         named: What an error calls a value.
 
@@ -100,7 +107,7 @@ def measure_frame(
             continue
         _check_truth(each, truth, named)
         try:
-            value = float(each.spec.measure(restored, truth, each.how))
+            value = float(each.spec.measure(restored, lq if each.spec.needs_input else truth, each.how))
         except NoValueError as error:
             if nan == 'error':
                 raise DataError(f'{named(each.name)}: {error}') from error
@@ -156,22 +163,26 @@ def _judge(value: float, name: str, nan: NanPolicy, named: Named) -> float:
 
 
 def measure_methods(
-    truth: Iterable[np.ndarray],
+    truth: Iterable[np.ndarray] | None,
     restored: Mapping[str, Iterable[np.ndarray]],
     measurements: Mapping[str, Sequence[Measurement]],
     *,
+    lq: Iterable[np.ndarray] | None = None,
     clip: str,
+    size: tuple[int, ...],
     first: int,
     num_before: int = 0,
     nan: NanPolicy = 'error',
 ) -> Iterator[tuple[int, dict[str, dict[str, float]]]]:
-    """Measure consecutive frames of several methods against one ground truth.
+    """Measure consecutive frames of several methods, against one ground truth where there is one.
 
     Args:
-        truth: True images (h, w, 3), BGR, uint8, in the order of time.
+        truth: True images (h, w, 3), BGR, uint8, in the order of time; None where there are none.
         restored: As many of each method, of the same size.
         measurements: What to measure of each method.
+        lq: Low-quality images that were restored, None where no metric needs them.
         clip: Name of the clip, for errors.
+        size: Of the restored images, (h, w).
         first: Number of the first of these frames.
         num_before: Frames at the start that are only there for the temporal metrics of the next one.
         nan: As for ``measure_frame``.
@@ -180,30 +191,42 @@ def measure_methods(
         For every other frame its number, and the value of each metric by method.
 
     Raises:
-        DataError: As ``measure_frame``; or a restored frame is of another size than its ground truth.
+        DataError: As ``measure_frame``; or a restored frame is of another size than its ground truth, or than the
+            first one of its clip.
     """
     last_truth: Frame | None = None
     last: dict[str, Frame] = {}
-    images = zip(truth, *(restored[method] for method in measurements), strict=True)
-    for index, (truth_image, *method_images) in enumerate(images, first):
-        truth_frame, values = Frame(truth_image, last_truth), {}
-        for method, image in zip(measurements, method_images, strict=True):
-            try:
-                check_images(image, truth_image)
-            except InvalidValueError as error:
-                raise DataError(
-                    f'Clip {clip}, frame {index}: {method} and its ground truth do not fit: {error}'
-                ) from error
+    references = [images for images in (truth, lq) if images is not None]
+    all_images = zip(*references, *(restored[method] for method in measurements), strict=True)
+    for index, images in enumerate(all_images, first):
+        found, values = iter(images), {}
+        truth_frame = None if truth is None else Frame(next(found), last_truth)
+        lq_frame = None if lq is None else Frame(next(found))
+        for method, image in zip(measurements, found, strict=True):
+            _check_fit(image, truth_frame, size, f'Clip {clip}, frame {index}: {method}')
             frame = Frame(image, last.get(method))
             if index >= first + num_before:
                 named = partial(_name_value, method, clip, index)
-                values[method] = measure_frame(measurements[method], frame, truth_frame, nan=nan, named=named)
+                values[method] = measure_frame(measurements[method], frame, truth_frame, lq_frame, nan=nan, named=named)
             frame.forget_previous()
             last[method] = frame
-        truth_frame.forget_previous()
+        if truth_frame:
+            truth_frame.forget_previous()
         last_truth = truth_frame
         if index >= first + num_before:
             yield index, values
+
+
+def _check_fit(image: np.ndarray, truth: Frame | None, size: tuple[int, ...], named: str) -> None:
+    """Demand an image that can be compared with the others of its clip."""
+    if truth is None:
+        if image.shape[:2] != size:
+            raise DataError(f'{named} is of another size than the first frame: {image.shape[:2]} and {size} (h, w).')
+        return
+    try:
+        check_images(image, truth.image)
+    except InvalidValueError as error:
+        raise DataError(f'{named} and its ground truth do not fit: {error}') from error
 
 
 def _name_value(method: str, clip: str, index: int, metric: str) -> str:

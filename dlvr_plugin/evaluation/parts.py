@@ -30,6 +30,7 @@ class Part:
         stop: The frame after the last one.
         first: The first frame of the clip that the protocol keeps.
         metrics: What to measure of each method.
+        size: Of the restored frames, (h, w).
     """
 
     clip: str
@@ -37,6 +38,7 @@ class Part:
     stop: int
     first: int
     metrics: Mapping[str, Sequence[str]]
+    size: tuple[int, ...]
 
     @property
     def read_from(self) -> int:
@@ -63,8 +65,8 @@ class MeasuredPart:
     Attributes:
         part: The part.
         values: Values of its frames by method and metric.
-        frames: Frames (T, h, w, 3), BGR, uint8, of each method and, under None, of the ground truth, for the metrics
-            that another device still has to compute; they begin with the one before the part.
+        frames: Frames (T, h, w, 3), BGR, uint8, of each method and, under None, of the ground truth where there is
+            one, for the metrics that another device still has to compute; they begin with the one before the part.
     """
 
     part: Part
@@ -76,25 +78,27 @@ class PartMeasures(Dataset[MeasuredPart]):
     """Measures parts, one an item.
 
     Args:
-        gt: Ground truth.
+        gt: Ground truth, None where there is none.
         results: Clips of each method.
         parts: What to do.
         measurements: How each metric is measured, by its name.
+        lq: Low-quality clips that were restored, None where there are none.
         device_metrics: Metrics that are left to another device.
         nan: As for ``measure_frame``.
     """
 
     def __init__(
         self,
-        gt: ClipReader,
+        gt: ClipReader | None,
         results: Mapping[str, ClipReader],
         parts: Sequence[Part],
         measurements: Mapping[str, Measurement],
         *,
+        lq: ClipReader | None = None,
         device_metrics: Container[str] = (),
         nan: NanPolicy = 'error',
     ) -> None:
-        self.gt, self.results, self.parts, self.measurements = gt, results, parts, measurements
+        self.gt, self.lq, self.results, self.parts, self.measurements = gt, lq, results, parts, measurements
         self.device_metrics, self.nan = device_metrics, nan
 
     def __len__(self) -> int:
@@ -114,20 +118,20 @@ class PartMeasures(Dataset[MeasuredPart]):
         here = part.metrics_that(lambda metric: not _looks_at_clip(metric) and metric not in self.device_metrics)
         elsewhere = part.metrics_that(lambda metric: metric in self.device_metrics)
         if elsewhere:
-            sources: dict[str | None, ClipReader] = {
-                None: self.gt,
-                **{method: self.results[method] for method in part.metrics},
-            }
+            sources: dict[str | None, ClipReader] = {method: self.results[method] for method in part.metrics}
+            if self.gt:
+                sources[None] = self.gt
             arrays = {name: np.stack(list(self._read(source, part))) for name, source in sources.items()}
             frames = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            truth: Iterable[np.ndarray] = arrays[None]
+            truth: Iterable[np.ndarray] | None = arrays.get(None)
             restored: Mapping[str, Iterable[np.ndarray]] = {method: arrays[method] for method in here}
         else:
             frames = {}
-            truth = self._read(self.gt, part)
+            truth = self._read(self.gt, part) if self.gt else None
             restored = {method: self._read(self.results[method], part) for method in here}
         if here:
-            measure_frames(self.measurements, part, here, truth, restored, values, self.nan)
+            lq = self._read(self.lq, part) if self.lq and _need_input(here) else None
+            measure_frames(self.measurements, part, here, (truth, lq), restored, values, self.nan)
         for method, metrics in part.metrics_that(_looks_at_clip).items():
             for metric in metrics:
                 values[method][metric] = self._measure_clip(method, metric, part)
@@ -135,8 +139,10 @@ class PartMeasures(Dataset[MeasuredPart]):
 
     def _measure_clip(self, method: str, metric: str, part: Part) -> list[float | None]:
         restored, truth = (
-            clips.read_frames(part.clip, part.start, part.stop) for clips in (self.results[method], self.gt)
+            clips.read_frames(part.clip, part.start, part.stop) if clips else None
+            for clips in (self.results[method], self.gt)
         )
+        assert restored is not None
         found = measure_clip(
             self.measurements[metric],
             restored,
@@ -165,27 +171,39 @@ def measure_on_device(
     metrics = part.metrics_that(lambda metric: metric in device_metrics)
     if metrics:
         restored = {method: measured.frames[method].numpy() for method in metrics}
-        measure_frames(measurements, part, metrics, measured.frames[None].numpy(), restored, measured.values, nan)
+        truth = measured.frames[None].numpy() if None in measured.frames else None
+        measure_frames(measurements, part, metrics, (truth, None), restored, measured.values, nan)
 
 
 def measure_frames(
     measurements: Mapping[str, Measurement],
     part: Part,
     metrics: Mapping[str, Sequence[str]],
-    truth: Iterable[np.ndarray],
+    references: tuple[Iterable[np.ndarray] | None, Iterable[np.ndarray] | None],
     restored: Mapping[str, Iterable[np.ndarray]],
     values: PartValues,
     nan: NanPolicy,
 ) -> None:
     """Measure the frames of a part, which are given from ``read_from`` on, into its values.
 
+    ``references`` are those of the ground truth and of the low-quality input, each None where there is none.
+
     Raises:
         DataError: As for the items of ``PartMeasures``.
     """
     wanted = {method: [measurements[name] for name in names] for method, names in metrics.items()}
+    truth, lq = references
     num_before = part.start - part.read_from
     for index, found in measure_methods(
-        truth, restored, wanted, clip=part.clip, first=part.read_from, num_before=num_before, nan=nan
+        truth,
+        restored,
+        wanted,
+        lq=lq,
+        clip=part.clip,
+        size=part.size,
+        first=part.read_from,
+        num_before=num_before,
+        nan=nan,
     ):
         for method, of_method in found.items():
             for metric, value in of_method.items():
@@ -198,6 +216,10 @@ def _none_for_nan(value: float) -> float | None:
 
 def _looks_at_clip(metric: str) -> bool:
     return METRICS[metric].looks_at == 'clip'
+
+
+def _need_input(metrics: Mapping[str, Sequence[str]]) -> bool:
+    return any(METRICS[metric].needs_input for names in metrics.values() for metric in names)
 
 
 def plan_parts(kept: range, *, whole: bool) -> Iterator[range]:

@@ -29,7 +29,8 @@ class Protocol:
     Attributes:
         skip_frames: Frames left out at each end of a clip, for all metrics.
         average: 'clip': frames are averaged over a clip, then clips; 'frame': all frames count the same.
-        crop_border: Pixels left out at each border for PSNR, SSIM, NIQE and grid, and where a crop says 'border'.
+        crop_border: Pixels left out at each border for PSNR, SSIM, NIQE, sharpness and grid, and where a crop says
+            'border'.
         color_space: Of PSNR and SSIM: 'rgb', or 'y', the luma of BT.601.
         tof_norm: Norm of the difference of two flow vectors.
         tof_crop: Part of the flow that counts; 'none' is the whole frame, 'tecogan' that of TecoGAN's script.
@@ -37,13 +38,13 @@ class Protocol:
         lpips_crop: Part of a frame that LPIPS and tLP see; as for tOF.
         dists_size: What DISTS sees: the 'frame', or with 'shorter-256' the frame whose shorter side is brought down to
             256 pixels.
-        warping_flow: Optical flow of the warping error: 'dis', OpenCV's with its preset medium, or 'raft', RAFT-large
-            of torchvision.
-        warping_frames: Whose motion it follows: 'gt', that of the ground truth, or 'result', that of the restored
-            frames.
-        warping_mask: Which of its pixels count: 'consistency', where the flows forward and backward agree, or 'ruder',
+        warping_flow: Optical flow of the warping error and the flicker: 'dis', OpenCV's with its preset medium, or
+            'raft', RAFT-large of torchvision.
+        warping_frames: Whose motion the warping error follows: 'gt', that of the ground truth, or 'result', that of the
+            restored frames.
+        warping_mask: Which pixels of both count: 'consistency', where the flows forward and backward agree, or 'ruder',
             of these those off motion boundaries.
-        warping_crop: Part of a frame that it sees; as for tOF.
+        warping_crop: Part of a frame that both see; as for tOF.
         nan: A value that is not a number is an 'error', or 'leave-out' leaves its frame out of the means of the metric.
 
     Raises:

@@ -23,8 +23,11 @@ from dlvr_plugin.metrics.dists import dists
 from dlvr_plugin.metrics.tof import tof
 from dlvr_plugin.metrics.tlp import tlp
 from dlvr_plugin.metrics.warping_error import warping_error
+from dlvr_plugin.metrics.flicker import flicker
 from dlvr_plugin.metrics.vmaf import vmaf
 from dlvr_plugin.metrics.niqe import niqe
+from dlvr_plugin.metrics.sharpness import sharpness
+from dlvr_plugin.metrics.consistency import consistency
 from dlvr_plugin.metrics.grid import grid
 
 # isort: on
@@ -33,12 +36,15 @@ from dlvr_plugin.metrics.spec import METRICS, MetricSpec, register
 __all__ = [
     'METRICS',
     'MetricSpec',
+    'consistency',
     'dists',
+    'flicker',
     'grid',
     'lpips',
     'niqe',
     'psnr',
     'register',
+    'sharpness',
     'ssim',
     'tlp',
     'tof',

@@ -5,6 +5,7 @@ scripts of the framework. ``dlvr_plugin.metrics`` imports the file by one line.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast
@@ -17,7 +18,7 @@ from dlvr_plugin.metrics.weights import WeightsSpec
 
 Direction = Literal['higher', 'lower']
 LooksAt = Literal['frame', 'previous', 'clip']
-Aspect = Literal['distortion', 'perception', 'motion']
+Aspect = Literal['distortion', 'perception', 'motion', 'consistency', 'sharpness', 'steadiness']
 
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
@@ -64,6 +65,8 @@ class MetricSpec:
         packages: Those that the numbers depend on.
         tool_versions: Versions of programs that the numbers depend on, by name.
         needs_ground_truth: Whether it compares with the ground truth.
+        needs_input: Whether it compares with the low-quality frames that were restored; ``measure`` then takes the
+            ``Frame`` of these instead of that of the ground truth. Only a metric of frames may.
         weights: Those of the network that it needs, None for none. Its function then takes the options of that.
         may_use_device: Whether it can be computed on a GPU.
         check_tools: Raises a DataError where a program that it needs is missing.
@@ -87,6 +90,7 @@ class MetricSpec:
     packages: tuple[str, ...] = ()
     tool_versions: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     needs_ground_truth: bool = True
+    needs_input: bool = False
     weights: WeightsSpec | None = None
     may_use_device: bool = False
     check_tools: Callable[[], object] | None = None
@@ -107,12 +111,14 @@ class MetricSpec:
 def for_framework(function: _Function) -> _Function:
     """Register a function for sections of option files, and return it.
 
-    The framework's own loops hand ``better``, which they read themselves, on to it; it does not get that.
+    The framework's own loops hand ``better``, which they read themselves, on to it, and the ground truth, whether it
+    compares with that or not; it does not get what it does not take.
     """
+    not_taken = set(IMAGE_ARGUMENTS) - set(inspect.signature(function).parameters)
 
     @functools.wraps(function)
     def measure(*images: Any, better: str | None = None, **options: Any) -> Any:
-        return function(*images, **options)
+        return function(*images, **{name: value for name, value in options.items() if name not in not_taken})
 
     METRIC_REGISTRY.register()(measure)
     return cast(_Function, measure)
@@ -146,3 +152,29 @@ def check_metrics(names: Iterable[str]) -> None:
             raise InvalidValueError(f'metrics must be some of {", ".join(METRICS)}, got {name!r}.')
     if not names or len(set(names)) < len(names):
         raise InvalidValueError(f'metrics must name at least one, each once, got {" ".join(names) or "none"}.')
+
+
+def check_references(specs: Iterable[MetricSpec], *, has_truth: bool, has_input: bool) -> None:
+    """Demand metrics that can be measured with what there is to compare with.
+
+    Raises:
+        InvalidValueError: One needs the ground truth, or the low-quality input, which is missing.
+    """
+    for spec in specs:
+        if spec.needs_ground_truth and not has_truth:
+            known = ', '.join(metrics_without_truth(has_input=has_input))
+            raise InvalidValueError(
+                f'{spec.name} compares with the ground truth, and there is none. Give it by --gt, or take some of '
+                f'{known}.'
+            )
+        if spec.needs_input and not has_input:
+            raise InvalidValueError(
+                f'{spec.name} compares with the low-quality frames that were restored. Give them by --input.'
+            )
+
+
+def metrics_without_truth(*, has_input: bool) -> list[str]:
+    """Return the names of the metrics that need no ground truth, and no low-quality input where there is none."""
+    return [
+        name for name, spec in METRICS.items() if not spec.needs_ground_truth and (has_input or not spec.needs_input)
+    ]

@@ -207,10 +207,15 @@ def calculate_warping_error(
 
 
 def _measure(restored: Frame, truth: Frame | None, how: How) -> float:
-    settings = how.settings
-    followed = truth if settings['frames'] == 'gt' else restored
-    assert restored.previous is not None
+    followed = truth if how.settings['frames'] == 'gt' else restored
     assert followed is not None
+    return measure_along(restored, followed, how)
+
+
+def measure_along(restored: Frame, followed: Frame, how: How) -> float:
+    """Return the warping error of a frame along the motion of another one, or along its own."""
+    settings = how.settings
+    assert restored.previous is not None
     motion = _motion_to(followed, how.network or dis_flow, settings['mask'])
     crop, border = settings['crop'], settings['crop_border']
     return error_along(restored.previous.image, restored.image, *motion, crop=crop, crop_border=border)
@@ -227,10 +232,15 @@ def _motion_to(frame: Frame, estimate: Estimator, mask: WarpingMask) -> _Motion:
     return frame.once((_motion_to, id(estimate), mask), compute, of_pair=True)
 
 
+def without_raft(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a spec is to have where the flow is not that of RAFT."""
+    if settings['flow'] == 'raft':
+        return {}
+    return {'weights': None, 'may_use_device': False, 'packages': ('numpy', 'opencv-python', 'torch')}
+
+
 def _needs_less(settings: Mapping[str, Any]) -> dict[str, Any]:
-    less: dict[str, Any] = {}
-    if settings['flow'] == 'dis':
-        less = {'weights': None, 'may_use_device': False, 'packages': ('numpy', 'opencv-python', 'torch')}
+    less = without_raft(settings)
     if settings['frames'] == 'result':
         less['needs_ground_truth'] = False
     return less

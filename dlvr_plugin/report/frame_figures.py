@@ -1,7 +1,7 @@
 """Figures of frames: crops side by side, temporal profiles, and flow maps.
 
 All images are (h, w, 3), BGR, uint8. Where a figure takes images by name, those of the methods come first and the
-ground truth last.
+ground truth last, where there is one.
 """
 
 import math
@@ -149,12 +149,12 @@ def draw_crops(
     profile_row: int = 0,
     zoom: Zoom = 'nearest',
 ) -> Figure:
-    """Draw the ground truth with boxes, and beside it what every method has in them.
+    """Draw the last frame, the ground truth where there is one, with boxes, and beside it what all have in them.
 
     Args:
         frames: The same frame of every method and of the ground truth, by name.
         boxes: What is enlarged, at least one.
-        caption: Below the ground truth.
+        caption: Below the last frame.
         notes: Second lines below the names, such as metrics.
         profiles: Temporal profiles (T, w, 3) of a whole row, by name; shown for the boxes that hold the row.
         profile_row: That row.
@@ -238,7 +238,7 @@ def draw_profiles(reference: np.ndarray, line: Line, profiles: Mapping[str, np.n
     """Draw temporal profiles one below the other, beside a small frame that shows their line.
 
     Args:
-        reference: A frame of the ground truth.
+        reference: A frame of the ground truth, or of a method.
         line: What the profiles show.
         profiles: Images (T, n, 3), time downwards, by name.
         caption: Below the frame.

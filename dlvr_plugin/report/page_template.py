@@ -17,14 +17,17 @@ _SCRIPTS = ('helpers.js', 'table.js', 'viewer.js', 'wipe.js', 'player.js', 'prof
 _STYLES = ('base.css', 'viewer.css', 'page.css')
 
 
-def describe_frames(num_frames: int, num_bytes: int, image_format: ImageFormat, quality: int) -> str:
+def describe_frames(
+    num_frames: int, num_bytes: int, image_format: ImageFormat, quality: int, *, is_input_enlarged: bool = False
+) -> str:
     """Return what the footer says about the frames."""
     kind = (
         'PNG, every pixel as measured'
         if image_format == 'png'
         else f'{image_format.upper()} of quality {quality}: compressed for this page, not what was measured'
     )
-    return f'{num_frames} frames, {num_bytes / 1e6:.1f} MB ({kind})'
+    enlarged = '; the input is enlarged by bicubic interpolation' if is_input_enlarged else ''
+    return f'{num_frames} frames, {num_bytes / 1e6:.1f} MB ({kind}{enlarged})'
 
 
 def collect_data(
@@ -34,15 +37,16 @@ def collect_data(
     frame_rate: float,
     pairs: Sequence[Pair],
 ) -> dict[str, Any]:
-    """Return what the scripts of the page work on; the ground truth is the last method, without any numbers."""
-    results = [*evaluation['methods'].values(), None]
+    """Return what the scripts of the page work on; input and ground truth are the last methods, without any numbers."""
+    methods = list(evaluation['methods'].values())
+    results = [*methods, *[None] * (len(names) - len(methods))]
     return {
         'metrics': [{'name': name, **metric} for name, metric in evaluation['metrics'].items()],
         'methods': [
             {'name': name, 'mean': result and result['mean'], 'intervals': result and result['intervals']}
             for name, result in zip(names, results, strict=True)
         ],
-        'first_shown': [names.index(name) for name in reversed(pairs[0])] if pairs else [0, 1],
+        'first_shown': [names.index(name) for name in reversed(pairs[0])] if pairs else [0, min(1, len(names) - 1)],
         'num_clips': len(evaluation['clips']),
         'clips': [
             {
@@ -100,7 +104,8 @@ def _summarise(evaluation: Evaluation) -> str:
         'clip': len(evaluation['clips']),
         'frame': sum(len(clip['frames']) for clip in evaluation['clips'].values()),
     }
-    return ', '.join(f'{count} {name}{"" if count == 1 else "s"}' for name, count in counts.items())
+    texts = [f'{count} {name}{"" if count == 1 else "s"}' for name, count in counts.items()]
+    return ', '.join(texts if 'gt_root' in evaluation else [*texts, 'no ground truth'])
 
 
 def _list_entries(entries: Mapping[str, Any]) -> str:

@@ -16,8 +16,8 @@ from dlvr_plugin.core.choices import ImageFormat
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.files import make_partial_folder, naming, partial_path, remove, write_atomic
 from dlvr_plugin.core.folder_lock import FolderLock, lock_inside
-from dlvr_plugin.evaluation.evaluated_clips import EvaluatedClips, choose_clips
-from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
+from dlvr_plugin.evaluation.evaluated_clips import EvaluatedClips, choose_clips, open_all
+from dlvr_plugin.evaluation.evaluation_file import Evaluation, read_evaluation
 from dlvr_plugin.report.page_template import MARK, build_page, collect_data, describe_frames
 from dlvr_plugin.report.tradeoff import parse_pair
 
@@ -108,7 +108,7 @@ def _write(source: Path | Evaluation, out: Path, options: ReportOptions) -> Repo
     evaluation = read_evaluation(source) if isinstance(source, Path) else source
     clips = choose_clips(evaluation, options.clips)
     pairs = [parse_pair(pair, evaluation) for pair in options.pairs]
-    methods = [EvaluatedClips(evaluation, name) for name in (*evaluation['methods'], GROUND_TRUTH)]
+    methods = open_all(evaluation)
     _check_folder(out)
     frames, partial = out / _FRAMES, make_partial_folder(out / _FRAMES)
     urls: dict[str, list[list[str]]] = {clip: [[] for _ in methods] for clip in clips}
@@ -123,8 +123,11 @@ def _write(source: Path | Evaluation, out: Path, options: ReportOptions) -> Repo
         num_bytes += len(content)
 
     title = options.title or _title_of(source)
-    data = collect_data(evaluation, [method.name for method in methods], urls, options.frame_rate, pairs)
-    footer = describe_frames(num_frames, num_bytes, options.image_format, options.quality)
+    data = collect_data(evaluation, [method.label for method in methods], urls, options.frame_rate, pairs)
+    is_enlarged = any(method.scale > 1 for method in methods)
+    footer = describe_frames(
+        num_frames, num_bytes, options.image_format, options.quality, is_input_enlarged=is_enlarged
+    )
     page = build_page(title, evaluation, data, footer, pairs).encode()
     remove(frames)  # of an earlier report
     if options.embed:
@@ -166,13 +169,13 @@ def _read_pictures(
     Raises:
         DataError: A clip is missing, or is not what it was when it was evaluated.
     """
-    method_slugs, clip_slugs = _slug_all([method.name for method in methods]), _slug_all(clips)
+    method_slugs, clip_slugs = _slug_all([method.label for method in methods]), _slug_all(clips)
     for index, method in enumerate(methods):
         method.warn_of_mere_list(clips)
         for clip, clip_slug in zip(clips, clip_slugs, strict=True):
             method.check(clip)
             frames = _slug_all(evaluation['clips'][clip]['frames'])
-            for slug, image in zip(frames, method.clips.read_frames(clip), strict=True):
+            for slug, image in zip(frames, method.read_shown(clip), strict=True):
                 yield _Picture(index, clip, f'{method_slugs[index]}/{clip_slug}/{slug}', image)
 
 

@@ -14,6 +14,9 @@ _ASPECTS: dict[Aspect, str] = {
     'perception': 'perceptual quality',
     'distortion': 'fidelity to the pixels',
     'motion': 'fidelity of motion',
+    'consistency': 'consistency with the input',
+    'sharpness': 'sharpness',
+    'steadiness': 'steadiness',
 }
 
 

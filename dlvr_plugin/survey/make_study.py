@@ -10,13 +10,13 @@ from dlvr_plugin.core.declarations import NOT_EMPTY, NOT_NEGATIVE, POSITIVE, Ran
 from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.files import atomic_folder, write_atomic
 from dlvr_plugin.evaluation.evaluated_clips import choose_clips
-from dlvr_plugin.evaluation.evaluation_file import Evaluation, read_evaluation
+from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation, read_evaluation
 from dlvr_plugin.report.tradeoff import Pair, parse_pair
 from dlvr_plugin.survey.answers import AnswerStore
 from dlvr_plugin.survey.page_texts import read_texts
 from dlvr_plugin.survey.plan import draw_turns, sample_frames
 from dlvr_plugin.survey.static_pages import write_pages
-from dlvr_plugin.survey.stimuli import BICUBIC, TRUTH, PictureFormat, Request, StimulusList, write_stimuli
+from dlvr_plugin.survey.stimuli import BICUBIC, GOOD, PictureFormat, Request, StimulusList, write_stimuli
 from dlvr_plugin.survey.study import (
     FRAMES,
     SITE,
@@ -151,6 +151,8 @@ def _list_comparisons(
 ) -> Iterator[Comparison]:
     """Yield trials, checks and practice; what they show goes into the list of stimuli."""
     modes = _MODES[options.mode]
+    # What is better than its bicubic version: the ground truth or, where there is none, a method's own pictures.
+    good = GROUND_TRUTH if 'gt_root' in evaluation else pairs[0].method
     places = [(clip, frame) for clip in clips for frame in _places(evaluation, clip, options)]
 
     def compare(
@@ -161,7 +163,7 @@ def _list_comparisons(
         shown = tuple(range(len(evaluation['clips'][clip]['frames']))) if frame is None else (frame,)
         # The picture of a check is stored twice, so that no name gives away that both are one.
         first, second = (
-            stimuli.add(Request(source, clip, shown, rate, copy=int(kind == 'same' and is_second)))
+            stimuli.add(Request(source, clip, shown, rate, copy=int(kind == 'same' and is_second), owner=good))
             for is_second, source in enumerate(sources)
         )
         return Comparison(kind=kind, mode=mode, pair=pair, clip=clip, frame=frame, first=first, second=second)
@@ -174,9 +176,9 @@ def _list_comparisons(
         # Places and methods in turn, from different ends: no two checks are alike as long as there are others.
         mode, method = modes[index % len(modes)], pairs[index % len(pairs)][index // len(pairs) % 2]
         yield compare('same', mode, places[index % len(places)], (method, method))
-        yield compare('bicubic', mode, places[-1 - index % len(places)], (TRUTH, BICUBIC))
+        yield compare('bicubic', mode, places[-1 - index % len(places)], (GOOD, BICUBIC))
     for index in range(options.practice):
-        yield compare('practice', modes[index % len(modes)], places[index % len(places)], (TRUTH, BICUBIC))
+        yield compare('practice', modes[index % len(modes)], places[index % len(places)], (GOOD, BICUBIC))
 
 
 def _places(evaluation: Evaluation, clip: str, options: StudyOptions) -> list[int | None]:

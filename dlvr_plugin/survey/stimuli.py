@@ -17,13 +17,13 @@ from dlvr_plugin.evaluation.evaluation_file import GROUND_TRUTH, Evaluation
 from dlvr_plugin.report.report_page import encode_image
 from dlvr_plugin.survey.study import Stimulus, derive
 
-TRUTH, BICUBIC = '@truth', '@bicubic'
-"""Sources of checks: the ground truth, and what bicubic leaves of it at a quarter of the size and back again.
+GOOD, BICUBIC = '@good', '@bicubic'
+"""Sources of checks: frames of the owner, and what bicubic leaves of them at a part of the size and back again.
 
 Both are cropped to multiples of the scale.
 """
 
-_SCALE = 4
+_SCALE_OF_TRUTH, _SCALE_OF_RESULT = 4, 8  # a result may itself have no more in it than a quarter of the size can hold
 _SAME_TIME = 946684800  # 2000-01-01: the order in which files were written tells whose they are
 
 
@@ -31,11 +31,12 @@ class Request(NamedTuple):
     """A stimulus to be made.
 
     Attributes:
-        source: Name of a method, ``TRUTH`` or ``BICUBIC``.
+        source: Name of a method, ``GOOD`` or ``BICUBIC``.
         clip: Name of the clip.
         frames: Indices, in order.
         frame_rate: Frames a second, None for one picture.
         copy: Number that sets a stimulus apart from another one of the same frames.
+        owner: Whose frames ``GOOD`` and ``BICUBIC`` are made of: those of the ground truth, or of a method.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Request(NamedTuple):
     frames: tuple[int, ...]
     frame_rate: float | None
     copy: int = 0
+    owner: str = GROUND_TRUTH
 
 
 class StimulusList:
@@ -81,7 +83,7 @@ def write_stimuli(
     """
     by_place: dict[tuple[str, str], list[Request]] = {}
     for request in requests:
-        by_place.setdefault((_owner_of(request.source), request.clip), []).append(request)
+        by_place.setdefault((_owner_of(request), request.clip), []).append(request)
     readers = {owner: EvaluatedClips(evaluation, owner) for owner, _ in by_place}
     for owner, reader in readers.items():
         reader.warn_of_mere_list([clip for each, clip in by_place if each == owner])
@@ -92,7 +94,7 @@ def write_stimuli(
             for index, image in _read(readers[owner], clip, {frame for each in wanted for frame in each.frames}):
                 for request in wanted:
                     if index in request.frames:
-                        shown = _prepare(image, request.source)
+                        shown = _prepare(image, request)
                         content = encode_image(shown, *picture_format)
                         _write(folder / _file_name(key, requests[request], index, picture_format), content)
                         sizes[request] = (shown.shape[0], shown.shape[1])
@@ -107,8 +109,8 @@ def write_stimuli(
     )
 
 
-def _owner_of(source: str) -> str:
-    return GROUND_TRUTH if source in (TRUTH, BICUBIC) else source
+def _owner_of(request: Request) -> str:
+    return request.owner if request.source in (GOOD, BICUBIC) else request.source
 
 
 def _file_name(key: str, stimulus: int, frame: int, picture_format: PictureFormat) -> str:
@@ -126,13 +128,14 @@ def _read(reader: EvaluatedClips, clip: str, wanted: set[int]) -> Iterator[tuple
             yield index, next(reader.clips.read_frames(clip, index, index + 1))
 
 
-def _prepare(image: np.ndarray, source: str) -> np.ndarray:
-    if source not in (TRUTH, BICUBIC):
+def _prepare(image: np.ndarray, request: Request) -> np.ndarray:
+    if request.source not in (GOOD, BICUBIC):
         return image
-    height, width = (side // _SCALE * _SCALE for side in image.shape[:2])
-    if source == TRUTH:
+    scale = _SCALE_OF_TRUTH if request.owner == GROUND_TRUTH else _SCALE_OF_RESULT
+    height, width = (side // scale * scale for side in image.shape[:2])
+    if request.source == GOOD:
         return image[:height, :width]
-    small = degrade_images([image], Degradation(type='BI', scale=_SCALE))
+    small = degrade_images([image], Degradation(type='BI', scale=scale))
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
 
 

@@ -23,7 +23,10 @@ Mode = Literal['toggle', 'side']
 """One picture at a time in one place, or both beside each other."""
 
 Kind = Literal['trial', 'same', 'bicubic', 'practice']
-"""Two methods; a check, a picture with itself; a check, the ground truth with bicubic; something to begin with."""
+"""Two methods; a check, a picture with itself; a check, a picture with bicubic; something to begin with.
+
+The picture that bicubic is made of is the ground truth or, where there is none, that of a method.
+"""
 
 CHOICES = ('a', 'b', 'none')
 """What a participant answers: the picture A, the picture B, or no difference."""
@@ -72,7 +75,7 @@ class Comparison:
         pair: Index of the pair of methods, None unless it is a trial.
         clip: Name of the clip.
         frame: Index of the frame, None for the whole clip.
-        first: Index of the stimulus of the pair's first method; of a check with bicubic that of the truth.
+        first: Index of the stimulus of the pair's first method; of a check with bicubic that of the better picture.
         second: Index of the other one.
     """
 

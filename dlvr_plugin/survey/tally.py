@@ -150,7 +150,7 @@ def _prefers_first(answer: StoredAnswer, turn: Turn) -> bool:
 
 
 def _fails(study: Study, answer: StoredAnswer, comparison: Comparison, turn: Turn) -> bool:
-    """Tell whether an answer fails a check: bicubic preferred to the truth, or a difference seen where there is none.
+    """Tell whether an answer fails a check: bicubic preferred to the original, or a difference where there is none.
 
     Where 'no difference' is not offered, nothing can be failed in a picture against itself.
     """

@@ -91,11 +91,12 @@ def _section() -> Section:
 
 
 def _measure() -> Section:
+    measurable = tuple(name for name, spec in METRICS.items() if not spec.needs_input)
     return Section(
         {
             'test': Option(Text(), 'test option file', is_required=True),
             'options': Option(_CHANGES, _CHANGES_DOC),
-            'metrics': Option(ListOf(Choice(tuple(METRICS)), minimum=1), 'metrics', is_required=True),
+            'metrics': Option(ListOf(Choice(measurable), minimum=1), 'metrics', is_required=True),
             'protocol': Option(nullable(section_of(Protocol)), 'how it departs from the protocol of the paper'),
             'lpips_weights': Option(nullable(Text()), "file of the weights of LPIPS' trunk"),
             'checkpoints': Option(Choice(('last', 'all')), 'which checkpoints are measured'),

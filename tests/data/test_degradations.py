@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 from basicsr.utils.matlab_functions import imresize
 
+from dlvr_plugin.core.resampling import round_to_eight_bits
 from dlvr_plugin.data import Degradation, bicubic_downsample, gaussian_downsample, motion_blur
-from dlvr_plugin.data.degradations import degrade_images, round_to_eight_bits
+from dlvr_plugin.data.degradations import degrade_images
 
 
 @pytest.mark.parametrize('scale', [2, 3, 4])

@@ -90,6 +90,8 @@ def test_the_numbers_are_those_of_an_evaluation(tmp_path, skip_frames, host_log)
         'dists': {'type': 'calculate_dists', 'random_weights': True},
         'warp': {'type': 'calculate_warping_error', 'frames': 'result', 'crop': 'border', 'crop_border': 3},
         'warp_gt': {'type': 'calculate_warping_error', 'crop': 'border', 'crop_border': 3},
+        'still': {'type': 'calculate_flicker', 'crop': 'border', 'crop_border': 3},
+        'sharp': {'type': 'calculate_sharpness', 'crop_border': 3},
         'own': {'type': 'calculate_psnr', 'crop_border': 3},
     }
     model = make_model(tmp_path, metrics=metrics, skip_frames=skip_frames)
@@ -114,6 +116,8 @@ def test_the_numbers_are_those_of_an_evaluation(tmp_path, skip_frames, host_log)
         'tlp': 'tlp',
         'dists': 'dists',
         'warping_error': 'warp',
+        'flicker': 'still',
+        'sharpness': 'sharp',
     }
     evaluated = evaluate(*names, warping_frames='result', warping_crop='border')
     by_truth = evaluate('warping_error', warping_crop='border')['mean']['warping_error']

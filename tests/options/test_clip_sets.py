@@ -80,6 +80,8 @@ def test_metrics_that_need_ground_truth(clip_root):
     assert lines(opt) == []
     opt['val']['metrics'] = {'warp': {'type': 'calculate_warping_error', 'frames': 'result'}}
     assert lines(opt) == []
+    opt['val']['metrics'].update(still={'type': 'calculate_flicker'}, sharp={'type': 'calculate_sharpness'})
+    assert lines(opt) == []
     opt['val']['metrics']['warp']['frames'] = 'gt'
     assert [line.split(',')[0] for line in lines(opt)] == ['val.metrics.warp: needs ground truth']
 

@@ -34,7 +34,7 @@ def _write_clips(root: Path, method: int) -> None:
             assert cv2.imwrite(str(root / name / f'{frame:08d}.png'), image)
 
 
-def _hash_clip(root: Path, clip: str) -> dict:
+def hash_clip(root: Path, clip: str) -> dict:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted((root / clip).iterdir())}
 
 
@@ -49,7 +49,7 @@ def _make_result(method: int, clip: int) -> dict:
 
 def _make_method(root: Path, method: int) -> dict:
     _write_clips(root, method)
-    clips = {name: {**_make_result(method, clip), 'sha256': _hash_clip(root, name)} for clip, name in enumerate(CLIPS)}
+    clips = {name: {**_make_result(method, clip), 'sha256': hash_clip(root, name)} for clip, name in enumerate(CLIPS)}
     mean = {metric: float(np.mean([clips[name]['mean'][metric] for name in CLIPS])) for metric in METRICS}
     intervals = {
         'psnr': {'frames': None, 'clips': None},
@@ -74,7 +74,7 @@ def evaluation_folder(tmp_path):
         'versions': {'numpy': '2.0'},
         'metrics': METRICS,
         'gt_root': str(truth),
-        'clips': {name: {**clip, 'sha256': _hash_clip(truth, name)} for name in CLIPS},
+        'clips': {name: {**clip, 'sha256': hash_clip(truth, name)} for name in CLIPS},
         'methods': methods,
     }
     (folder / 'metrics.json').write_text(format_json(evaluation))

@@ -11,6 +11,9 @@ from typing import Any, get_args, get_type_hints
 from dlvr_plugin.core.choices import Match, MissingPolicy, WeightedNetwork
 from dlvr_plugin.evaluation.protocol import Protocol
 
+DEFAULT_METRICS = ('psnr', 'ssim', 'tof')
+"""What is measured where there is ground truth."""
+
 _NETWORKS: dict[WeightedNetwork, tuple[str, str]] = {
     'lpips': ('LPIPS', 'weights of the trunk of LPIPS'),
     'dists': ('DISTS', 'weights of VGG16, the trunk of DISTS'),
@@ -22,12 +25,18 @@ def add_parser(commands: Any) -> None:
     """Add the subcommand to those of ``dlvr``."""
     parser = commands.add_parser(
         'evaluate',
-        help='compare restored clips with their ground truth',
-        description='Compare the results of any number of methods with the ground truth. A result is a folder of clip '
-        'folders with frames (8-bit RGB), an LMDB, or a folder of video files. With --out, a run that was stopped goes '
-        'on where it was.',
+        help='compare restored clips, with their ground truth or without one',
+        description='Compare the results of any number of methods with the ground truth or, without --gt, by what can '
+        'be measured of them alone. A result is a folder of clip folders with frames (8-bit RGB), an LMDB, or a folder '
+        'of video files. With --out, a run that was stopped goes on where it was.',
     )
-    parser.add_argument('--gt', type=Path, required=True, metavar='DIR', help='ground truth')
+    parser.add_argument('--gt', type=Path, metavar='DIR', help='ground truth')
+    parser.add_argument(
+        '--input',
+        type=Path,
+        metavar='DIR',
+        help='low-quality clips that all results were made of: to measure consistency, and to be seen beside them',
+    )
     parser.add_argument('--results', nargs='+', required=True, metavar='NAME=DIR', help='clips of each method')
     parser.add_argument('--clips', nargs='+', metavar='CLIP', help='clips to compare (default: all)')
     parser.add_argument(
@@ -39,9 +48,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         '--metrics',
         nargs='+',
-        default=['psnr', 'ssim', 'tof'],
         metavar='METRIC',
-        help='some of those below (default: psnr ssim tof)',
+        help=f'some of those below (default: {" ".join(DEFAULT_METRICS)}; without --gt all that need no ground truth)',
     )
     parser.add_argument(
         '--missing',
