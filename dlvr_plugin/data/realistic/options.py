@@ -288,9 +288,9 @@ class OrderOptions:
 
     Attributes:
         probability: Share of clips that have the round.
-        blur: Blur.
+        blur: Blur of lens, motion or processing.
         resize: Another size.
-        noise: Noise.
+        noise: Noise of sensor or film.
         jpeg: JPEG of each frame.
         video: Compression by a video codec.
     """
