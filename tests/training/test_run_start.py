@@ -40,7 +40,7 @@ class FailingSamples(ClipDataset):
 @DATASET_REGISTRY.register()
 class SlowSamples(ClipDataset):
     def __getitem__(self, index):
-        time.sleep(5)
+        time.sleep(3)
         return super().__getitem__(index)
 
 @MODEL_REGISTRY.register()
