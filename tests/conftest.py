@@ -66,15 +66,20 @@ def make_clip(folder: Path, num_frames: int, size: tuple[int, int], suffix: str 
         assert cv2.imwrite(str(folder / f'{index:08d}{suffix}'), np.ascontiguousarray(frame))
 
 
+def make_clips(root: Path, *, number: int = 3, length: int = 7) -> Path:
+    """Make clips of 64x80 pixels below ``GT``, and their bicubic LQ below ``X4``."""
+    from tests.helpers import make_lq
+
+    for index in range(number):
+        make_clip(root / 'GT' / f'{index:03d}', length, (64, 80), seed=index)
+    make_lq(root / 'GT', root / 'X4')
+    return root
+
+
 @pytest.fixture
 def clip_root(tmp_path):
     """Three clips of 7 frames, 64x80 pixels, below ``GT``, and their bicubic LQ below ``X4``."""
-    from tests.helpers import make_lq
-
-    for index in range(3):
-        make_clip(tmp_path / 'GT' / f'{index:03d}', 7, (64, 80), seed=index)
-    make_lq(tmp_path / 'GT', tmp_path / 'X4')
-    return tmp_path
+    return make_clips(tmp_path)
 
 
 @pytest.fixture

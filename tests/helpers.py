@@ -42,7 +42,8 @@ def write_options(opt: dict[str, Any], path: Path) -> Path:
 def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, total_iter: int = 2) -> dict[str, Any]:
     """Return the demo's option file of the discriminative space for the clips of the fixture ``clip_root``.
 
-    What makes the most of few iterations is left out: there are even fewer here, and crops smaller than its shift.
+    What makes the most of few iterations is left out: there are even fewer here, and crops smaller than its shift. T
+    has an eighth of its channels: whole, it takes most of the time of a run, and most of a checkpoint.
     """
     opt = read_options(REPOSITORY / 'options/demo/2_discriminative_space.yml')
     opt.update(name=name, num_gpu=0)
@@ -58,6 +59,7 @@ def tiny_options(clip_root: Path, *, name: str = 'tiny', init_t_iters: int = 1, 
         dataset_enlarge_ratio=1,
     )
     opt['network_g'].update(num_feat=8, num_frame=3, deformable_groups=2, num_extract_block=1, num_reconstruct_block=1)
+    opt['network_t'].update(num_feat=[8, 16, 32, 64], num_feat_classifier=16)
     opt['path']['pretrain_network_g'] = None
     as_in_the_paper(opt['train'])
     opt['train'].update(init_t_iters=init_t_iters, total_iter=total_iter)

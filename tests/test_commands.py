@@ -16,6 +16,7 @@ from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.metrics import tof
 from tests.conftest import make_clip
 from tests.helpers import REPOSITORY, as_adversarial, as_host_model, tiny_options, video_test_set, write_options
+from tests.training.runs import finish, start_together
 
 pytestmark = pytest.mark.slow
 
@@ -52,11 +53,20 @@ def max_difference(one, other):
     )
 
 
-def start(command, **environment):
+def run_command(command, **environment):
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', **environment}
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
+
+
+def train_in_two(opt, root):
+    """Train in two processes that have imported everything already, and return what both print."""
+    processes = start_together(opt, root, number=2)
+    codes = [finish(process) for process in processes]
+    output = ''.join((root / f'{rank}.log').read_text() for rank in range(2))
+    assert codes == [0, 0], output[-3000:]
+    return output
 
 
 @pytest.mark.parametrize('stop', [2, 5])
@@ -98,33 +108,47 @@ def test_test_command_writes_pictures_and_metrics(clip_root, tmp_path, root, hos
     assert (root / 'results/tiny_test/visualization/Vid4/002/00000006_tiny_test.png').is_file()
 
 
-@pytest.mark.parametrize('find_unused_parameters', [False, True])
-@pytest.mark.parametrize('losses', ['discriminative_opt', 'adversarial_opt'])
-def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, find_unused_parameters, losses):
+PRINTING = """
+import hashlib
+
+from dlvr_plugin.models import LossNetworkModel
+
+
+def save(self, epoch, current_iter):
+    for label in ('net_g', 'net_t'):
+        net = self.get_bare_model(getattr(self, label))
+        digest = hashlib.sha256(b''.join(p.detach().numpy().tobytes() for p in net.parameters()))
+        print(f'{label} {digest.hexdigest()}', flush=True)
+
+
+LossNetworkModel.save = save
+"""
+
+
+@pytest.mark.parametrize(
+    ('losses', 'find_unused_parameters', 'by_script'),
+    [
+        ('discriminative_opt', False, True),
+        ('discriminative_opt', True, False),
+        ('adversarial_opt', False, False),
+        ('adversarial_opt', True, False),
+    ],
+)
+def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, losses, find_unused_parameters, by_script):
     """With saving by rank 0 alone, equality is shown by a checksum that every rank prints at the end."""
+    (tmp_path / 'printing.py').write_text(PRINTING)
     opt = tiny_options(clip_root, init_t_iters=2, total_iter=5)
+    opt['imports'] = [str(tmp_path / 'printing.py')]
     opt['find_unused_parameters'] = find_unused_parameters
     if losses == 'adversarial_opt':  # which decides from all processes whether T is trained
         as_adversarial(opt, gan_type='relativistic', update_interval=2, update_threshold=0.02)
     opt['train'].setdefault(losses, {})['random_shift'] = 8
-    opt['datasets']['train']['num_worker_per_gpu'] = 1  # spawned, under the launcher
-    path = write_options(opt, tmp_path / 'tiny.yml')
-    script = tmp_path / 'train_and_print.py'
-    script.write_text(
-        'import hashlib, os, sys, dlvr_plugin\n'
-        'from dlvr_plugin import train\n'
-        'from dlvr_plugin.models import LossNetworkModel as Model\n'
-        'def save(self, epoch, current_iter):\n'
-        '    for label in ("net_g", "net_t"):\n'
-        '        net = self.get_bare_model(getattr(self, label))\n'
-        '        digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in net.parameters()))\n'
-        '        print(f"{label} {digest.hexdigest()}", flush=True)\n'
-        'Model.save = save\n'
-        'if __name__ == "__main__":\n'
-        '    sys.exit(train.main())\n'
-    )
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
-    output = start([*command, str(script), '-opt', str(path), '--launcher', 'pytorch'])
+    opt['datasets']['train']['num_worker_per_gpu'] = 1
+    if by_script:  # which starts everything anew; workers are spawned
+        path = write_options(opt, tmp_path / 'tiny.yml')
+        output = run_command(['bash', 'scripts/dist_train.sh', '2', str(path)], PYTHON=sys.executable)
+    else:
+        output = train_in_two(opt, root)
     for label in ('net_g', 'net_t'):
         digests = re.findall(rf'{label} (\w{{64}})', output)
         assert len(digests) == 4  # of two processes, with the last state and as the latest
@@ -132,7 +156,7 @@ def test_two_processes_keep_equal_networks(clip_root, tmp_path, root, find_unuse
 
 
 @pytest.mark.parametrize('host_model', ['SwinIRModel', 'VideoBaseModel'])
-def test_two_processes_validate_a_network_with_buffers(clip_root, tmp_path, root, host_model):
+def test_two_processes_validate_a_network_with_buffers(clip_root, root, host_model):
     """They share 21 frames, which do not divide by two; the second begins in the middle of a clip."""
     opt = tiny_options(clip_root)
     opt.update(host_model=host_model, generator_type='image', network_g=SWINIR)
@@ -140,8 +164,7 @@ def test_two_processes_validate_a_network_with_buffers(clip_root, tmp_path, root
     opt['datasets']['train']['gt_size'] = 48
     metrics = {'psnr': {'type': 'calculate_psnr', 'crop_border': 8}, 'tof': {'type': 'calculate_tof'}}
     opt['val'] = {'val_freq': 2, 'save_img': True, 'metrics': metrics}
-    path = write_options(opt, tmp_path / 'tiny.yml')
-    output = start(['bash', 'scripts/dist_train.sh', '2', str(path)], PYTHON=sys.executable)
+    output = train_in_two(opt, root)
     found = re.findall(r'# tof: (\S+)\s+# 000: (\S+)\s+# 001: (\S+)\s+# 002: (\S+)', output)
     assert len(found) == 1  # the second iteration is the last
     pictures = root / 'experiments/tiny/visualization/2/Vid4'
@@ -153,7 +176,7 @@ def test_two_processes_validate_a_network_with_buffers(clip_root, tmp_path, root
         assert float(value) == pytest.approx(sum(expected) / 6, abs=1e-4)
 
 
-def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, root):
+def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, root, host_log):
     """Clips of just one sample's length and size leave nothing to chance but the order."""
     for index in range(4):
         make_clip(tmp_path / 'GT' / f'{index:03d}', 3, (32, 32), seed=index)
@@ -165,11 +188,10 @@ def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, root):
         run = deepcopy(opt)
         run['name'] = name
         run['datasets']['train']['batch_size_per_gpu'] = batch
-        path = write_options(run, tmp_path / f'{name}.yml')
         if processes == 1:
-            start([sys.executable, '-m', 'dlvr_plugin.train', '-opt', str(path)])
+            assert train_command.main(['-opt', str(write_options(run, tmp_path / 'one.yml'))]) == 0
         else:
-            start(['bash', 'scripts/dist_train.sh', '2', str(path)], PYTHON=sys.executable)
+            train_in_two(run, root)
     one, two = networks(root, 'one'), networks(root, 'two')
     assert max_difference(one, two) < 1e-5
     first = networks(root, 'one')

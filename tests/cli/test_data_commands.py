@@ -3,6 +3,8 @@ import os
 import shutil
 import subprocess
 import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -200,33 +202,66 @@ def test_show_names_what_cannot_be(clip_root, errors, tmp_path):
     assert 'x.png cannot be written' in errors[-1]
 
 
-def run_script(name, *arguments):
-    """Run a script of data preparation with this interpreter's ``dlvr``."""
-    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+def run_script(name, *arguments, programs=Path(sys.executable).parent):
+    """Run a script of data preparation with this interpreter's ``dlvr``, or another one."""
+    path = f'{programs}{os.pathsep}{os.environ["PATH"]}'
     script = REPOSITORY / 'scripts/data_preparation' / name
     command = ['bash', str(script), *map(str, arguments)]
     return subprocess.run(command, env={**os.environ, 'PATH': path}, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.slow
-def test_script_for_reds(tmp_path):
+# It asks for the exit code of each command, which is that of ``main`` in the process of the tests.
+ASKING = """#!/usr/bin/env bash
+printf '%s\\0' "$@" > '{folder}/words'
+exit "$(cat '{folder}/code')"
+"""
+
+
+@pytest.fixture
+def run_script_here(tmp_path):
+    """Function that runs a script whose commands run in this process, which has imported everything already."""
+    folder = tmp_path / 'programs'
+    folder.mkdir()
+    for name in ('words', 'code'):
+        os.mkfifo(folder / name)
+    (folder / 'dlvr').write_text(ASKING.format(folder=folder))
+    (folder / 'dlvr').chmod(0o755)
+
+    def code_of(words):
+        try:
+            return main([*words, *JOBS])
+        except Exception:  # the script waits for an answer
+            traceback.print_exc()
+            return 1
+
+    def run(name, *arguments):
+        with ThreadPoolExecutor() as pool:
+            script = pool.submit(run_script, name, *arguments, programs=folder)
+            script.add_done_callback(lambda _: (folder / 'words').write_text(''))
+            while words := (folder / 'words').read_text().split('\0')[:-1]:
+                (folder / 'code').write_text(str(code_of(words)))
+        return script.result()
+
+    return run
+
+
+def test_script_for_reds(tmp_path, run_script_here):
     for clip in ('000', '001', '011', '015', '020'):
         make_clip(tmp_path / 'REDS/train_sharp' / clip, 3, (96, 96), seed=int(clip))
         make_clip(tmp_path / 'REDS/train_blur' / clip, 3, (96, 96), seed=int(clip))
     prepare(tmp_path / 'REDS/train_sharp', tmp_path / 'x', '--degradation', 'BI', '--lq-target', tmp_path / 'lq')
     shutil.move(tmp_path / 'lq', tmp_path / 'REDS/train_sharp_bicubic/X4')
-    result = run_script('prepare_reds.sh', tmp_path / 'REDS')
+    result = run_script_here('prepare_reds.sh', tmp_path / 'REDS')
     assert result.returncode == 0, result.stderr
     for name in ('train_sharp', 'train_sharp_bicubic_X4', 'train_blur'):
         assert len(ClipStore(tmp_path / f'REDS/{name}.lmdb').clips) == 5
-    result = run_script('prepare_reds4.sh', tmp_path / 'REDS')
+    result = run_script_here('prepare_reds4.sh', tmp_path / 'REDS')
     assert result.returncode == 0, result.stderr
     for name in ('GT', 'BIx4'):
         assert list(ClipStore(tmp_path / 'REDS4' / name).clips) == ['000', '011', '015', '020']
 
 
-@pytest.mark.slow
-def test_script_for_dvd(tmp_path):
+def test_script_for_dvd(tmp_path, run_script_here):
     test_scenes = [
         '720p_240fps_2',
         'IMG_0003',
@@ -243,7 +278,7 @@ def test_script_for_dvd(tmp_path):
         for part in ('GT', 'input'):
             make_clip(tmp_path / 'quantitative_datasets' / scene / part, 2, (48, 48), suffix='.jpg')
     make_clip(tmp_path / 'qualitative_datasets/alley/input', 2, (48, 48), suffix='.jpg')
-    result = run_script('prepare_dvd.sh', tmp_path)
+    result = run_script_here('prepare_dvd.sh', tmp_path)
     assert result.returncode == 0, result.stderr
     for name in ('train_GT', 'train_input'):
         assert list(ClipStore(tmp_path / f'{name}.lmdb').clips) == ['720p_240fps_1', 'IMG_0001']
@@ -254,6 +289,7 @@ def test_script_for_dvd(tmp_path):
 
 @pytest.mark.slow
 def test_script_for_vid4(tmp_path):
+    """Here the commands are processes of their own."""
     make_clip(tmp_path / 'source/calendar', 2, (48, 64))
     result = run_script('prepare_vid4.sh', tmp_path / 'source', tmp_path / 'Vid4', '--jobs', '1')
     assert result.returncode == 0, result.stderr

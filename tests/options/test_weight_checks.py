@@ -6,7 +6,6 @@ import pytest
 import torch
 from basicsr.archs import build_network
 
-from dlvr_plugin.archs import LossNetT
 from dlvr_plugin.cli.main import main
 from tests.helpers import as_host_model, tiny_options, video_test_set
 from tests.options.checking import lines, read
@@ -85,7 +84,7 @@ def test_weights_of_t(clip_root, tmp_path):
     path = tmp_path / 'net_t.pth'
     opt['path']['pretrain_network_t'] = str(path)
     assert lines(opt) == [f'path.pretrain_network_t: {path} does not exist.']
-    torch.save({'params': LossNetT().state_dict()}, path)
+    torch.save({'params': build_network(opt['network_t']).state_dict()}, path)
     assert lines(opt) == []
     opt['network_t']['num_feat_classifier'] = 128
     assert 'net_t.pth holds another network than LossNetT' in lines(opt)[0]

@@ -17,12 +17,13 @@ from tests.report.conftest import browser  # noqa: F401  (a fixture)
 from tests.survey.helpers import write_study
 
 MANY = RateLimit(per_second=1e6, burst=1e6)
+PARTICIPANTS = 24  # of a study in a browser
 KINDS = {
     'frames': {},
     'both': {'mode': 'both', 'whole_clips': True},
     'browser': {
         'mode': 'both',
-        'participants': 40,
+        'participants': PARTICIPANTS,
         'trials': 6,
         'texts': ['en', 'de'],
         'rules': Rules(min_seconds=0, min_switches=1),

@@ -19,7 +19,6 @@ OF_A_GROUP = ('lr', 'betas', 'eps', 'weight_decay', 'foreach', 'fused')
 @pytest.fixture
 def opt(clip_root):
     opt = tiny_options(clip_root, init_t_iters=1, total_iter=MIDDLE)
-    opt['network_t']['num_feat'] = [8, 16, 32, 64]
     opt['logger']['save_checkpoint_freq'] = MIDDLE
     return opt
 

@@ -37,7 +37,6 @@ def run(clip_root, tmp_path, monkeypatch, host_log):
     def train(total_iter=6, dataset=None, model_type='DiscriminativeSpaceModel', **options):
         shutil.rmtree(root, ignore_errors=True)  # the framework archives a second's runs by one name
         opt = tiny_options(clip_root, total_iter=total_iter, init_t_iters=1)
-        opt['network_t']['num_feat'] = [8, 16, 32, 64]
         if model_type == 'AdversarialModel':
             as_adversarial(opt)
         opt['train'].update(options)

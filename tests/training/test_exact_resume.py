@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dlvr_plugin import train as train_command
-from tests.conftest import make_clip
+from tests.conftest import make_clip, make_clips
 from tests.helpers import as_adversarial, tiny_options, video_test_set, write_options
 from tests.training.runs import assert_equal, everything, go_back_to
 
@@ -43,7 +43,7 @@ def stock(opt):
 def validated(opt):
     """The best metrics survive, those of a validation at the iteration of the checkpoint, too."""
     clip_root = Path(opt['datasets']['train']['dataroot_gt']).parent
-    opt['datasets']['val'] = video_test_set(clip_root, num_frame=3)
+    opt['datasets']['val'] = video_test_set(make_clips(clip_root / 'val', number=2, length=4), num_frame=3)
     metrics = {'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 8}}
     opt['val'] = {'val_freq': 2, 'save_img': False, 'keep_best': 'psnr', 'metrics': metrics}
 
@@ -82,23 +82,23 @@ def run(opt, tmp_path, *flags):
     assert train_command.main(['-opt', str(path), *flags]) == 0
 
 
-def compare(opt, stops, tmp_path, monkeypatch):
+def compare(opt, stops, tmp_path, monkeypatch, total=TOTAL):
     root = tmp_path / 'root'
     monkeypatch.setenv('DLVR_ROOT', str(root))
-    opt['train']['total_iter'] = TOTAL
-    opt['logger']['save_checkpoint_freq'] = TOTAL
+    opt['train']['total_iter'] = total
+    opt['logger']['save_checkpoint_freq'] = total
     run(changed({**opt, 'name': 'whole'}), tmp_path)
     parted = changed({**opt, 'name': 'parts'}, logger={'save_checkpoint_freq': 1})
     run(parted, tmp_path)
     for stop in stops:
         go_back_to(root, 'parts', stop)
         run(parted, tmp_path, '--auto_resume')
-    whole, parts = (everything(root, name, TOTAL) for name in ('whole', 'parts'))
+    whole, parts = (everything(root, name, total) for name in ('whole', 'parts'))
     assert len(whole) == 1 + sum(key.startswith('network_') for key in opt)
     assert_equal(whole, parts)
     first = everything(root, 'parts', stops[0])
     with pytest.raises(AssertionError):  # it did train in between
-        assert_equal(first[f'net_g_{stops[0]}.pth'], parts[f'net_g_{TOTAL}.pth'])
+        assert_equal(first[f'net_g_{stops[0]}.pth'], parts[f'net_g_{total}.pth'])
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -128,8 +128,8 @@ def test_recurrent_with_frozen_flow(tmp_path, monkeypatch, host_log, host_model)
         )
     else:
         opt['train'].update(fix_flow=4, flow_lr_mul=0.5)
-    opt['datasets']['train'].update(dataroot_lq=None, gt_size=144)
-    compare(opt, (4,), tmp_path, monkeypatch)
+    opt['datasets']['train'].update(dataroot_lq=None, gt_size=144, batch_size_per_gpu=1)
+    compare(opt, (4,), tmp_path, monkeypatch, total=6)
 
 
 def test_number_of_workers_does_not_matter(clip_root, tmp_path, monkeypatch, host_log):

@@ -13,8 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import make_clips
 from tests.helpers import REPOSITORY, tiny_options, video_test_set, write_options
-from tests.training.runs import TIMEOUT, assert_equal, everything, finish, go_back_to, start, wait_for_text
+from tests.training.runs import (
+    TIMEOUT,
+    assert_equal,
+    everything,
+    finish,
+    go_back_to,
+    start,
+    start_together,
+    wait_for_text,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -22,22 +32,29 @@ TOTAL = 12
 NUM_KILLS = int(os.environ.get('DLVR_TEST_KILLS', '8'))  # more of them take minutes
 
 
+@pytest.fixture(scope='module')
+def clips(tmp_path_factory):
+    return make_clips(tmp_path_factory.mktemp('clips'))
+
+
 @pytest.fixture
-def opt(clip_root):
+def opt(clips):
     """A run of 12 iterations, six checkpoints, and both phases, with a worker."""
-    opt = tiny_options(clip_root, init_t_iters=3, total_iter=TOTAL)
-    opt['network_t']['num_feat'] = [8, 16, 32, 64]
+    return options_over(clips)
+
+
+def options_over(clips):
+    opt = tiny_options(clips, init_t_iters=3, total_iter=TOTAL)
     opt['datasets']['train']['num_worker_per_gpu'] = 1
     opt['train']['ema_decay'] = 0.9
     opt['logger']['save_checkpoint_freq'] = 2
     return opt
 
 
-@pytest.fixture
-def undisturbed(opt, tmp_path):
-    """What the run gives when nothing happens to it, and how long it takes."""
-    began = time.monotonic()
-    return finished(opt, tmp_path / 'undisturbed'), time.monotonic() - began
+@pytest.fixture(scope='module')
+def undisturbed(clips, tmp_path_factory):
+    """What the run gives when nothing happens to it."""
+    return finished(options_over(clips), tmp_path_factory.mktemp('undisturbed'))
 
 
 def finished(opt, root, *flags):
@@ -47,21 +64,21 @@ def finished(opt, root, *flags):
 
 
 def assert_goes_on(opt, root, undisturbed):
-    assert_equal(undisturbed[0], finished(opt, root, '--auto_resume'))
+    assert_equal(undisturbed, finished(opt, root, '--auto_resume'))
 
 
 def states(root):
     return sorted(int(path.stem) for path in (root / 'experiments/tiny/training_states').glob('*.state'))
 
 
-def test_killed_at_random_moments(opt, clip_root, tmp_path):
+def test_killed_at_random_moments(opt, tmp_path):
     """Half of the kills fall anywhere, half of them into the writing of a file; half of the runs go on at other rates.
 
     Those end as a run that nobody killed, whose options changed at the same iteration. Equal are weights, average,
     optimizers, schedules, and the best metrics.
     """
     opt['train'].update(warmup_iter=4, scheduler={'type': 'MultiStepLR', 'milestones': [5, 8], 'gamma': 0.5})
-    opt['datasets']['val'] = video_test_set(clip_root, num_frame=3)
+    opt['datasets']['val'] = video_test_set(make_clips(tmp_path / 'val', number=2, length=4), num_frame=3)
     metrics = {'psnr': {'type': 'calculate_psnr_fast', 'crop_border': 8}, 'tof': {'type': 'calculate_tof'}}
     opt['val'] = {'val_freq': 2, 'save_img': False, 'metrics': metrics}
     slower = deepcopy(opt)
@@ -204,25 +221,28 @@ def test_killed_worker(opt, tmp_path, undisturbed):
 
 
 def test_one_of_two_processes_killed(opt, tmp_path, request):
+    """The script of several processes starts those that are killed, whose workers are spawned."""
     root = tmp_path / 'root'
-    root.mkdir()
-    path = root / 'options.yml'
-    command = ['bash', 'scripts/dist_train.sh', '2', str(path)]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, 'DLVR_ROOT': str(root)}
 
-    def run(*flags, name):
-        opt['name'] = name
-        write_options(opt, path)
+    def finished_together(*flags, name):
+        processes = start_together({**opt, 'name': name}, root, *flags, number=2)
+        assert [finish(process) for process in processes] == [0, 0], (root / '0.log').read_text()[-3000:]
+        return everything(root, name, TOTAL)
+
+    def run_script(name):
+        path = write_options({**opt, 'name': name}, root / 'options.yml')
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable, 'DLVR_ROOT': str(root)}
+        command = ['bash', 'scripts/dist_train.sh', '2', str(path)]
         with (root / 'run.log').open('w') as log:
-            process = subprocess.Popen([*command, *flags], cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
         request.addfinalizer(process.kill)
         return process
 
-    assert run(name='whole').wait(TIMEOUT) == 0
+    whole = finished_together(name='whole')
     for rank in (0, 1):
         name = f'killed{rank}'
         opt['train']['total_iter'] = 10_000
-        process = run(name=name)
+        process = run_script(name)
         wait_for_iteration(root, 5)
         environments = {pid: Path(f'/proc/{pid}/environ').read_text().split('\0') for pid in children(process.pid)}
         (victim,) = (pid for pid, values in environments.items() if f'RANK={rank}' in values)
@@ -231,5 +251,4 @@ def test_one_of_two_processes_killed(opt, tmp_path, request):
         assert (root / f'experiments/{name}/training_states/4.state').exists()
         go_back_to(root, name, 4)  # the run was told to be longer
         opt['train']['total_iter'] = TOTAL
-        assert run('--auto_resume', name=name).wait(TIMEOUT) == 0
-        assert_equal(everything(root, 'whole', TOTAL), everything(root, name, TOTAL))
+        assert_equal(whole, finished_together('--auto_resume', name=name))

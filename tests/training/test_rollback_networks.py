@@ -15,7 +15,6 @@ def test_networks_that_resuming_ignored_come_from_the_checkpoint(clip_root, tmp_
     root = tmp_path / 'root'
     monkeypatch.setenv('DLVR_ROOT', str(root))
     opt = tiny_options(clip_root, total_iter=2)
-    opt['network_t']['num_feat'] = [8, 16, 32, 64]
     opt['logger']['save_checkpoint_freq'] = 2
     path = write_options(opt, tmp_path / 'tiny.yml')
     assert train_command.main(['-opt', str(path)]) == 0
