@@ -17,7 +17,7 @@ from tests.report.conftest import browser  # noqa: F401  (a fixture)
 from tests.survey.helpers import write_study
 
 MANY = RateLimit(per_second=1e6, burst=1e6)
-PARTICIPANTS = 24  # of a study in a browser
+PARTICIPANTS = 40  # of a study in a browser
 KINDS = {
     'frames': {},
     'both': {'mode': 'both', 'whole_clips': True},
