@@ -1,5 +1,6 @@
 """Every option file runs as it stands: its own paths, networks and losses, for a few iterations on small crops."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,10 @@ def reds(tmp_path_factory):
     make_lmdb(folder / 'train_sharp', folder / 'train_sharp.lmdb')
     make_lmdb(folder / 'train_blur', folder / 'train_blur.lmdb')
     make_lmdb(folder / 'train_sharp_bicubic' / 'X4', folder / 'train_sharp_bicubic_X4.lmdb')
+    make_lmdb(folder / 'val_sharp', folder / 'val_sharp.lmdb')
+    make_lmdb(folder / 'val_sharp_bicubic' / 'X4', folder / 'val_sharp_realisticx4.lmdb')
+    for version in range(8):
+        shutil.copytree(root / 'datasets/small_BIx4.lmdb', root / f'datasets/small_realisticx4_{version}.lmdb')
     for name, part in {'small_test': 'GT', 'small_test_motion_blur': 'input'}.items():
         (root / 'datasets' / name).symlink_to(root / 'datasets/DVD/test' / part)
     demo = root / 'datasets' / 'demo'
