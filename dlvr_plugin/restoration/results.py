@@ -1,5 +1,6 @@
 """What a restoration writes: segments of a video, frames, or both; they get their names when all is whole."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 
 from dlvr_plugin.clips.video_joining import Cut
 from dlvr_plugin.core.errors import DataError
-from dlvr_plugin.core.files import make_folder, remove
+from dlvr_plugin.core.files import make_folder, partial_path, remove
 from dlvr_plugin.core.images import write_image
 from dlvr_plugin.restoration.frame_sources import FrameSource
 from dlvr_plugin.restoration.restore_journal import Plan, RestoreJournal
@@ -97,6 +98,12 @@ class Results:
         """Make the files of a segment whole."""
         if self._video is not None:
             self._video.end()
+
+    def discard_parts(self, segments: Iterable[Segment]) -> None:
+        """Remove what a process that was ended has left of segments that are not whole."""
+        if self._video is not None:
+            for segment in segments:
+                partial_path(self._part(segment)).unlink(missing_ok=True)
 
     def __enter__(self) -> 'Results':
         return self

@@ -82,20 +82,10 @@ def work_in_processes(
     context = multiprocessing.get_context('spawn')
     messages: Any = context.SimpleQueue()
     number, count = share
+    shares = [(number * len(devices) + index, count * len(devices)) for index in range(len(devices))]
     processes = [
-        context.Process(
-            target=_work,
-            args=(
-                work,
-                model.file,
-                model.network,
-                device,
-                (number * len(devices) + index, count * len(devices)),
-                messages,
-            ),
-            daemon=True,
-        )
-        for index, device in enumerate(devices)
+        context.Process(target=_work, args=(work, model.file, model.network, device, own, messages), daemon=True)
+        for device, own in zip(devices, shares, strict=True)
     ]
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes inherit it: Ctrl-C is for this one
     try:
@@ -121,9 +111,10 @@ def work_in_processes(
                     )
             time.sleep(_POLL_SECONDS)
     finally:
-        for process in processes:
+        for process, own in zip(processes, shares, strict=True):
             process.terminate()
             process.join()
+            work.results.discard_parts(share_of(work.plan.segments, *own))
 
 
 def _work(
