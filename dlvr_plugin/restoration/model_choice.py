@@ -6,7 +6,7 @@ from dlvr_plugin.core.errors import InvalidValueError
 from dlvr_plugin.core.names import nearest
 
 _BUNDLED = Path(__file__).with_name('bundled')
-DEFAULT_MODEL = 'photographs'
+DEFAULT_MODEL = 'phone'
 """Name of the bundled model that is taken where none is named."""
 
 
