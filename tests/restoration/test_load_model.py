@@ -133,7 +133,8 @@ def test_after_a_training_run(clip_root, tmp_path, monkeypatch):
     opt['path']['param_key_g'] = None
     opt['name'] = 'again'
     assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'y.yml'))]) == 0
-    torch.save({'params': LossNetT().state_dict()}, tmp_path / 'old.pth')  # as older versions wrote it
+    section = {key: value for key, value in opt['network_t'].items() if key != 'type'}
+    torch.save({'params': LossNetT(**section).state_dict()}, tmp_path / 'old.pth')  # as older versions wrote it
     opt['path']['pretrain_network_t'] = str(tmp_path / 'old.pth')
     opt['name'] = 'old'
     assert train_command.main(['-opt', str(write_options(opt, tmp_path / 'z.yml'))]) == 0
