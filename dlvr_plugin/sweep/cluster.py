@@ -1,8 +1,11 @@
 """Runs as jobs of a cluster, by the library submitit: SLURM, or processes of this machine that behave alike."""
 
+import importlib
+import os
 import signal
 import time
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlvr_plugin.core.errors import DataError, InvalidValueError
@@ -22,6 +25,19 @@ _MOST_TIMEOUTS = 1000  # each is a time limit of the cluster reached, after whic
 _MINUTES_OF_LOCAL_JOBS = 60 * 24 * 365
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_FOR_SIGNAL_TO_SAVE = 60  # after SIGTERM; with it, the job is requeued
+
+
+def _import_submitit() -> ModuleType:
+    """Import submitit without its configuration of logging, which would close the handlers of all other logs."""
+    name, before = 'SUBMITIT_LOG_LEVEL', os.environ.get('SUBMITIT_LOG_LEVEL')
+    os.environ[name] = 'NOCONFIG'
+    try:
+        return importlib.import_module('submitit')
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 class ClusterRun:
@@ -75,12 +91,12 @@ class ClusterJobs:
 
     def __init__(self, cluster: Cluster, parameters: Sequence[str]) -> None:
         try:
-            import submitit
+            self._submitit = _import_submitit()
         except ImportError as error:
             raise DataError(
                 "--cluster needs the package submitit, which is not installed: pip install 'dlvr_plugin[cluster]'."
             ) from error
-        self._submitit, self._cluster = submitit, cluster
+        self._cluster = cluster
         self._parameters = {'timeout_min': _MINUTES_OF_LOCAL_JOBS} if cluster == 'local' else {}
         self._parameters.update(_parse(parameters))
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import traceback
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -187,9 +188,9 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_values(clips,
     assert values == {name: expected[name] for name in values}
 
 
+@pytest.mark.skipif(find_spec('submitit') is None, reason='submitit is not installed')
 def test_a_preempted_job_is_requeued_and_ends_with_the_same_values(undisturbed, tmp_path):
     """Here all that is started is a new process."""
-    pytest.importorskip('submitit')
     root, name = tmp_path / 'root', 'tiny_Ours_seed0'
     shutil.copytree(undisturbed, root)
     for folder in ('experiments', 'results', f'sweeps/{NAME}/measured'):
