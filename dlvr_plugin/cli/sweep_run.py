@@ -20,7 +20,7 @@ from dlvr_plugin.sweep.cluster import ClusterJobs
 from dlvr_plugin.sweep.live_table import LiveTable
 from dlvr_plugin.sweep.recorded_runs import join_recorded
 from dlvr_plugin.sweep.run_log import last_error
-from dlvr_plugin.sweep.run_process import RunProcess
+from dlvr_plugin.sweep.run_process import RunProcess, slot_environment
 from dlvr_plugin.sweep.run_state import next_step, write_option_file
 from dlvr_plugin.sweep.scheduler import RunStatus, Scheduler, StartRun
 from dlvr_plugin.sweep.sweep_file import read_sweep_file
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         for _, each in chosen:
             if each.trains:
                 write_option_file(sweep.option_file(each), each.options)
-        start: StartRun = jobs.starter(sweep) if jobs is not None else partial(_start_here, sweep, gpus)
+        start: StartRun = jobs.starter(sweep) if jobs is not None else partial(_start_here, sweep, gpus, num_slots)
         table = LiveTable(sweep, sys.stdout)
         try:
             statuses = Scheduler(sweep, chosen, num_slots=num_slots, start=start, show=table.show).run()
@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
         return _sum_up(sweep, statuses)
 
 
-def _start_here(sweep: Sweep, gpus: Sequence[str], case: Case, run: Run, slot: int) -> RunProcess:
-    return RunProcess(sweep, case, run, {'CUDA_VISIBLE_DEVICES': gpus[slot % len(gpus)]} if gpus else {})
+def _start_here(sweep: Sweep, gpus: Sequence[str], num_slots: int, case: Case, run: Run, slot: int) -> RunProcess:
+    return RunProcess(sweep, case, run, slot_environment(slot, num_slots, gpus))
 
 
 def _parse_gpus(text: str | None) -> list[str]:
