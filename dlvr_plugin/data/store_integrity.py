@@ -58,9 +58,10 @@ class StoreReport:
     findings: list[Finding] = field(default_factory=list)
     digests: dict[str, list[int | None]] = field(default_factory=dict)
 
-    def add(self, level: Level, where: str, what: str, clip: str | None = None) -> None:
-        """Add a finding."""
-        self.findings.append(Finding(level, where, what, clip))
+    def add(self, level: Level, what: str, clip: str | None = None, *, part: str | None = None) -> None:
+        """Add a finding: of the whole store, of a clip, or of a part of either, which is named."""
+        place = ', '.join([f'clip {clip}'] * (clip is not None) + [part] * (part is not None))
+        self.findings.append(Finding(level, f'{self.root}: {place}' if place else str(self.root), what, clip))
 
 
 def check_store(root: Path, *, num_workers: int = 0) -> StoreReport:
@@ -74,16 +75,16 @@ def check_store(root: Path, *, num_workers: int = 0) -> StoreReport:
     if (root / 'data.mdb').exists():
         # Before the library that reads LMDBs touches the file: a damaged one can kill the process.
         for problem in _verify_lmdb(root):
-            report.add('error', f'{root}/data.mdb', problem)
+            report.add('error', problem, part='data.mdb')
         if report.findings:
             return report
     try:
         report.store = ClipStore(root)
     except DataError as error:
-        report.add('error', str(root), str(error))
+        report.add('error', str(error))
         return report
     for warning in read_warnings(root):
-        report.add('warning', str(root), f'was made with --allow-cut-videos: {warning}')
+        report.add('warning', f'was made with --allow-cut-videos: {warning}')
     _check_keys(report)
     _check_frames(report, num_workers)
     _check_repeated(report)
@@ -108,14 +109,14 @@ def _check_keys(report: StoreReport) -> None:
     assert store is not None
     for clip in store.clips.values():
         if missing := missing_frames(clip):
-            report.add('error', f'clip {clip.name}', f'has a gap: {", ".join(missing[:5])} missing', clip.name)
+            report.add('error', f'has a gap: {", ".join(missing[:5])} missing', clip.name)
     if not store.is_lmdb:
         return
     known = {frame for clip in store.clips.values() for frame in clip.frames}
     with lmdb.open(str(store.root), readonly=True, lock=False) as env, env.begin() as transaction:
         keys = {key.decode(errors='replace') for key in transaction.cursor().iternext(values=False)}
     if unlisted := sorted(keys - known):
-        report.add('warning', f'key {unlisted[0]}', f'{len(unlisted)} records are not in meta_info.txt')
+        report.add('warning', f'{len(unlisted)} records are not in meta_info.txt', part=f'key {unlisted[0]}')
 
 
 @dataclass(frozen=True)
@@ -182,13 +183,13 @@ def _check_frames(report: StoreReport, num_workers: int) -> None:
         report.digests[frame.clip][frame.index] = frame.digest
         if frame.size is not None and frame.size != sizes.setdefault(frame.clip, frame.size):
             problem = f'is {frame.size} (h, w), the frames before it are {sizes[frame.clip]}'
-            report.add('error', f'clip {frame.clip}, frame {frame.index}', problem, frame.clip)
+            report.add('error', problem, frame.clip, part=f'frame {frame.index}')
         if frame.problem:
-            report.add('error', f'clip {frame.clip}, frame {frame.index}', frame.problem, frame.clip)
+            report.add('error', frame.problem, frame.clip, part=f'frame {frame.index}')
         if frame.loss:
             losses[frame.clip] = (frame.loss, losses.get(frame.clip, ('', 0))[1] + 1)
     for clip, (loss, number) in losses.items():
-        report.add('warning', f'clip {clip}', f'{number} frames: PNG {loss}, which training drops', clip)
+        report.add('warning', f'{number} frames: PNG {loss}, which training drops', clip)
 
 
 def _check_repeated(report: StoreReport) -> None:
@@ -199,13 +200,11 @@ def _check_repeated(report: StoreReport) -> None:
         for digest, run in groupby(digests):
             length = len(list(run))
             if digest is not None and length > 1:
-                report.add(
-                    'warning', f'clip {name}', f'frames {position} to {position + length - 1} are identical', name
-                )
+                report.add('warning', f'frames {position} to {position + length - 1} are identical', name)
             position += length
         twins = sorted({seen[digest] for digest in digests if digest is not None and digest in seen})
         if twins:
-            report.add('warning', f'clip {name}', f'holds frames of clip {twins[0]}, too', name)
+            report.add('warning', f'holds frames of clip {twins[0]}, too', name)
         seen.update({digest: name for digest in digests if digest is not None})
 
 
@@ -213,17 +212,15 @@ def _hint_at_cache(report: StoreReport) -> None:
     store = report.store
     assert store is not None
     if not store.is_lmdb:
-        report.add('note', str(store.root), 'single files: an LMDB of raw records (dlvr data prepare) reads faster')
+        report.add('note', 'single files: an LMDB of raw records (dlvr data prepare) reads faster')
         return
     num_bytes = (store.root / 'data.mdb').stat().st_size
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') if hasattr(os, 'sysconf') else None
     if memory and num_bytes > 0.8 * memory:
         what = f'{num_bytes / 1e9:.1f} GB against {memory / 1e9:.1f} GB of memory: reads come from disk, use an SSD'
-        report.add('note', str(store.root), what)
+        report.add('note', what)
     if any(record.suffix == 'png' for record in read_records(store.root)):
-        report.add(
-            'note', str(store.root), 'PNG records: each sample decodes whole frames; raw records need no decoding'
-        )
+        report.add('note', 'PNG records: each sample decodes whole frames; raw records need no decoding')
 
 
 def check_meta_info(info: Mapping[str, tuple[int, tuple[int, int]]], store: ClipStore, path: str) -> Iterator[Finding]:
@@ -256,10 +253,11 @@ def check_pairs(gt_store: ClipStore, lq_store: ClipStore, scale: int | None) -> 
         scale: Factor between the two; None takes that of the first clip's sizes.
     """
     for name in sorted({**gt_store.clips, **lq_store.clips}):
+        where = f'{lq_store.root}: clip {name}'
         try:
             check_pair(gt_store, lq_store, name)
         except DataError as error:
-            yield Finding('error', f'clip {name}', str(error), name)
+            yield Finding('error', where, str(error), name)
             continue
         gt_clip, lq_clip = gt_store.clips[name], lq_store.clips[name]
         gt_size, lq_size = _size_of(gt_store, gt_clip), _size_of(lq_store, lq_clip)
@@ -268,7 +266,7 @@ def check_pairs(gt_store: ClipStore, lq_store: ClipStore, scale: int | None) -> 
         scale = scale or max(round(gt_size[0] / lq_size[0]), 1)
         if tuple(side // scale for side in gt_size) != lq_size:
             what = f'LQ frames are {lq_size} (h, w), GT frames {gt_size}, which is not {scale} times as much'
-            yield Finding('error', f'clip {name}', what, name)
+            yield Finding('error', where, what, name)
             continue
         for index in sorted({0, len(gt_clip.frames) // 2}):
             yield from _check_alignment(gt_store, lq_store, name, index, scale)
@@ -281,7 +279,7 @@ def _check_alignment(gt_store: ClipStore, lq_store: ClipStore, name: str, index:
         return
     patches = align_frames(gt, lq, scale)
     if patches and (what := describe_misalignment(patches)):
-        yield Finding('error', f'clip {name}, frame {index}', what, name)
+        yield Finding('error', f'{lq_store.root}: clip {name}, frame {index}', what, name)
 
 
 def describe_misalignment(patches: list[PatchAlignment]) -> str | None:

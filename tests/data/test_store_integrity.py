@@ -93,8 +93,10 @@ def test_a_missing_key_and_one_that_is_not_listed(store):
     change_record(store, b'001/00000004', lambda content: None)
     change_record(store, b'001/00000099', lambda content: b'surplus')
     findings = check_store(store).findings
-    assert [re.sub(' of .*', '', found) for found in errors(findings)] == ['clip 001, frame 4: key 001/00000004']
-    assert warnings(findings) == ['key 001/00000099: 1 records are not in meta_info.txt']
+    assert [re.sub(' of .*', '', found) for found in errors(findings)] == [
+        f'{store}: clip 001, frame 4: key 001/00000004'
+    ]
+    assert warnings(findings) == [f'{store}: key 001/00000099: 1 records are not in meta_info.txt']
     with pytest.raises(DataError, match='key 001/00000004 of .*GT.lmdb is missing'):
         read_all(training(store))
 
@@ -148,8 +150,8 @@ def test_folders_with_gaps_odd_sizes_and_damage(clip_root):
     cv2.imwrite(str(clip_root / 'GT/001/00000005.png'), np.zeros((60, 80, 3), np.uint8))
     (clip_root / 'GT/002/00000002.png').write_bytes(b'no image')
     found = errors(check_store(clip_root / 'GT').findings)
-    assert found[0] == 'clip 000: has a gap: 00000003 missing'
-    assert found[1] == 'clip 001, frame 5: is (60, 80) (h, w), the frames before it are (64, 80)'
+    assert found[0] == f'{clip_root}/GT: clip 000: has a gap: 00000003 missing'
+    assert found[1] == f'{clip_root}/GT: clip 001, frame 5: is (60, 80) (h, w), the frames before it are (64, 80)'
     assert 'clip 002, frame 2' in found[2]
     assert '00000002.png cannot be decoded' in found[2]
 
@@ -159,15 +161,15 @@ def test_frozen_and_repeated_frames(clip_root):
         shutil.copy(clip_root / 'GT/000/00000002.png', clip_root / f'GT/000/{index:08d}.png')
     shutil.copy(clip_root / 'GT/001/00000000.png', clip_root / 'GT/002/00000005.png')
     assert warnings(check_store(clip_root / 'GT').findings) == [
-        'clip 000: frames 2 to 4 are identical',
-        'clip 002: holds frames of clip 001, too',
+        f'{clip_root}/GT: clip 000: frames 2 to 4 are identical',
+        f'{clip_root}/GT: clip 002: holds frames of clip 001, too',
     ]
 
 
 def test_what_pngs_lose(clip_root):
     cv2.imwrite(str(clip_root / 'GT/000/00000003.png'), np.full((64, 80, 3), 500, np.uint16))
     assert warnings(check_store(clip_root / 'GT').findings) == [
-        'clip 000: 1 frames: PNG has 16 bits a channel, which training drops'
+        f'{clip_root}/GT: clip 000: 1 frames: PNG has 16 bits a channel, which training drops'
     ]
 
 
@@ -186,9 +188,10 @@ def test_pairs_that_differ_in_names_lengths_and_sizes(clip_root):
     for path in (clip_root / 'X4/002').iterdir():
         cv2.imwrite(str(path), cv2.imread(str(path))[:15])
     found = pairs(clip_root / 'GT', clip_root / 'X4', 4)
-    assert found[0] == f'clip 000: Clip 000 is missing in {clip_root}/X4.'
-    assert found[1] == f'clip 001: Frame 001/00000006 is missing in {clip_root}/X4.'
-    assert found[2] == 'clip 002: LQ frames are (15, 20) (h, w), GT frames (64, 80), which is not 4 times as much'
+    assert found[0] == f'{clip_root}/X4: clip 000: Clip 000 is missing in {clip_root}/X4.'
+    assert found[1] == f'{clip_root}/X4: clip 001: Frame 001/00000006 is missing in {clip_root}/X4.'
+    what = 'LQ frames are (15, 20) (h, w), GT frames (64, 80), which is not 4 times as much'
+    assert found[2] == f'{clip_root}/X4: clip 002: {what}'
 
 
 def test_pairs_of_which_one_is_shifted(tmp_path):
@@ -201,7 +204,7 @@ def test_pairs_of_which_one_is_shifted(tmp_path):
         cv2.imwrite(str(path), np.roll(cv2.imread(str(path)), 1, axis=1))
     found = pairs(gt, lq)
     assert found == [
-        f'clip 001, frame {index}: LQ is shifted against GT by (0, -4) ground-truth pixels (down, right)'
+        f'{lq}: clip 001, frame {index}: LQ is shifted against GT by (0, -4) ground-truth pixels (down, right)'
         for index in (0, 1)
     ]
 
