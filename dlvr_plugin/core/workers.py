@@ -11,6 +11,11 @@ from typing import Any
 import cv2
 from torch.utils.data import DataLoader, Dataset
 
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2') if hasattr(signal, name)
+)
+"""Ctrl-C, what ends processes, and what clusters send to all processes of a job in front of its time limit."""
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
@@ -65,7 +70,9 @@ def ignore_stop_signals() -> None:
 
     Only the SIGTERM of the process that started it ends it: the one that Python sends, and waits for, when it exits.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in STOP_SIGNALS:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, 'sigwaitinfo'):  # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_at_parents_signal, args=(os.getppid(),), daemon=True).start()

@@ -24,7 +24,8 @@ _OF_RUN = ('nodes', 'tasks_per_node', 'name', 'job_name')  # a run is one proces
 _MOST_TIMEOUTS = 1000  # each is a time limit of the cluster reached, after which a run goes on
 _MINUTES_OF_LOCAL_JOBS = 60 * 24 * 365
 _SECONDS_BETWEEN_LOOKS = 0.2
-_SECONDS_FOR_SIGNAL_TO_SAVE = 60  # after SIGTERM; with it, the job is requeued
+_SECONDS_BETWEEN_CHECKS = 5.0  # of a job that was cancelled
+_SECONDS_UNTIL_CLUSTER_ENDS_IT = 3600  # after SIGTERM, at the longest
 
 
 def _import_submitit() -> ModuleType:
@@ -57,13 +58,14 @@ class ClusterRun:
         sweep = read_sweep(self.folder)
         case, run = next(found for found in sweep.runs() if found[1].name == self.name)
         self._process = process = RunProcess(sweep, case, run)
-        # SLURM sends SIGTERM to jobs that are cancelled, and to preempted ones in front of the signal to save.
+        # SLURM sends SIGTERM to jobs that are cancelled, and to preempted ones at the start of their time of grace.
         signal.signal(signal.SIGTERM, lambda number, frame: process.stop())
         try:
             while (code := process.poll()) is None:
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             if code == STOPPED:
-                time.sleep(_SECONDS_FOR_SIGNAL_TO_SAVE)
+                # All is saved. A preempted job that returned would count as finished while SLURM requeues it.
+                time.sleep(_SECONDS_UNTIL_CLUSTER_ENDS_IT)
         finally:
             process.stop()  # where the job is interrupted
         return code
@@ -116,11 +118,13 @@ class ClusterJobs:
         except (NameError, RuntimeError, ValueError, TypeError, AssertionError) as error:
             raise InvalidValueError(f'--cluster {self._cluster}: {error}') from error
 
+        errors = self._submitit.core.utils
+
         def start(case: Case, run: Run, slot: int) -> RunHandle:
             executor.update_parameters(name=run.name)
             try:
                 return _Job(executor.submit(ClusterRun(str(sweep.folder), run.name)))
-            except self._submitit.core.utils.FailedSubmissionError as error:
+            except (errors.FailedSubmissionError, errors.FailedJobError) as error:  # the latter of sbatch itself
                 raise InvalidValueError(f'--cluster {self._cluster}: the job was not taken: {error}') from error
 
         return start
@@ -131,14 +135,19 @@ class _Job:
 
     def __init__(self, job: Any) -> None:
         self._job = job
+        self._next_check: float | None = None  # submitit asks SLURM every ten minutes, unless it is told to
 
     def poll(self) -> int | None:
-        if not self._job.done():
+        asks = self._next_check is not None and time.monotonic() > self._next_check
+        if asks:
+            self._next_check = time.monotonic() + _SECONDS_BETWEEN_CHECKS
+        if not self._job.done(force_check=asks):
             return None
         return 1 if self._job.exception() is not None else int(self._job.result())
 
     def stop(self) -> None:
         self._job.cancel(check=False)
+        self._next_check = 0.0
 
     def activity(self) -> str:
         return f'job {self._job.job_id} {self._job.state.lower()}'

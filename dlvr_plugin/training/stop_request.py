@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as wishes: the iteration is finished and saved before the run ends."""
+"""Signals as wishes: the iteration is finished and saved before the run ends."""
 
 import signal
 from types import FrameType, TracebackType
@@ -8,16 +8,18 @@ import torch
 import torch.distributed as dist
 from basicsr.utils import get_root_logger
 
+from dlvr_plugin.core.workers import STOP_SIGNALS
+
 
 class StopRequest:
-    """Remembers SIGINT and SIGTERM while it is entered; a second Ctrl-C leaves at once."""
+    """Remembers the first of ``STOP_SIGNALS`` while it is entered; a second Ctrl-C leaves at once."""
 
     def __init__(self) -> None:
         self._signal = 0
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> 'StopRequest':
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             self._handlers[number] = signal.signal(number, self._remember)
         return self
 

@@ -136,13 +136,15 @@ def test_killed_run_leaves_no_process(opt, tmp_path):
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGUSR2])
 def test_signal_saves_and_ends(opt, tmp_path, undisturbed, number):
+    """Clusters send signals to all processes of a job, as a terminal does."""
     opt['logger']['save_checkpoint_freq'] = 1000
     root = tmp_path / 'root'
     process = start(opt, root)
     wait_for_iteration(root, 2)
-    os.kill(process.pid, number)
+    for pid in (*children(process.pid), process.pid):
+        os.kill(pid, number)
     assert finish(process) == 128 + number
     (saved,) = states(root)
     assert 2 <= saved < TOTAL
