@@ -60,7 +60,7 @@ class StoreReport:
 
     def add(self, level: Level, what: str, clip: str | None = None, *, part: str | None = None) -> None:
         """Add a finding: of the whole store, of a clip, or of a part of either, which is named."""
-        place = ', '.join([f'clip {clip}'] * (clip is not None) + [part] * (part is not None))
+        place = ', '.join(each for each in (f'clip {clip}' if clip else None, part) if each)
         self.findings.append(Finding(level, f'{self.root}: {place}' if place else str(self.root), what, clip))
 
 
