@@ -9,6 +9,7 @@ from tests.helpers import REPOSITORY
 
 FILES = sorted((REPOSITORY / 'options/sweep').glob('*.yml'))
 ROWS = {  # of the paper's tables; small ones take LPIPS instead of VGG
+    'table2': ['Pretrained', 'Ours'],
     'table4': [
         'Pretrained',
         'Pretrained w/ VGG',
@@ -19,6 +20,7 @@ ROWS = {  # of the paper's tables; small ones take LPIPS instead of VGG
         'Ours w/o init T',
         'Ours',
     ],
+    'table5': ['Pretrained', 'Ours'],
     'table6': ['First', 'Second', 'Third', 'Last', 'All'],
     'table7': ['L_C + L_R', '10 L_C + L_R', '100 L_C + L_R', 'L_C + 10 L_R', 'L_C + 100 L_R'],
     'figure6': ['Ours', 'Adv+VGG'],
