@@ -139,7 +139,7 @@ class Runner:
             is_late = now > stop_at
             if not asked and (is_late or last_iteration(_text(self.log)) > 2):
                 if is_late:
-                    os.kill(pid, signal.SIGUSR1)  # the log then says where it is
+                    os.kill(pid, signal.SIGQUIT)  # the log then says where it is
                 os.kill(pid, signal.SIGTERM)
                 asked = True
             if now > end:
@@ -160,7 +160,7 @@ class Runner:
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(log, stream)
-        faulthandler.register(signal.SIGUSR1)
+        faulthandler.register(signal.SIGQUIT)
         used = int(re.findall(r'VmSize:\s*(\d+)', Path('/proc/self/status').read_text())[0]) * 1024
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, -1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, -1))
