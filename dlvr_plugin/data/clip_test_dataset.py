@@ -114,12 +114,6 @@ class ClipTestDataset(Dataset):
         if options.dataroot_lq is None:
             default = 'motion_blur' if self.scale == 1 else 'BI'
             degradation: Any = options.degradation or default
-            if 'realistic' in (degradation, isinstance(degradation, Mapping) and degradation.get('type')):
-                raise InvalidValueError(
-                    f'{self.name}.degradation: realistic frames of a test set are stored first, so that they stay the '
-                    'same: dlvr data prepare CLIPS FOLDER --degradation realistic --preset NAME. Set dataroot_lq to '
-                    'the frames that it makes.'
-                )
             self.degradation = Degradation.from_options(degradation, scale=self.scale, name=f'{self.name}.degradation')
         radius = self.degradation.radius if self.degradation else 0
         num_kept = 2 * max(self.num_frame, 1) + 2 * radius + 1

@@ -167,8 +167,6 @@ def test_without_ground_truth(clip_root, videos):
         ({'padding': 'mirror'}, InvalidValueError, 'mine.padding must be one of replicate, reflection'),
         ({'dataroot_gt': None, 'dataroot_lq': None}, InvalidValueError, 'mine has no frames: set dataroot_lq'),
         ({'degradation': 'BI'}, InvalidValueError, 'makes the frames that dataroot_lq holds already'),
-        ({'degradation': 'realistic', 'dataroot_lq': None}, InvalidValueError, 'stored first.*dlvr data prepare'),
-        ({'degradation': {'type': 'realistic'}, 'dataroot_lq': None}, InvalidValueError, 'stored first'),
         ({'clips': ['003']}, DataError, 'mine.clips: 003 is no clip of .*GT. Did you mean'),
         ({'exclude_clips': ['x']}, DataError, 'mine.exclude_clips: x is no clip of'),
         ({'exclude_clips': ['000', '001', '002']}, DataError, 'no clip is left'),

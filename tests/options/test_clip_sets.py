@@ -121,3 +121,11 @@ def test_data_check_reads_the_clips(clip_root, tmp_path, capsys):
     (clip_root / 'X4/001/00000003.png').unlink()
     assert main(['data', 'check', str(path), '--jobs', '1']) == 1
     assert 'clip 001 has 6 frames in' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('degradation', ['realistic', {'type': 'realistic', 'preset': 'phone'}])
+def test_realistic_frames_of_a_test_set_are_stored_first(clip_root, degradation):
+    changes = {'datasets__test__dataroot_lq': None, 'datasets__test__degradation': degradation}
+    found = lines(own_clips(clip_root, 'window', **changes))
+    assert found[-1].startswith('datasets.test.degradation: realistic frames of validation and tests are stored first')
+    assert any('expected one of BI, BD, motion_blur' in line for line in found[:-1])

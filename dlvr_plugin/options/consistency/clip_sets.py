@@ -1,5 +1,6 @@
 """Sets of own clips: each class in its phase, with the frames and the ground truth that network and metrics take."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dlvr_plugin.archs import spec_of
@@ -44,6 +45,18 @@ def check_clip_sets(findings: Findings) -> None:
             )
         elif kind == ClipTestDataset.__name__ and dataset.get('dataroot_gt') is None:
             _check_metrics(findings, phase)
+        if kind == ClipTestDataset.__name__:
+            _explain_realistic(findings, phase, dataset.get('degradation'))
+
+
+def _explain_realistic(findings: Findings, phase: str, degradation: Any) -> None:
+    """Say where realistic frames of a test set come from, beside the refusal of the type."""
+    if 'realistic' in (degradation, isinstance(degradation, Mapping) and degradation.get('type')):
+        findings.add(
+            ('datasets', phase, 'degradation'),
+            'realistic frames of validation and tests are stored first, so that they stay the same: dlvr data prepare '
+            'CLIPS FOLDER --degradation realistic --preset NAME. Set dataroot_lq to the frames that it makes.',
+        )
 
 
 def _check_center_frame(findings: Findings) -> None:
