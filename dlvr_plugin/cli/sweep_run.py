@@ -20,9 +20,10 @@ from dlvr_plugin.sweep.cluster import ClusterJobs
 from dlvr_plugin.sweep.live_table import LiveTable
 from dlvr_plugin.sweep.recorded_runs import join_recorded
 from dlvr_plugin.sweep.run_log import last_error
-from dlvr_plugin.sweep.run_process import RunProcess, slot_environment
+from dlvr_plugin.sweep.run_process import RunProcess
 from dlvr_plugin.sweep.run_state import next_step, write_option_file
 from dlvr_plugin.sweep.scheduler import RunStatus, Scheduler, StartRun
+from dlvr_plugin.sweep.shared_machine import Share, find_gpus, slot_environment
 from dlvr_plugin.sweep.sweep_file import read_sweep_file
 from dlvr_plugin.sweep.sweep_folder import Case, Run, Sweep, write_sweep
 
@@ -36,12 +37,14 @@ def run(args: argparse.Namespace) -> int:
         UserError: A file or an argument that cannot be used. InUseError: Another process does this sweep. OSError: A
             folder cannot be written. StopRequested: Ctrl-C or SIGTERM; the runs have saved.
     """
-    gpus = _parse_gpus(args.gpus)
+    gpus = find_gpus(args.gpus)
     num_slots = args.jobs if args.jobs is not None else max(len(gpus), 1)
     if num_slots < 1:
         raise InvalidValueError(f'--jobs must be at least 1, got {args.jobs}.')
     if args.cluster is None and args.slurm:
         raise InvalidValueError('--slurm says what jobs of a cluster ask for. Add --cluster slurm.')
+    if args.cluster == 'slurm' and gpus:
+        raise InvalidValueError('--gpus shares those of this machine. Jobs ask for theirs: --slurm gpus_per_node=1.')
     jobs = ClusterJobs(args.cluster, args.slurm) if args.cluster else None
     plan = make_plan(
         read_sweep_file(args.file, args.force_yml), project_root(), lpips_random_weights=args.lpips_random_weights
@@ -59,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         for _, each in chosen:
             if each.trains:
                 write_option_file(sweep.option_file(each), each.options)
-        start: StartRun = jobs.starter(sweep) if jobs is not None else partial(_start_here, sweep, gpus, num_slots)
+        share = partial(slot_environment, num_slots=num_slots, gpus=gpus)
+        start: StartRun = jobs.starter(sweep, share) if jobs is not None else partial(_start_here, sweep, share)
         table = LiveTable(sweep, sys.stdout)
         try:
             statuses = Scheduler(sweep, chosen, num_slots=num_slots, start=start, show=table.show).run()
@@ -69,15 +73,8 @@ def run(args: argparse.Namespace) -> int:
         return _sum_up(sweep, statuses)
 
 
-def _start_here(sweep: Sweep, gpus: Sequence[str], num_slots: int, case: Case, run: Run, slot: int) -> RunProcess:
-    return RunProcess(sweep, case, run, slot_environment(slot, num_slots, gpus))
-
-
-def _parse_gpus(text: str | None) -> list[str]:
-    gpus = [part.strip() for part in text.split(',')] if text is not None else []
-    if not all(part.isdecimal() for part in gpus) or len(set(gpus)) < len(gpus):
-        raise InvalidValueError(f'--gpus must be numbers of GPUs, each once, such as 0,1; got {text!r}.')
-    return gpus
+def _start_here(sweep: Sweep, share: Share, case: Case, run: Run, slot: int) -> RunProcess:
+    return RunProcess(sweep, case, run, share(slot))
 
 
 def _choose(plan: Plan, names: Sequence[str] | None) -> list[tuple[Case, Run]]:

@@ -4,7 +4,7 @@ import importlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,7 @@ from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.options.yaml_reader import read_text
 from dlvr_plugin.sweep.run_process import STOPPED, RunProcess
 from dlvr_plugin.sweep.scheduler import RunHandle, StartRun
+from dlvr_plugin.sweep.shared_machine import Share
 from dlvr_plugin.sweep.sweep_folder import Case, Run, Sweep, read_sweep
 
 if TYPE_CHECKING:
@@ -47,17 +48,18 @@ class ClusterRun:
     Args:
         folder: ``sweeps/NAME``.
         name: Name of the run.
+        environment: Variables that its commands get beside those of the job.
     """
 
-    def __init__(self, folder: str, name: str) -> None:
-        self.folder, self.name = folder, name
+    def __init__(self, folder: str, name: str, environment: Mapping[str, str] | None = None) -> None:
+        self.folder, self.name, self.environment = folder, name, environment
         self._process: RunProcess | None = None
 
     def __call__(self) -> int:
         """Do what is left to do of the run, and return the exit code of its last command."""
         sweep = read_sweep(self.folder)
         case, run = next(found for found in sweep.runs() if found[1].name == self.name)
-        self._process = process = RunProcess(sweep, case, run)
+        self._process = process = RunProcess(sweep, case, run, self.environment)
         # SLURM sends SIGTERM to jobs that are cancelled, and to preempted ones at the start of their time of grace.
         signal.signal(signal.SIGTERM, lambda number, frame: process.stop())
         try:
@@ -77,7 +79,7 @@ class ClusterRun:
         if self._process is not None:
             self._process.stop()
             self._process.wait_for_end()
-        return DelayedSubmission(ClusterRun(self.folder, self.name))
+        return DelayedSubmission(ClusterRun(self.folder, self.name, self.environment))
 
 
 class ClusterJobs:
@@ -102,8 +104,12 @@ class ClusterJobs:
         self._parameters = {'timeout_min': _MINUTES_OF_LOCAL_JOBS} if cluster == 'local' else {}
         self._parameters.update(_parse(parameters))
 
-    def starter(self, sweep: Sweep) -> StartRun:
+    def starter(self, sweep: Sweep, share: Share) -> StartRun:
         """Return what starts the runs of a sweep.
+
+        Args:
+            sweep: The sweep.
+            share: Shares this machine, where jobs run on it.
 
         Raises:
             InvalidValueError: There is no such cluster here, or it does not know a parameter.
@@ -122,8 +128,9 @@ class ClusterJobs:
 
         def start(case: Case, run: Run, slot: int) -> RunHandle:
             executor.update_parameters(name=run.name)
+            environment = share(slot) if self._cluster == 'local' else None
             try:
-                return _Job(executor.submit(ClusterRun(str(sweep.folder), run.name)))
+                return _Job(executor.submit(ClusterRun(str(sweep.folder), run.name, environment)))
             except (errors.FailedSubmissionError, errors.FailedJobError) as error:  # the latter of sbatch itself
                 raise InvalidValueError(f'--cluster {self._cluster}: the job was not taken: {error}') from error
 

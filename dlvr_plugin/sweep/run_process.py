@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -113,22 +113,6 @@ class RunProcess:
         path = self.sweep.log_file(self.run)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open('ab')
-
-
-def slot_environment(slot: int, num_slots: int, gpus: Sequence[str]) -> dict[str, str]:
-    """Return the variables that share a machine between runs at once.
-
-    Args:
-        slot: Which of them, from 0.
-        num_slots: How many there are.
-        gpus: GPUs to share, none for what the machine has.
-    """
-    environment = {'CUDA_VISIBLE_DEVICES': gpus[slot % len(gpus)]} if gpus else {}
-    if num_slots > 1 and 'OMP_NUM_THREADS' not in os.environ:
-        # Threads beyond the cores spin while they wait for one another: two runs with all cores each take several
-        # times as long as with half of them.
-        environment['OMP_NUM_THREADS'] = str(max((os.cpu_count() or 1) // num_slots, 1))
-    return environment
 
 
 def _is_held(lock: Path) -> bool:

@@ -45,7 +45,7 @@ def test_jobs_that_slurm_refuses(tmp_path, monkeypatch):
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
     sweep = small_sweep(tmp_path)
-    start = ClusterJobs('slurm', ['partition=nowhere']).starter(sweep)
+    start = ClusterJobs('slurm', ['partition=nowhere']).starter(sweep, lambda slot: {})
     case, run = next(iter(sweep.runs()))
     with pytest.raises(InvalidValueError, match=f'--cluster slurm: the job was not taken: sbatch: error: {message}'):
         start(case, run, 0)

@@ -6,7 +6,6 @@ import pytest
 from dlvr_plugin.core.errors import StopRequested
 from dlvr_plugin.sweep.live_table import LiveTable
 from dlvr_plugin.sweep.run_log import last_error, read_progress
-from dlvr_plugin.sweep.run_process import slot_environment
 from dlvr_plugin.sweep.scheduler import Scheduler
 from tests.sweep.test_sweep_folder import small_sweep
 
@@ -130,14 +129,3 @@ def test_a_small_terminal_shows_what_moves(sweep):
     statuses[3].state, statuses[3].activity = 'runs', 'training'
     lines = LiveTable(sweep, Terminal()).format(statuses, num_lines=6).splitlines()
     assert [line.split()[:3] for line in lines[2:4]] == [['Ours', '7', 'training'], ['...', 'and', '3']]
-
-
-def test_runs_at_once_share_cores_and_gpus(monkeypatch):
-    monkeypatch.setattr('os.cpu_count', lambda: 8)
-    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
-    assert slot_environment(0, 1, []) == {}
-    assert slot_environment(1, 3, []) == {'OMP_NUM_THREADS': '2'}
-    assert slot_environment(0, 9, []) == {'OMP_NUM_THREADS': '1'}
-    assert slot_environment(1, 2, ['3', '5']) == {'CUDA_VISIBLE_DEVICES': '5', 'OMP_NUM_THREADS': '4'}
-    monkeypatch.setenv('OMP_NUM_THREADS', '3')
-    assert slot_environment(1, 2, []) == {}
