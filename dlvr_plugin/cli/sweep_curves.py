@@ -1,4 +1,4 @@
-"""``dlvr sweep curves``: losses of the cases of a sweep, and perception against distortion of their checkpoints."""
+"""``dlvr sweep curves``: losses of the cases of a sweep, and perception against distortion of what they reach."""
 
 import argparse
 
@@ -52,17 +52,21 @@ def _draw_losses(args: argparse.Namespace, sweep: Sweep, cases: list[Case]) -> F
 
 
 def _draw_checkpoints(args: argparse.Namespace, sweep: Sweep, cases: list[Case]) -> dict[str, Figure]:
-    """Return the figure of all checkpoints by its name, nothing where none is measured."""
+    """Return the figure of what the cases reach by its name, nothing where none is measured."""
     checkpoints = read_checkpoints(sweep, cases)
     if not checkpoints:
         return {}
     metrics = next(iter(checkpoints.values()))[0]['metrics']
-    y = args.y or next((name for name in second_metrics() if name in metrics and name != args.x), None)
-    if y is None:
-        get_root_logger().warning('Checkpoints are not drawn: no metric of perception or motion was measured.')
-        return {}
-    for argument, metric in (('--x', args.x), ('--y', y)):
-        if metric not in metrics:
+    for argument, metric in (('--x', args.x), ('--y', args.y)):
+        if metric is not None and metric not in metrics:
             raise DataError(f'{argument}: {metric} was not measured; expected one of {", ".join(metrics)}.')
-    points = points_of(checkpoints, args.x, y)
-    return {f'tradeoff_{args.x}_{y}': draw_tradeoff(points, metrics[args.x], metrics[y])} if points else {}
+    x = args.x or ('psnr' if 'psnr' in metrics else None)
+    y = args.y or next((name for name in second_metrics() if name in metrics and name != x), None)
+    if x is None or y is None:
+        get_root_logger().warning(
+            'What the cases reach is not drawn: psnr and a metric of perception or motion were not both measured. '
+            'Name two with --x and --y.'
+        )
+        return {}
+    points = points_of(checkpoints, x, y)
+    return {f'tradeoff_{x}_{y}': draw_tradeoff(points, metrics[x], metrics[y])} if points else {}

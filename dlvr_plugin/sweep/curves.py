@@ -91,7 +91,7 @@ def read_checkpoints(sweep: Sweep, cases: Sequence[Case]) -> dict[str, list[Eval
 
     Returns:
         Evaluations, one a run, by ``CASE@ITERATION``: those iterations that all runs of the case that are measured
-        have. Of a case without numbered checkpoints, the last ones by its name. Empty where no checkpoint is measured.
+        have. Of a case without numbered checkpoints, the last ones by its name. Empty where nothing is measured.
 
     Raises:
         DataError: An evaluation cannot be used, or two were not measured alike.
@@ -115,9 +115,8 @@ def read_checkpoints(sweep: Sweep, cases: Sequence[Case]) -> dict[str, list[Eval
             of_runs = {run: read_measured(file) for run, file in last.items()}
             found[case.name] = list(of_runs.values())
             names |= of_runs
-    if not any('/' in name for name in names):
-        return {}
-    check_alike(sweep, names)
+    if names:
+        check_alike(sweep, names)
     return found
 
 

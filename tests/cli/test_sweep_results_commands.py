@@ -82,6 +82,16 @@ def test_figures(sweep):
     assert files_of(sweep.folder / 'figures') == names
 
 
+def test_losses_are_drawn_where_metrics_make_no_tradeoff(sweep, host_log):
+    for case in ('x', 'y'):
+        for seed in (0, 1):
+            for iteration in (None, 10, 20):
+                add_measured(sweep, case, seed, {'lpips': [0.2]}, iteration=iteration)
+    assert main(['sweep', 'curves', 'made', '--dpi', '40']) == 0
+    assert files_of(sweep.folder / 'figures') == ['curves.pdf', 'curves.png']
+    assert 'Name two with --x and --y' in ' '.join(host_log)
+
+
 def test_the_report_shows_cases_as_methods(sweep, evaluation_folder, tmp_path):  # noqa: F811
     evaluation = read_evaluation(evaluation_folder)
     for number, case in enumerate(sweep.cases):

@@ -88,7 +88,7 @@ def test_checkpoints_of_all_seeds_become_points(tmp_path):
     sweep = make_sweep(tmp_path, ['x', 'y', 'late'], all_checkpoints=True)
     assert read_checkpoints(sweep, sweep.cases) == {}
     add_measured(sweep, 'y', 0, {'psnr': [30], 'lpips': [0.5]})
-    assert read_checkpoints(sweep, sweep.cases) == {}
+    assert points_of(read_checkpoints(sweep, sweep.cases), 'psnr', 'lpips') == {'y': (30, 0.5)}
     for seed in (0, 1):
         for iteration in (20, 100) if seed == 0 else (20, 100, 200):
             add_measured(sweep, 'x', seed, {'psnr': [20 + seed, 22], 'lpips': [0.2, 0.4]}, iteration=iteration)

@@ -69,3 +69,12 @@ def test_a_case_differs_in_what_its_name_says(plan_of, file, case, key, value):
     for part in key:
         found = found[part]
     assert found == value
+
+
+@pytest.mark.parametrize('file', ['figure6', 'figure6_small'])
+def test_figure_6_has_many_checkpoints(plan_of, file):
+    """All of those that are measured are kept, and they are more than the ends of a line."""
+    for case in plan_of(REPOSITORY / f'options/sweep/{file}.yml').sweep.cases:
+        options = case.runs[0].options
+        assert options['logger'].get('keep_last') is None
+        assert options['train']['total_iter'] / options['logger']['save_checkpoint_freq'] >= 5

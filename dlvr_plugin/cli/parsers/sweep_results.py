@@ -41,7 +41,7 @@ def _add_curves(commands: Any) -> None:
         'curves',
         'draw the losses of the cases',
         'Draw losses over iterations: a line a case, the mean over seeds, with a band from the lowest to the highest '
-        'seed. Where every checkpoint is measured, their perception against distortion is drawn, too.',
+        'seed. And draw perception against distortion of what they reach, and of every checkpoint that is measured.',
     )
     curves.add_argument(
         '--keys', nargs='+', metavar='KEY', help='such as l_g_pix l_t_real (default: all losses and accuracies)'
@@ -51,9 +51,9 @@ def _add_curves(commands: Any) -> None:
     )
     curves.add_argument('--cases', nargs='+', metavar='CASE', help='cases to draw (default: all)')
     add_smooth_argument(curves)
-    curves.add_argument('--x', default='psnr', metavar='METRIC', help='horizontal axis of checkpoints (default: psnr)')
+    curves.add_argument('--x', metavar='METRIC', help='horizontal axis of what they reach (default: psnr)')
     curves.add_argument(
-        '--y', metavar='METRIC', help='their vertical axis (default: a metric of perception or motion that is there)'
+        '--y', metavar='METRIC', help='its vertical axis (default: a metric of perception or motion that is there)'
     )
     curves.add_argument('--dpi', type=int, default=300, metavar='N', help='pixels an inch (default: 300)')
     curves.add_argument('--out', type=Path, metavar='DIR', help='folder for the figures (default: SWEEP/figures)')
