@@ -4,7 +4,7 @@ It tells how much changes from frame to frame beside the motion that can be seen
 all wins: a frozen clip has none, and a blurred one less than a sharp one that is as steady.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -16,17 +16,7 @@ from dlvr_plugin.metrics.spec import How, MetricSpec, for_framework, register
 from dlvr_plugin.metrics.warping_error import measure_along, warping_error, without_raft
 
 
-def flicker(
-    previous_img: np.ndarray,
-    img: np.ndarray,
-    *,
-    flow: WarpingFlow = 'dis',
-    mask: WarpingMask = 'consistency',
-    crop: Crop = 'none',
-    crop_border: int = 8,
-    weights: str | None = None,
-    random_weights: bool = False,
-) -> float:
+def flicker(previous_img: np.ndarray, img: np.ndarray, **options: Any) -> float:
     """Return how much frame t differs from frame t-1 along their own motion, times 1000 of squares of [0, 1].
 
     Lower is better, for results that are as sharp as one another and move alike: see above.
@@ -34,32 +24,12 @@ def flicker(
     Args:
         previous_img: Restored frame t-1, (h, w, 3), BGR, uint8.
         img: Restored frame t.
-        flow: As for ``warping_error``, and so are the others.
-        mask: Pixels that count.
-        crop: Part of the frames that counts.
-        crop_border: Pixels that the crop 'border' leaves out.
-        weights: File of the weights of RAFT.
-        random_weights: Take random weights for RAFT.
-
-    Raises:
-        NoValueError: No pixel of a frame is visible in the other.
-        InvalidValueError: Images of different sizes, of another type, or too small.
-        DataError: The weights cannot be downloaded. CheckpointError: They are damaged, or those of another network.
+        **options: Those of ``warping_error``, which also says what it raises; all but ``frames``.
 
     Source: Lai et al., Learning blind video temporal consistency (2018), with the flow of the processed video in place
         of that of the video before.
     """
-    return warping_error(
-        previous_img,
-        img,
-        frames='result',
-        flow=flow,
-        mask=mask,
-        crop=crop,
-        crop_border=crop_border,
-        weights=weights,
-        random_weights=random_weights,
-    )
+    return warping_error(previous_img, img, frames='result', **options)
 
 
 @for_framework
@@ -86,16 +56,8 @@ def calculate_flicker(
         weights: File of the weights of RAFT, as torchvision's; None for the published ones.
         random_weights: Whether RAFT has random weights, for tests without a download.
     """
-    return flicker(
-        previous_img,
-        img,
-        flow=flow,
-        mask=mask,
-        crop=crop,
-        crop_border=crop_border,
-        weights=weights,
-        random_weights=random_weights,
-    )
+    options: dict[str, Any] = {'flow': flow, 'mask': mask, 'weights': weights, 'random_weights': random_weights}
+    return flicker(previous_img, img, **options, crop=crop, crop_border=crop_border)
 
 
 def _measure(restored: Frame, truth: Frame | None, how: How) -> float:
