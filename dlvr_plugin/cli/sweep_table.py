@@ -26,7 +26,9 @@ def run(args: argparse.Namespace) -> None:
     evaluations = (each for case in results.cases.values() for each in case.evaluations.values())
     if differing := different_versions(evaluations):
         get_root_logger().warning(f'Not all runs were measured with the same versions: {", ".join(differing)}.')
-    content = collect_table(results, metrics=args.metrics, reference=reference, per_clip=args.per_clip)
+    content = collect_table(
+        results, metrics=args.metrics, reference=reference, per_clip=args.per_clip, at_equal=args.at_equal
+    )
     is_for_people = args.format in ('text', 'all')
     sys.stdout.write(
         format_terminal(content, styled=sys.stdout.isatty()) if is_for_people else FORMATS[args.format][1](content)

@@ -2,10 +2,8 @@
 
 import itertools
 import math
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +13,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from dlvr_plugin.evaluation.evaluation_file import MetricEntry
+from dlvr_plugin.report.checkpoint_names import Checkpoint, parse_checkpoint
 from dlvr_plugin.report.figure_style import (
     COLORS,
     MARKERS,
@@ -111,19 +110,6 @@ def _draw_curve_panel(axes: Axes, tag: str, runs: Mapping[str, Mapping[str, Seri
 def is_wide(values: np.ndarray) -> bool:
     """Tell whether finite values are all positive and span more than two decades, so that they need a log axis."""
     return len(values) > 0 and values.min() > 0 and values.max() / values.min() > _LOG_RANGE
-
-
-class Checkpoint(NamedTuple):
-    """What the name of a method says: its run and, after an @, its iteration."""
-
-    run: str
-    iteration: int | None
-
-
-def parse_checkpoint(name: str) -> Checkpoint:
-    """Split ``NAME@ITER``; a name of another form is a run of its own."""
-    match = re.fullmatch(r'(.+)@(\d+)', name)
-    return Checkpoint(match[1], int(match[2])) if match else Checkpoint(name, None)
 
 
 def draw_tradeoff(points: Mapping[str, tuple[float, float]], x: MetricEntry, y: MetricEntry) -> Figure:

@@ -157,8 +157,10 @@ def result_of(evaluation: Evaluation) -> MethodEntry:
     return next(iter(evaluation['methods'].values()))
 
 
-def choose_metrics(results: SweepResults, wanted: Sequence[str] | None) -> dict[str, MetricEntry]:
-    """Return the metrics to show, in the order asked for; all of them for None.
+def choose_metrics(
+    results: SweepResults, wanted: Sequence[str] | None, *, argument: str = '--metrics'
+) -> dict[str, MetricEntry]:
+    """Return the metrics that ``argument`` asks for, in its order; all of them for None.
 
     Raises:
         InvalidValueError: One was not measured.
@@ -166,7 +168,7 @@ def choose_metrics(results: SweepResults, wanted: Sequence[str] | None) -> dict[
     for name in wanted or ():
         if name not in results.metrics:
             raise InvalidValueError(
-                f'--metrics: {name} was not measured; expected some of {", ".join(results.metrics)}.'
+                f'{argument}: {name} was not measured; expected some of {", ".join(results.metrics)}.'
                 f'{nearest(name, results.metrics)}'
             )
     return {name: results.metrics[name] for name in wanted or results.metrics}

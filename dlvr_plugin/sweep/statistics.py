@@ -1,5 +1,7 @@
 """What a case of a sweep reached: means over seeds and clips, and how sure they are."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +28,7 @@ class Scores(NamedTuple):
 class Estimate(NamedTuple):
     """A mean, or a difference of two, and its 95 % interval, None where there is none.
 
-    The difference of two infinite means is NaN.
+    The difference of two infinite means is NaN, and so is one that cannot be told.
     """
 
     value: float
@@ -74,6 +76,43 @@ def estimate_difference(scores: Scores, reference: Scores) -> Estimate:
         return Estimate(value, None)
     drawn = _draw(scores)
     return Estimate(value, _bounds(_means(scores, *drawn) - _means(reference, *drawn)))
+
+
+def estimate_at_equal(members: Sequence[tuple[Scores, Scores]], reference: tuple[Scores, Scores]) -> Estimate:
+    """Return by how much a series of cases differs from a reference in one metric, where it equals it in another one.
+
+    What a series reaches between two of its members, in the order of the metric that is equal, lies on the straight
+    line between them. A draw, as ``estimate_mean`` makes it, takes the same seeds and clips of all; draws in which the
+    reference lies beyond the ends of the series take the lines that end there.
+
+    Args:
+        members: Of each member of the series, two or more, the metric that is equal and the one that is compared.
+        reference: The same of the reference, over the same seeds and clips.
+
+    Returns:
+        The difference of the series less the reference; NaN, without interval, where the series does not reach the
+        reference.
+    """
+
+    def differ(seeds: np.ndarray, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        equal, compared = (np.stack([_means(each[of], seeds, clips) for each in members]) for of in (0, 1))
+        order = equal.argsort(axis=0)
+        equal, compared = (np.take_along_axis(each, order, axis=0) for each in (equal, compared))
+        wanted, own = (_means(each, seeds, clips) for each in reference)
+        start = np.clip((equal < wanted).sum(axis=0) - 1, 0, len(members) - 2)[None]
+        (left,), (right,) = (np.take_along_axis(equal, index, axis=0) for index in (start, start + 1))
+        (low,), (high,) = (np.take_along_axis(compared, index, axis=0) for index in (start, start + 1))
+        with np.errstate(divide='ignore', invalid='ignore'):
+            found = low + (wanted - left) / (right - left) * (high - low)
+        return found - own, (equal[0] <= wanted) & (wanted <= equal[-1])
+
+    scores = [each for pair in (*members, reference) for each in pair]
+    (value,), (is_reached,) = differ(*_all_of(scores[0]))
+    if not (is_reached and np.isfinite(value)):
+        return Estimate(math.nan, None)
+    differences, _ = differ(*_draw(scores[0]))
+    has_interval = all(map(_has_interval, scores)) and bool(np.isfinite(differences).all())
+    return Estimate(float(value), _bounds(differences) if has_interval else None)
 
 
 def _has_interval(scores: Scores) -> bool:

@@ -5,7 +5,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dlvr_plugin.evaluation.evaluation_file import MetricEntry
@@ -26,12 +26,12 @@ from dlvr_plugin.report.table_formats import (
 from dlvr_plugin.report.text_table import format_table
 from dlvr_plugin.sweep.results import SweepResults, choose_metrics
 from dlvr_plugin.sweep.statistics import MIN_VALUES, Estimate
-from dlvr_plugin.sweep.summary import CaseSummary, summarise
+from dlvr_plugin.sweep.summary import CaseSummary, compare_series, summarise
 
 _NONE = '-'
 _FEW = 5  # seeds or clips of which an interval holds the mean clearly less often than it says
 _CSV_COLUMNS = ('case', 'clip', 'metric', 'runs', 'runs_wanted', 'mean', 'low', 'high')
-_CSV_DIFFERENCES = ('reference', 'difference', 'difference_low', 'difference_high')
+_CSV_DIFFERENCES = ('reference', 'difference', 'difference_low', 'difference_high', 'at_equal')
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class TableContent:
         by_clip: The same of each clip; empty where they are not asked for.
         num_clips: How many clips there are.
         protocol: How all was measured.
+        at_equal: Metric in which series of cases are brought to the value of the reference, None for none.
+        series: Differences of the series from the reference there, by series and metric.
     """
 
     metrics: Mapping[str, MetricEntry]
@@ -53,6 +55,8 @@ class TableContent:
     by_clip: Mapping[str, Mapping[str, CaseSummary]]
     num_clips: int
     protocol: Mapping[str, object]
+    at_equal: str | None = None
+    series: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
 
 class _Table(NamedTuple):
@@ -61,7 +65,12 @@ class _Table(NamedTuple):
 
 
 def collect_table(
-    results: SweepResults, *, metrics: Sequence[str] | None = None, reference: str, per_clip: bool = False
+    results: SweepResults,
+    *,
+    metrics: Sequence[str] | None = None,
+    reference: str,
+    per_clip: bool = False,
+    at_equal: str | None = None,
 ) -> TableContent:
     """Return what the table of a sweep shows.
 
@@ -70,11 +79,14 @@ def collect_table(
         metrics: Metrics to show, None for all.
         reference: Name of the case that the others are compared with.
         per_clip: Whether each clip is shown, too.
+        at_equal: Metric in which series of cases are brought to the value of the reference, None for none.
 
     Raises:
-        InvalidValueError: A metric that was not measured.
+        InvalidValueError: A metric that was not measured, or no series of cases.
     """
     chosen = choose_metrics(results, metrics)
+    if at_equal is not None:
+        choose_metrics(results, [at_equal], argument='--at-equal')
     clips = results.clips if per_clip and len(results.clips) > 1 else ()
     return TableContent(
         chosen,
@@ -83,6 +95,8 @@ def collect_table(
         {clip: summarise(results, chosen, reference, [clip]) for clip in clips},
         len(results.clips),
         results.protocol,
+        at_equal,
+        {} if at_equal is None else compare_series(results, at_equal, chosen, reference),
     )
 
 
@@ -128,7 +142,12 @@ def format_csv(content: TableContent) -> str:
             for metric in content.metrics:
                 runs = (summary.num_runs, summary.num_wanted)
                 mean, difference = summary.means.get(metric), summary.differences.get(metric)
-                writer.writerow([case, clip, metric, *runs, *_numbers(mean), content.reference, *_numbers(difference)])
+                difference_of = (content.reference, *_numbers(difference), '')
+                writer.writerow([case, clip, metric, *runs, *_numbers(mean), *difference_of])
+    for series, differences in content.series.items():
+        for metric, difference in differences.items():
+            difference_of = (content.reference, *_numbers(difference), content.at_equal or '')
+            writer.writerow([series, '', metric, '', '', *_numbers(None), *difference_of])
     return text.getvalue()
 
 
@@ -157,14 +176,22 @@ def _tables(content: TableContent, marks: Marks, heading: Callable[[MetricEntry]
     intervals, differences = [], []
     for case, summary in content.summaries.items():
         means = [(summary.means.get(name), metric['decimals']) for name, metric in content.metrics.items()]
-        changes = [(summary.differences.get(name), metric['decimals']) for name, metric in content.metrics.items()]
         intervals.append([case, *(_format_interval(*mean, format_value) for mean in means)])
         if case != content.reference:
-            differences.append([case, *(_format_difference(*change) for change in changes)])
+            differences.append(_difference_row(content, case, summary.differences))
     tables.append(_Table(['95 % interval', *metrics], intervals))
     if differences:
         tables.append(_Table([f'Difference from {content.reference}', *metrics], differences))
+    if content.at_equal is not None:
+        title = f'Difference from {content.reference} at equal {content.at_equal}'
+        rows = [_difference_row(content, series, each) for series, each in content.series.items()]
+        tables.append(_Table([title, *metrics], rows))
     return tables
+
+
+def _difference_row(content: TableContent, name: str, differences: Mapping[str, Estimate]) -> list[str]:
+    changes = [(differences.get(metric), entry['decimals']) for metric, entry in content.metrics.items()]
+    return [name, *(_format_difference(*change) for change in changes)]
 
 
 def _mean_rows(content: TableContent, summaries: Mapping[str, CaseSummary], marks: Marks) -> list[list[str]]:
@@ -228,4 +255,9 @@ def _notes(content: TableContent) -> list[str]:
         )
     if unfinished := [f'{case} ({_format_runs(each)})' for case, each in summaries.items() if not each.is_whole]:
         notes.append(f'Not finished, and not ranked: {", ".join(unfinished)}.')
+    if content.at_equal is not None:
+        notes.append(
+            f'At equal {content.at_equal}, a series of cases (NAME@NUMBER) lies on the straight lines between them; '
+            f'{_NONE} where it does not reach {content.reference}.'
+        )
     return [*notes, format_protocol(content.protocol)]

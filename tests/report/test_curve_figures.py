@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from dlvr_plugin.report.curve_figures import choose_offset, draw_curves, draw_tradeoff, is_wide, parse_checkpoint
+from dlvr_plugin.report.checkpoint_names import parse_checkpoint
+from dlvr_plugin.report.curve_figures import choose_offset, draw_curves, draw_tradeoff, is_wide
 from dlvr_plugin.report.figure_style import line_style
 from dlvr_plugin.report.training_log import Series, smooth
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlvr_plugin.sweep.statistics import Scores, estimate_difference, estimate_mean
+from dlvr_plugin.sweep.statistics import Scores, estimate_at_equal, estimate_difference, estimate_mean
 
 
 def equal_weights(values):
@@ -99,3 +99,42 @@ def test_the_interval_holds_the_mean_as_often_as_the_docs_say():
     # The standard error of 400 trials at 0.93 is 0.013, at 0.77 it is 0.021.
     assert _coverage(20, 20, 400, rng) > 0.88
     assert 0.68 < _coverage(2, 4, 400, rng) < 0.86
+
+
+def test_a_series_is_compared_on_the_lines_between_its_members():
+    # Members reach (1, 10), (3, 14) and (5, 20) on average; at 2 the line has 12, at 4.5 it has 18.5.
+    members = [
+        (equal_weights([[5, 5]]), equal_weights([[20, 20]])),
+        (equal_weights([[0, 2]]), equal_weights([[10, 10]])),
+        (equal_weights([[3, 3]]), equal_weights([[13, 15]])),
+    ]
+
+    def differ_at(level):
+        return estimate_at_equal(members, (equal_weights([[level, level]]), equal_weights([[11, 11]]))).value
+
+    assert (differ_at(2), differ_at(4.5), differ_at(1)) == (1, 7.5, -1)
+    assert math.isnan(differ_at(0.9))  # what no member reaches is not told
+    assert math.isnan(differ_at(5.1))
+    equal = [(equal_weights([[1, 1]]), equal_weights([[value, value]])) for value in (1, 2)]
+    assert math.isnan(estimate_at_equal(equal, equal[0]).value)
+
+
+def test_the_interval_at_equal_values_is_that_of_a_plain_loop():
+    rng = np.random.default_rng(6)
+    hard = rng.normal(size=(1, 5))  # clips, for all alike
+    levels = [number + hard + 0.1 * rng.normal(size=(4, 5)) for number in range(3)]
+    values = [2 * level + number**2 + 0.1 * rng.normal(size=(4, 5)) for number, level in enumerate(levels)]
+    reference = np.tile(1.3 + hard, (4, 1)), np.cos(hard) + rng.normal(size=(4, 5))
+    members = list(zip(levels, values, strict=True))
+    differences = []
+    for _ in range(5000):
+        seeds, clips = rng.integers(0, 4, 4), rng.integers(0, 5, 5)
+        means = [[each[seeds][:, clips].mean() for each in pair] for pair in (reference, *members)]
+        (wanted, own), *points = means
+        differences.append(np.interp(wanted, *np.array(sorted(points)).T) - own)
+    found = estimate_at_equal(
+        [(equal_weights(level), equal_weights(value)) for level, value in members],
+        (equal_weights(reference[0]), equal_weights(reference[1])),
+    )
+    expected = np.quantile(differences, [0.025, 0.975])
+    assert found.interval == pytest.approx(expected, abs=0.06 * np.ptp(expected))

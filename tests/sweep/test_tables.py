@@ -181,3 +181,41 @@ def test_infinite_values_are_shown(tmp_path):
     assert '\nx     1     *∞*\n' in text
     assert '\ny                  -∞\nz                  -\n' in text
     assert 'x & 1 & \\textbf{$\\infty$} \\\\' in format_latex(table_of(sweep))
+
+
+def test_series_are_compared_at_an_equal_value(tmp_path):
+    sweep = make_sweep(tmp_path, ['Ours@1', 'Ours@3', 'Adv@1', 'Adv@3', 'late@1', 'late@2', 'other'])
+    for case, psnr, lpips in (
+        ('Ours@1', 27, 0.25),
+        ('Ours@3', 28, 0.3),
+        ('Adv@1', 25, 0.2),
+        ('Adv@3', 27, 0.3),
+        ('late@1', 30, 0.1),
+        ('other', 20, 0.1),
+    ):
+        for seed in (0, 1):
+            add_measured(sweep, case, seed, {'psnr': [psnr - 1, psnr + 1], 'lpips': [lpips, lpips]})
+    content = table_of(sweep, at_equal='lpips')
+    # At 0.25 the line of Adv has (25 + 27) / 2 = 26.
+    text = format_terminal(content, styled=False)
+    assert (
+        'Difference from Ours@1 at equal lpips  PSNR↑                   LPIPS↓\n'
+        '-------------------------------------  ----------------------  ------\n'
+        'Adv                                    -1.00 (-1.00 to -1.00)  -\n\n'
+    ) in text
+    assert 'At equal lpips, a series of cases (NAME@NUMBER) lies on the straight lines between them' in text
+    last = list(csv.DictReader(io.StringIO(format_csv(content))))[-1]
+    assert (last['case'], last['metric'], last['reference'], last['at_equal']) == ('Adv', 'psnr', 'Ours@1', 'lpips')
+    assert float(last['difference']) == pytest.approx(-1)
+    assert '| Adv | -1.00 (-1.00 to -1.00) | - |' in format_markdown(content)
+    # The other way round Adv@1 has a lower LPIPS than all of Ours.
+    assert 'Ours                                  -      -' in format_terminal(
+        table_of(sweep, at_equal='lpips', reference='Adv@1'), styled=False
+    )
+
+
+def test_there_must_be_a_series_to_compare_with(sweep):
+    with pytest.raises(InvalidValueError, match='--at-equal: there is no series of cases to compare Ours with'):
+        table_of(sweep, at_equal='lpips')
+    with pytest.raises(InvalidValueError, match='--at-equal: ssim was not measured; expected some of psnr, lpips'):
+        table_of(sweep, at_equal='ssim')

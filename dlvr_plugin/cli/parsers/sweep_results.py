@@ -31,6 +31,11 @@ def _add_table(commands: Any) -> None:
     )
     table.add_argument('--metrics', nargs='+', metavar='METRIC', help='columns (default: all that were measured)')
     table.add_argument('--reference', metavar='CASE', help="case to compare with (default: the sweep file's)")
+    table.add_argument(
+        '--at-equal',
+        metavar='METRIC',
+        help='compare series of cases, named NAME@NUMBER, with the reference where this metric has its value',
+    )
     table.add_argument('--per-clip', action='store_true', help='show the means of each clip, too')
     table.add_argument('--out', type=Path, metavar='DIR', help='folder for table.txt, .md, .tex or .csv')
 
