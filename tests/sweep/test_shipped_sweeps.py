@@ -8,7 +8,8 @@ from dlvr_plugin.sweep.sweep_file import read_sweep_file
 from tests.helpers import REPOSITORY
 
 FILES = sorted((REPOSITORY / 'options/sweep').glob('*.yml'))
-ROWS = {  # of the paper's tables; small ones take LPIPS instead of VGG
+TRADEOFF = [('VGG', (1, 100, 400)), ('Adv+VGG', (1, 100, 400)), ('Ours', (1, 3, 10))]  # weights of the pixel loss
+ROWS = {  # of the paper's tables, but for the tradeoff; small ones take LPIPS instead of VGG
     'table2': ['Pretrained', 'Ours'],
     'table4': [
         'Pretrained',
@@ -24,6 +25,7 @@ ROWS = {  # of the paper's tables; small ones take LPIPS instead of VGG
     'table6': ['First', 'Second', 'Third', 'Last', 'All'],
     'table7': ['L_C + L_R', '10 L_C + L_R', '100 L_C + L_R', 'L_C + 10 L_R', 'L_C + 100 L_R'],
     'figure6': ['Ours', 'Adv+VGG'],
+    'tradeoff': [f'{method}@{weight}' for method, weights in TRADEOFF for weight in weights],
     'demo': ['Pretrained', 'Ours', 'Ours w/o L_R', 'Ours w/o new fake'],
 }
 
@@ -61,6 +63,9 @@ def test_runs_have_options_that_the_check_accepts(plan_of, path):
         ('table4', 'Ours', ('total_iter',), 30000),
         ('table6', 'Third', ('discriminative_opt', 'layers'), [3]),
         ('table7', 'L_C + 100 L_R', ('discriminative_opt', 'relation_weight'), 100.0),
+        ('tradeoff_EDSR_small', 'LPIPS@100', ('pixel_opt', 'loss_weight'), 100.0),
+        ('tradeoff_EDSR_small', 'Adv+LPIPS@400', ('pixel_opt', 'loss_weight'), 400.0),
+        ('tradeoff_EDSR_small', 'Ours@3', ('pixel_opt', 'loss_weight'), 3.0),
     ],
 )
 def test_a_case_differs_in_what_its_name_says(plan_of, file, case, key, value):
