@@ -47,7 +47,7 @@ def test_gpus_that_cannot_be_used(monkeypatch, text, message):
     ('words', 'message'),
     [(['--gpus', '0'], 'PyTorch sees none'), (['--gpus', '0', '--cluster', 'slurm'], '--slurm gpus_per_node=1')],
 )
-def test_gpus_are_looked_at_before_the_file(monkeypatch, capsys, words, message):
+def test_gpus_are_looked_at_before_the_file(monkeypatch, host_log, words, message):
     monkeypatch.setattr('torch.cuda.device_count', lambda: 1 if 'slurm' in words else 0)
     assert main(['sweep', 'run', 'sweep.yml', *words]) == 1
-    assert message in capsys.readouterr().err
+    assert message in ' '.join(host_log)
