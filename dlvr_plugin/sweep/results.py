@@ -13,7 +13,10 @@ from dlvr_plugin.evaluation.evaluation_file import Evaluation, MethodEntry, Metr
 from dlvr_plugin.sweep.statistics import Scores
 from dlvr_plugin.sweep.sweep_folder import Case, Sweep
 
-_AGAIN = 'Remove the folder of the one that is wrong, and give the command dlvr sweep run again.'
+_AGAIN = (
+    'Give the command dlvr sweep run again: it measures anew what was measured otherwise. Where it finds nothing to '
+    'do, remove the folder of the one that is wrong first.'
+)
 
 
 @dataclass(frozen=True)
