@@ -10,6 +10,7 @@ from tests.helpers import OPTION_FILES, tiny_options, write_options
 FILES = [str(path) for path in OPTION_FILES]
 
 
+@pytest.mark.slow
 def test_every_file_is_right(capsys):
     assert main(['options', 'check', '--no-files', *FILES]) == 0
     assert capsys.readouterr().out == ''.join(f'{path}: no problems\n' for path in FILES)

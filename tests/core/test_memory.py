@@ -34,6 +34,7 @@ def test_this_process():
     assert 50 < peak_memory() < 50_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != 'linux', reason='other systems tell of processes that were started, too')
 def test_the_memory_of_the_process_that_started_it_is_not_counted():
     held = np.ones(2**31, dtype=np.uint8)

@@ -180,6 +180,7 @@ def test_wrong_types(figures):
     assert refused(cases_of(mistype, alike=type), figures, 'wrong type') == []
 
 
+@pytest.mark.slow
 def test_left_out_keys(figures):
     def leave_out(opt, key):
         if is_required(key, opt):
