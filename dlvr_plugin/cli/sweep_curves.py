@@ -53,7 +53,15 @@ def _draw_losses(args: argparse.Namespace, sweep: Sweep, cases: list[Case]) -> F
 
 def _draw_checkpoints(args: argparse.Namespace, sweep: Sweep, cases: list[Case]) -> dict[str, Figure]:
     """Return the figure of what the cases reach by its name, nothing where none is measured."""
-    checkpoints = read_checkpoints(sweep, cases)
+    if args.x is not None and args.x == args.y:
+        raise InvalidValueError(f'--x and --y both name {args.x}. Choose two metrics.')
+    try:
+        checkpoints = read_checkpoints(sweep, cases)
+    except DataError as error:
+        if sweep.measure.all_checkpoints or args.x or args.y:
+            raise
+        get_root_logger().warning(f'What the cases reach is not drawn: {error}')  # losses can be, all the same
+        return {}
     if not checkpoints:
         return {}
     metrics = next(iter(checkpoints.values()))[0]['metrics']

@@ -37,14 +37,14 @@ def run(args: argparse.Namespace) -> int:
         UserError: A file or an argument that cannot be used. InUseError: Another process does this sweep. OSError: A
             folder cannot be written. StopRequested: Ctrl-C or SIGTERM; the runs have saved.
     """
+    if args.cluster == 'slurm' and args.gpus is not None:
+        raise InvalidValueError('--gpus shares those of this machine. Jobs ask for theirs: --slurm gpus_per_node=1.')
     gpus = find_gpus(args.gpus)
     num_slots = args.jobs if args.jobs is not None else max(len(gpus), 1)
     if num_slots < 1:
         raise InvalidValueError(f'--jobs must be at least 1, got {args.jobs}.')
     if args.cluster is None and args.slurm:
         raise InvalidValueError('--slurm says what jobs of a cluster ask for. Add --cluster slurm.')
-    if args.cluster == 'slurm' and gpus:
-        raise InvalidValueError('--gpus shares those of this machine. Jobs ask for theirs: --slurm gpus_per_node=1.')
     jobs = ClusterJobs(args.cluster, args.slurm) if args.cluster else None
     plan = make_plan(
         read_sweep_file(args.file, args.force_yml), project_root(), lpips_random_weights=args.lpips_random_weights

@@ -64,6 +64,7 @@ def test_all_formats_are_written(sweep, tmp_path, capsys):
         (['curves', 'made', '--keys', 'l_g_pxi'], '--keys: There is no tag l_g_pxi'),
         (['curves', 'made', '--cases', 'z'], "--cases: the sweep made has no case 'z'"),
         (['curves', 'made', '--y', 'tof'], '--y: tof was not measured; expected one of psnr, lpips'),
+        (['curves', 'made', '--x', 'psnr', '--y', 'psnr'], '--x and --y both name psnr'),
         (['curves', 'made', '--smooth', '1'], '--smooth must be in'),
         (['curves', 'made', '--dpi', '0'], '--dpi must be at least 1'),
         (['report', 'made', '--seed', '3'], 'The sweep made has no seed 3; expected one of 0, 1'),
@@ -90,6 +91,18 @@ def test_losses_are_drawn_where_metrics_make_no_tradeoff(sweep, host_log):
     assert main(['sweep', 'curves', 'made', '--dpi', '40']) == 0
     assert files_of(sweep.folder / 'figures') == ['curves.pdf', 'curves.png']
     assert 'Name two with --x and --y' in ' '.join(host_log)
+
+
+def test_losses_are_drawn_where_runs_were_not_measured_alike(tmp_path, monkeypatch, host_log):
+    monkeypatch.setenv('DLVR_ROOT', str(tmp_path))
+    sweep = make_sweep(tmp_path, ['x'])
+    for seed in (0, 1):
+        add_measured(sweep, 'x', seed, {'psnr': [20], 'lpips': [0.2]} if seed else {'psnr': [20]})
+        write_scalars(sweep, 'x', seed, {'losses/l_g_pix': {1: 0.5, 2: 0.4}})
+    assert main(['sweep', 'curves', 'made', '--dpi', '40']) == 0
+    assert files_of(sweep.folder / 'figures') == ['curves.pdf', 'curves.png']
+    assert 'What the cases reach is not drawn: The runs' in ' '.join(host_log)
+    assert main(['sweep', 'curves', 'made', '--x', 'psnr']) == 1
 
 
 def test_the_report_shows_cases_as_methods(sweep, evaluation_folder, tmp_path):  # noqa: F811
