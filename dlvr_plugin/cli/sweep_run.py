@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from basicsr.utils import get_root_logger
 
+from dlvr_plugin.cli.named_sweep import find_sweep
 from dlvr_plugin.core.command import project_root
 from dlvr_plugin.core.errors import InvalidValueError, StopRequested
 from dlvr_plugin.core.folder_lock import FolderLock, lock_inside
@@ -19,6 +20,7 @@ from dlvr_plugin.sweep.check_plan import check_plan
 from dlvr_plugin.sweep.cluster import ClusterJobs
 from dlvr_plugin.sweep.live_table import LiveTable
 from dlvr_plugin.sweep.recorded_runs import join_recorded
+from dlvr_plugin.sweep.reuse import find_reusable, reuse
 from dlvr_plugin.sweep.run_log import last_error
 from dlvr_plugin.sweep.run_process import RunProcess
 from dlvr_plugin.sweep.run_state import next_step, write_option_file
@@ -46,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if args.cluster is None and args.slurm:
         raise InvalidValueError('--slurm says what jobs of a cluster ask for. Add --cluster slurm.')
     jobs = ClusterJobs(args.cluster, args.slurm) if args.cluster else None
+    others = [find_sweep(text) for text in args.reuse]
     plan = make_plan(
         read_sweep_file(args.file, args.force_yml), project_root(), lpips_random_weights=args.lpips_random_weights
     )
@@ -53,12 +56,13 @@ def run(args: argparse.Namespace) -> int:
     num_gpu = _MANY_GPUS if jobs is not None else 1 if gpus else torch.cuda.device_count()
     check_plan(plan, [run.name for _, run in chosen], Processes(num_gpu=num_gpu))
     if args.dry_run:
-        _show_plan(join_recorded(plan.sweep), chosen)
+        _show_plan(join_recorded(plan.sweep), chosen, others)
         return 0
     folder = plan.sweep.folder
     with FolderLock(lock_inside(folder), folder, 'Wait until it ends, or stop it.'):
         sweep = join_recorded(plan.sweep)
         write_sweep(sweep)
+        _reuse(sweep, chosen, others)
         for _, each in chosen:
             if each.trains:
                 write_option_file(sweep.option_file(each), each.options)
@@ -95,14 +99,29 @@ def _choose(plan: Plan, names: Sequence[str] | None) -> list[tuple[Case, Run]]:
     return [(case, run) for case, run in runs if run.name in wanted]
 
 
-def _show_plan(sweep: Sweep, runs: Sequence[tuple[Case, Run]]) -> None:
+def _reuse(sweep: Sweep, runs: Sequence[tuple[Case, Run]], others: Sequence[Sweep]) -> None:
+    """Take the trainings of some runs from other sweeps."""
+    chosen = {run.name for _, run in runs}
+    for run, other, source in find_reusable(sweep, others):
+        if run.name in chosen:
+            reuse(sweep, run, other, source)
+            get_root_logger().info(f'{run.name}: trained as {source.name} in {other.folder}, and copied from there.')
+
+
+def _show_plan(sweep: Sweep, runs: Sequence[tuple[Case, Run]], others: Sequence[Sweep]) -> None:
     """Print what would be done."""
     rows, iterations = [], 0
+    reusable = {run.name: source.name for run, _, source in find_reusable(sweep, others)}
     for case, run in runs:
         step = next_step(sweep, case, run)
         total = int(run.options['train']['total_iter']) if run.trains else 0
-        iterations += total if step is not None and step.action == 'training' else 0
-        state = 'finished' if step is None else f'next: {step.action}'
+        if step is None:
+            state = 'finished'
+        elif run.name in reusable:
+            state = f'next: copy {reusable[run.name]}'
+        else:
+            state = f'next: {step.action}'
+            iterations += total if step.action == 'training' else 0
         rows.append([run.name, case.name, state, str(total or ''), ', '.join(run.needs)])
     sys.stdout.write(format_table(('run', 'case', 'state', 'iterations', 'needs'), rows) + '\n')
     left = sum(row[2] != 'finished' for row in rows)

@@ -15,6 +15,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('file', type=Path, metavar='FILE', help='file of a sweep (.yml), see docs/sweeps.md')
     parser.add_argument('--dry-run', action='store_true', help='check everything, and say what would be done')
     parser.add_argument('--only', nargs='+', metavar='CASE', help='do these cases alone, and what they need')
+    parser.add_argument(
+        '--reuse',
+        nargs='+',
+        default=[],
+        metavar='SWEEP',
+        help='copy trainings that these sweeps have finished with the same options, instead of doing them again',
+    )
     parser.add_argument('--jobs', type=int, metavar='N', help='runs at once (default: one, or one a GPU of --gpus)')
     parser.add_argument('--gpus', metavar='0,1', help='GPUs to share out, one a run')
     parser.add_argument(
