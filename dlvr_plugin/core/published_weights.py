@@ -101,20 +101,35 @@ def read_file_or_published(
     Raises:
         DataError: They cannot be downloaded. CheckpointError: A file that is missing, damaged or another one.
     """
-    file_name = cached_path(url).name
-    if path is None:
-        try:
-            return NamedWeights(read_published(url), file_name, True)
-        except UserError as error:
-            raise type(error)(
-                f'{label}: {error} Or name a file of weights: {argument} FILE, in an option file weights: FILE.'
-            ) from error
+    if path is not None:
+        return read_file(path, url, is_known)
+    try:
+        return NamedWeights(read_published(url), cached_path(url).name, True)
+    except UserError as error:
+        raise type(error)(
+            f'{label}: {error} Or name a file of weights: {argument} FILE, in an option file weights: FILE.'
+        ) from error
+
+
+def read_file(
+    path: str | Path, url: str, is_known: Callable[[Mapping[str, Tensor]], bool] = lambda weights: False
+) -> NamedWeights:
+    """Read the weights of a network from a file.
+
+    Args:
+        path: The file.
+        url: Of the published ones, which they may be.
+        is_known: Tells whether weights of another file are the published ones all the same.
+
+    Raises:
+        CheckpointError: A file that is missing, damaged or another one.
+    """
     content, digest = read_hashed_checkpoint(path)
     weights = weights_in(content, Path(path), None)
     is_published = digest.startswith(published_digest(url)) or is_known(weights)
     origin = f'{path} (SHA-256 {digest[:8]})'
     if not is_published:
-        origin += f', not the published {file_name}'
+        origin += f', not the published {cached_path(url).name}'
     return NamedWeights(weights, origin, is_published)
 
 

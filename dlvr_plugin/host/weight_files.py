@@ -14,10 +14,11 @@ from basicsr.archs.dfdnet_arch import DFDNet
 from basicsr.archs.spynet_arch import SpyNet
 from basicsr.archs.tof_arch import SPyNetTOF
 from basicsr.archs.vgg_arch import VGGFeatureExtractor
+from basicsr.utils import get_root_logger
 from torch import nn
 
-from dlvr_plugin.core.checkpoints import check_weights, load_weights, read_checkpoint, read_weights
-from dlvr_plugin.core.published_weights import read_published
+from dlvr_plugin.core.checkpoints import check_weights, read_checkpoint, read_weights
+from dlvr_plugin.core.published_weights import NamedWeights, load_weights, read_file, read_published
 from dlvr_plugin.host.repair import Repair
 
 _SET_AFTER_LOADING = ('mean', 'std')  # buffers of SpyNet
@@ -68,11 +69,15 @@ def _vgg_from_reader(name: str) -> Iterator[None]:
 
     def build(*, pretrained: bool) -> nn.Module:
         net: nn.Module = getattr(models, name)(weights=None)
+        url = torchvision.models.get_model_weights(name)['IMAGENET1K_V1'].url
         if Path(path).exists():
-            load_weights(net, path, param_key=None)
+            found = read_file(path, url)
+            if not found.is_published:
+                get_root_logger().warning(f'{name} has weights that are not the published ones: {found.origin}.')
         else:
-            url = torchvision.models.get_model_weights(name)['IMAGENET1K_V1'].url
-            net.load_state_dict(read_published(url))
+            found = NamedWeights(read_published(url), url, True)
+        features = net.get_submodule('features')  # all that is used
+        load_weights(features, found, name, lambda weight: f'features.{weight}')
         return net
 
     vgg_arch.VGG_PRETRAIN_PATH, vgg_arch.vgg = '', SimpleNamespace(**{name: build})  # '' does not exist

@@ -75,7 +75,7 @@ def test_vgg_in_the_cache_is_never_executed(tmp_path, monkeypatch):
     assert vgg_arch.VGG_PRETRAIN_PATH == 'experiments/pretrained_models/vgg19-dcbb9e9d.pth'
 
 
-def test_vgg_has_the_weights_of_the_file(tmp_path, monkeypatch):
+def test_vgg_has_the_weights_of_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
@@ -85,3 +85,17 @@ def test_vgg_has_the_weights_of_the_file(tmp_path, monkeypatch):
     (tmp_path / 'hub' / 'checkpoints' / 'vgg16-397923af.pth').touch()
     net = vgg_arch.VGGFeatureExtractor(['relu1_2'], vgg_type='vgg16')
     assert torch.equal(net.vgg_net.conv1_2.weight, weights['features.2.weight'])
+
+
+def test_vgg_takes_a_file_of_features_alone_and_says_what_it_is(tmp_path, monkeypatch, host_log):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / vgg_arch.VGG_PRETRAIN_PATH
+    own.parent.mkdir(parents=True)
+    torch.manual_seed(0)
+    weights = {f'features.{name}': value for name, value in vgg16(weights=None).features.state_dict().items()}
+    torch.save(weights, own)
+    net = vgg_arch.VGGFeatureExtractor(['relu1_2'], vgg_type='vgg16')
+    assert torch.equal(net.vgg_net.conv1_2.weight, weights['features.2.weight'])
+    assert 'vgg16 has weights that are not the published ones: experiments/pretrained_models/vgg19' in host_log[-1]
+    with pytest.raises(CheckpointError, match=r'weights of vgg19, experiments.*lack features.16.weight'):
+        vgg_arch.VGGFeatureExtractor(['relu1_2'], vgg_type='vgg19')

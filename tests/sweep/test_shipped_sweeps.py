@@ -9,7 +9,7 @@ from tests.helpers import REPOSITORY
 
 FILES = sorted((REPOSITORY / 'options/sweep').glob('*.yml'))
 TRADEOFF = [('VGG', (1, 100, 400)), ('Adv+VGG', (1, 100, 400)), ('Ours', (1, 3, 10))]  # weights of the pixel loss
-ROWS = {  # of the paper's tables, but for the tradeoff; small ones take LPIPS instead of VGG
+ROWS = {  # of the paper's tables, but for the tradeoff; small ones take LPIPS instead of VGG, but for the baselines
     'table2': ['Pretrained', 'Ours'],
     'table4': [
         'Pretrained',
@@ -25,6 +25,7 @@ ROWS = {  # of the paper's tables, but for the tradeoff; small ones take LPIPS i
     'table6': ['First', 'Second', 'Third', 'Last', 'All'],
     'table7': ['L_C + L_R', '10 L_C + L_R', '100 L_C + L_R', 'L_C + 10 L_R', 'L_C + 100 L_R'],
     'figure6': ['Ours', 'Adv+VGG'],
+    'baselines': ['Pretrained', 'Pretrained w/ VGG', 'Our T w/ Adv+VGG', 'Ours'],
     'tradeoff': [f'{method}@{weight}' for method, weights in TRADEOFF for weight in weights],
     'demo': ['Pretrained', 'Ours', 'Ours w/o L_R', 'Ours w/o new fake'],
 }
@@ -41,7 +42,8 @@ def test_cases_are_those_of_the_paper(plan_of, path):
     plan = plan_of(path)
     table = path.stem.split('_')[0]
     names = [case.name for case in plan.sweep.cases]
-    assert names == [name if table == path.stem else name.replace('VGG', 'LPIPS') for name in ROWS[table]]
+    has_vgg = table in (path.stem, 'baselines')
+    assert names == [name if has_vgg else name.replace('VGG', 'LPIPS') for name in ROWS[table]]
     assert plan.sweep.name == ('demo_sweep' if path.stem == 'demo' else path.stem)
 
 
@@ -63,6 +65,7 @@ def test_runs_have_options_that_the_check_accepts(plan_of, path):
         ('table4', 'Ours', ('total_iter',), 30000),
         ('table6', 'Third', ('discriminative_opt', 'layers'), [3]),
         ('table7', 'L_C + 100 L_R', ('discriminative_opt', 'relation_weight'), 100.0),
+        ('baselines_EDSR_small', 'Our T w/ Adv+VGG', ('perceptual_opt', 'type'), 'PerceptualLoss'),
         ('tradeoff_EDSR_small', 'LPIPS@100', ('pixel_opt', 'loss_weight'), 100.0),
         ('tradeoff_EDSR_small', 'Adv+LPIPS@400', ('pixel_opt', 'loss_weight'), 400.0),
         ('tradeoff_EDSR_small', 'Ours@3', ('pixel_opt', 'loss_weight'), 3.0),
