@@ -25,7 +25,8 @@ ROWS = {  # of the paper's tables, but for the tradeoff; small ones take LPIPS i
     'table6': ['First', 'Second', 'Third', 'Last', 'All'],
     'table7': ['L_C + L_R', '10 L_C + L_R', '100 L_C + L_R', 'L_C + 10 L_R', 'L_C + 100 L_R'],
     'figure6': ['Ours', 'Adv+VGG'],
-    'baselines': [
+    'baselines_small': ['Pretrained', 'Pretrained w/ VGG', 'Our T w/ Adv+VGG@0.05', 'Ours@3', 'Ours@9'],
+    'baselines_EDSR_small': [
         'Pretrained',
         'Pretrained w/ VGG',
         'Our T w/ Adv+VGG@0.005',
@@ -50,8 +51,8 @@ def test_cases_are_those_of_the_paper(plan_of, path):
     plan = plan_of(path)
     table = path.stem.split('_')[0]
     names = [case.name for case in plan.sweep.cases]
-    has_vgg = table in (path.stem, 'baselines')
-    assert names == [name if has_vgg else name.replace('VGG', 'LPIPS') for name in ROWS[table]]
+    rows = ROWS.get(path.stem) or [name.replace('VGG', 'LPIPS') for name in ROWS[table]]
+    assert names == rows
     assert plan.sweep.name == ('demo_sweep' if path.stem == 'demo' else path.stem)
 
 
