@@ -188,6 +188,16 @@ def test_a_sweep_that_is_killed_again_and_again_ends_with_the_same_values(clips,
     assert values == {name: expected[name] for name in values}
 
 
+def test_trainings_of_another_sweep_are_copied_and_measured_to_the_same_values(clips, undisturbed, tmp_path):
+    root = root_for(clips, tmp_path / 'root')
+    flags = ('--only', 'Pretrained', 'Ours', '--reuse', str(undisturbed / 'sweeps' / NAME))
+    assert finish(start(root, *flags)) == 0, (root / 'out.txt').read_text()
+    assert not any('dlvr_plugin.train' in path.read_text() for path in root.glob('sweeps/*/logs/*.log'))
+    values, expected = values_in(root), values_in(undisturbed)
+    assert values == {name: expected[name] for name in values}
+    assert len(values) == 3
+
+
 @pytest.mark.skipif(find_spec('submitit') is None, reason='submitit is not installed')
 def test_a_preempted_job_is_requeued_and_ends_with_the_same_values(undisturbed, tmp_path):
     """Here all that is started is a new process."""
