@@ -102,10 +102,15 @@ def _choose(plan: Plan, names: Sequence[str] | None) -> list[tuple[Case, Run]]:
 def _reuse(sweep: Sweep, runs: Sequence[tuple[Case, Run]], others: Sequence[Sweep]) -> None:
     """Take the trainings of some runs from other sweeps."""
     chosen = {run.name for _, run in runs}
+    used = set()
     for run, other, source in find_reusable(sweep, others):
         if run.name in chosen:
             reuse(sweep, run, other, source)
+            used.add(other.folder)
             get_root_logger().info(f'{run.name}: trained as {source.name} in {other.folder}, and copied from there.')
+    for other in others:
+        if other.folder not in used:
+            get_root_logger().info(f'--reuse: of {other.folder}, no training is one that is left to do.')
 
 
 def _show_plan(sweep: Sweep, runs: Sequence[tuple[Case, Run]], others: Sequence[Sweep]) -> None:

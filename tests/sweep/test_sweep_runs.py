@@ -196,6 +196,8 @@ def test_trainings_of_another_sweep_are_copied_and_measured_to_the_same_values(c
     values, expected = values_in(root), values_in(undisturbed)
     assert values == {name: expected[name] for name in values}
     assert len(values) == 3
+    assert finish(start(root, *flags)) == 0
+    assert 'no training is one that is left to do' in (root / 'out.txt').read_text()
 
 
 @pytest.mark.skipif(find_spec('submitit') is None, reason='submitit is not installed')
