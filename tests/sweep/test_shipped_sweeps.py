@@ -10,7 +10,7 @@ from tests.helpers import REPOSITORY
 FILES = sorted((REPOSITORY / 'options/sweep').glob('*.yml'))
 TRADEOFF = [('VGG', (1, 100, 400)), ('Adv+VGG', (1, 100, 400)), ('Ours', (1, 3, 10))]  # weights of the pixel loss
 ROWS = {  # of the paper's tables, but for the tradeoff; small ones take LPIPS instead of VGG, but for the baselines
-    'table2': ['Pretrained', 'Ours'],
+    'table2': ['Pretrained', 'Ours w/o L_C', 'Ours'],
     'table4': [
         'Pretrained',
         'Pretrained w/ VGG',
@@ -21,7 +21,7 @@ ROWS = {  # of the paper's tables, but for the tradeoff; small ones take LPIPS i
         'Ours w/o init T',
         'Ours',
     ],
-    'table5': ['Pretrained', 'Ours'],
+    'table5': ['Pretrained', 'Ours w/o L_C', 'Ours'],
     'table6': ['First', 'Second', 'Third', 'Last', 'All'],
     'table7': ['L_C + L_R', '10 L_C + L_R', '100 L_C + L_R', 'L_C + 10 L_R', 'L_C + 100 L_R'],
     'figure6': ['Ours', 'Adv+VGG'],
