@@ -44,6 +44,14 @@ ROWS = {  # of the paper's tables, but for the tradeoff; small ones take LPIPS i
         'Last@10',
         'Last@30',
     ],
+    'table4_EDVR_M_small': [
+        'Pretrained',
+        'Pretrained w/ LPIPS',
+        'Pretrained w/ VGG',
+        'Our T w/ Adv+LPIPS',
+        'Our T w/ Adv+VGG',
+        'Ours',
+    ],
     'tradeoff': [f'{method}@{weight}' for method, weights in TRADEOFF for weight in weights],
     'demo': ['Pretrained', 'Ours', 'Ours w/o L_R', 'Ours w/o new fake'],
 }
