@@ -84,8 +84,8 @@ def test_the_one_for_clean_frames_beats_bicubic_upsampling(lpips):
         bicubic, restored = upsample(low), restore(low)
         gains.append(calculate_psnr(restored, truth, crop_border=8) - calculate_psnr(bicubic, truth, crop_border=8))
         ratios.append(lpips(restored, truth) / lpips(bicubic, truth))
-    assert np.mean(gains) >= 0.5
-    assert np.mean(ratios) <= 0.8
+    assert np.mean(gains) >= 0.4
+    assert np.mean(ratios) <= 0.7
 
 
 @needs_vid4
@@ -101,5 +101,5 @@ def test_the_one_for_phones_beats_both_on_compressed_clips(lpips):
         for name in ('photographs', 'phone'):
             distances[name].append(lpips(restorer_of(name)(low), truths[5]))
     means = {name: np.mean(each) for name, each in distances.items()}
-    assert means['phone'] <= 0.85 * means['bicubic']
+    assert means['phone'] <= 0.75 * means['bicubic']
     assert means['phone'] <= 0.98 * means['photographs']
