@@ -153,7 +153,8 @@ class PartMeasures(Dataset[MeasuredPart]):
         return [_none_for_nan(value) for value in found]
 
     def _read(self, clips: ClipReader, part: Part) -> Iterator[np.ndarray]:
-        return clips.read_frames(part.clip, part.read_from, part.stop)
+        for image in clips.read_frames(part.clip, part.read_from, part.stop):
+            yield np.require(image, requirements='W')  # raw stores give read-only views, of which PyTorch warns
 
 
 def measure_on_device(

@@ -120,6 +120,7 @@ def test_a_second_call_measures_nothing_again_until_the_input_changes(folders, m
         assert (means[0] == means[1]) == is_same
 
 
+@pytest.mark.filterwarnings('error::UserWarning')  # PyTorch's, of arrays that are read-only
 def test_inputs_and_results_may_be_stores(folders):
     assert evaluate(folders, '--metrics', *METRICS) == 0
     expected = read_evaluation(folders / 'out')['methods']
