@@ -31,6 +31,6 @@ if __name__ == '__main__':
     parser.add_argument('pretrained', type=Path)
     parser.add_argument('trained', type=Path)
     parser.add_argument('target', type=Path)
-    parser.add_argument('--share', type=float, required=True, help='of the second in the blend, from 0 to 1')
+    parser.add_argument('--share', type=float, default=0.65, help='of the second in the blend (default: 0.65)')
     args = parser.parse_args()
     sys.exit(exit_code_of(lambda: blend(args.pretrained, args.trained, args.target, args.share)))

@@ -27,14 +27,12 @@ train() {
     --force_yml "${clips[@]}" "${stores[@]}" "${@:2}"
 }
 
-share=0.75  # of the weights trained in the discriminative space in the blend: docs/bundled_model.md
 train pretrain_EDSR_small name=bundled_clean_pretrained
 if [ "$model" = phone ]; then
   phone=${data}_phone
   if [ ! -d "${phone}_realisticx4_7.lmdb" ]; then
     "$PYTHON" -m dlvr_plugin.cli data prepare "$data" "$phone.lmdb" --degradation realistic --preset phone --copies 8
   fi
-  share=0.65
   versions=$(seq -s , -f "${phone}_realisticx4_%g.lmdb" 0 7)
   stores=("datasets:train:dataroot_gt=$phone.lmdb" "datasets:train:dataroot_lq=[$versions]")
   train pretrain_EDSR_small name=bundled_phone_pretrained train:total_iter=4000 'train:scheduler:periods=[4000]' \
@@ -44,6 +42,6 @@ train train_EDSR_small_DiscriminativeSpace "name=bundled_$model" \
   "path:pretrain_network_g=experiments/bundled_${model}_pretrained/models/net_g_latest.pth" \
   train:init_t_iters=750 train:total_iter=3550 'train:scheduler:periods=[2800]' train:pixel_opt:loss_weight=3
 "$PYTHON" scripts/bundled_model/blend.py "experiments/bundled_${model}_pretrained/models/net_g_latest.pth" \
-  "experiments/bundled_$model/models/net_g_latest.pth" "experiments/bundled_$model/blended.pth" --share "$share"
+  "experiments/bundled_$model/models/net_g_latest.pth" "experiments/bundled_$model/blended.pth"
 "$PYTHON" -m dlvr_plugin.cli export "experiments/bundled_$model/blended.pth" \
   "experiments/bundled_$model/bundled_$model.safetensors" --force
