@@ -90,9 +90,8 @@ def _state_of(status: RunStatus) -> str:
 
 
 def _seed(status: RunStatus) -> str:
-    return 'all' if status.run.name.endswith('_shared') else str(status.run.seed)
+    return 'all' if status.run.is_shared else str(status.run.seed)
 
 
 def _label(status: RunStatus) -> str:
-    seed = _seed(status)
-    return f'{status.case.name}, {"all seeds" if seed == "all" else f"seed {seed}"}'
+    return f'{status.case.name}, {status.run.seed_label}'

@@ -35,7 +35,7 @@ def join_recorded(sweep: Sweep) -> Sweep:
                 'its place. Move it away, or give the sweep another name.'
             )
         changes = changes_of(recorded[run.name].options, run.options)
-        lines += [f'case {case.name!r}, seed {run.seed}: {each}' for each in changes]
+        lines += [f'case {case.name!r}, {run.seed_label}: {each}' for each in changes]
     if lines:
         report = format_report(f'{sweep.folder / FILE_NAME}: these runs have begun with other options', lines)
         raise InvalidValueError(

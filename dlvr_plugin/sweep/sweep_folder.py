@@ -44,6 +44,16 @@ class Run:
         """Whether it has a training of its own."""
         return self.experiment == self.name
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is one run for all seeds."""
+        return self.name.endswith('_shared')
+
+    @property
+    def seed_label(self) -> str:
+        """Of which seeds it is, in words."""
+        return 'all seeds' if self.is_shared else f'seed {self.seed}'
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:

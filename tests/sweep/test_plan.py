@@ -149,6 +149,9 @@ def test_a_run_that_has_begun_keeps_its_options(clip_root):
     join_recorded(plan_of(clip_root, cases={'Ours': {'options': {'logger.print_freq': 5}}}).sweep)  # does not shape it
     with pytest.raises(InvalidValueError, match='path.pretrain_network_g: '):
         join_recorded(plan_of(clip_root, options={}).sweep)
+    begin(clip_root, 'tiny_pretrain_shared')
+    with pytest.raises(InvalidValueError, match="case 'pretrain', all seeds: datasets.train.gt_size: "):
+        join_recorded(plan_of(clip_root, 'before:pretrain:options:datasets:train:gt_size=64').sweep)
 
 
 def test_a_case_may_go_and_come_again(clip_root):
