@@ -2,6 +2,7 @@
 
 import os
 import time
+import timeit
 
 import pytest
 
@@ -11,6 +12,11 @@ from dlvr_plugin.options.yaml_reader import force, read_file, read_text
 
 def read(text):
     return read_text(text, 'x.yml')
+
+
+def seconds_of(action):
+    """Return the least processor time of three calls: one alone may wait for a cache, or clean up after other tests."""
+    return min(timeit.repeat(action, timer=time.process_time, number=1, repeat=3))
 
 
 def test_values_and_their_order():
@@ -106,11 +112,12 @@ def test_tags_are_refused(tmp_path, value):
     ],
 )
 def test_what_is_no_option_file(text, message):
-    start = time.process_time()
-    with pytest.raises(OptionsError, match=message) as caught:
-        read(text)
-    assert time.process_time() - start < 1
-    assert len(str(caught.value)) < 500
+    def refused():
+        with pytest.raises(OptionsError, match=message) as caught:
+            read(text)
+        assert len(str(caught.value)) < 500
+
+    assert seconds_of(refused) < 1
 
 
 def test_infinity_is_written_as_such():
@@ -121,18 +128,19 @@ def test_infinity_is_written_as_such():
 def test_wide_merges_take_a_moment(num_keys):
     sections = ['{' + ', '.join(f'{name}{index}: 1' for index in range(num_keys // 2)) + '}' for name in 'ab']
     text = f'a: &a {sections[0]}\nb: &b {sections[1]}\n' + ''.join(f'c{i}: {{<<: [*a, *b]}}\n' for i in range(40))
-    start = time.process_time()
-    with pytest.raises(OptionsError, match=r'x\.yml:\d+: (aliases make more|no option file says so much)'):
-        read(text)
-    assert time.process_time() - start < 1
+
+    def refused():
+        with pytest.raises(OptionsError, match=r'x\.yml:\d+: (aliases make more|no option file says so much)'):
+            read(text)
+
+    assert seconds_of(refused) < 1
 
 
 def test_many_narrow_merges_take_a_moment():
     lines = [f'a{index}: &a{index} {{k{index}: 1}}' for index in range(900)]
     text = '\n'.join([*lines, 'c: {<<: [' + ', '.join(f'*a{index}' for index in range(900)) + ']}'])
-    start = time.process_time()
     assert len(read(text).value['c']) == 900
-    assert time.process_time() - start < 1
+    assert seconds_of(lambda: read(text)) < 1
 
 
 @pytest.mark.parametrize('kind', ['lists', 'merges'])
