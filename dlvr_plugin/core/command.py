@@ -11,6 +11,8 @@ from dlvr_plugin.core.errors import StopRequested, UserError
 
 _INTERRUPTED = 130  # as shells have it for Ctrl-C
 _WORKER_DIED = 'DataLoader worker'
+_AROUND_PACKAGE = Path(__file__).resolve().parents[2]  # a checkout, or where pip installs
+_INSTALLED = ('site-packages', 'dist-packages')  # are in Python's own path, behind its library
 
 
 def project_root() -> Path:
@@ -21,8 +23,22 @@ def project_root() -> Path:
     """
     if os.environ.get('DLVR_ROOT'):
         return Path(os.environ['DLVR_ROOT']).resolve()
-    checkout = Path(__file__).resolve().parents[2]
-    return checkout if (checkout / 'setup.py').is_file() else Path.cwd()
+    return _AROUND_PACKAGE if (_AROUND_PACKAGE / 'setup.py').is_file() else Path.cwd()
+
+
+def environment_for_commands(root: Path) -> dict[str, str]:
+    """Return variables with which ``python -m dlvr_plugin...`` is this package, whatever the current folder holds.
+
+    Python puts the current folder in front of all others. (Python 3.10 does so in spite of these variables.)
+
+    Args:
+        root: Where the commands leave experiments and results.
+    """
+    paths = [str(_AROUND_PACKAGE)] if _AROUND_PACKAGE.name not in _INSTALLED else []
+    if before := os.environ.get('PYTHONPATH'):
+        paths.append(before)
+    variables = {'DLVR_ROOT': str(root), 'PYTHONSAFEPATH': '1'}
+    return {**variables, 'PYTHONPATH': os.pathsep.join(paths)} if paths else variables
 
 
 def exit_code_of(action: Callable[[], int | None]) -> int:

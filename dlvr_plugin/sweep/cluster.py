@@ -1,13 +1,15 @@
 """Runs as jobs of a cluster, by the library submitit: SLURM, or processes of this machine that behave alike."""
 
+import contextlib
 import importlib
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
+from dlvr_plugin.core.command import environment_for_commands
 from dlvr_plugin.core.errors import DataError, InvalidValueError
 from dlvr_plugin.options.yaml_reader import read_text
 from dlvr_plugin.sweep.run_process import STOPPED, RunProcess
@@ -31,15 +33,23 @@ _SECONDS_UNTIL_CLUSTER_ENDS_IT = 3600  # after SIGTERM, at the longest
 
 def _import_submitit() -> ModuleType:
     """Import submitit without its configuration of logging, which would close the handlers of all other logs."""
-    name, before = 'SUBMITIT_LOG_LEVEL', os.environ.get('SUBMITIT_LOG_LEVEL')
-    os.environ[name] = 'NOCONFIG'
-    try:
+    with _variables({'SUBMITIT_LOG_LEVEL': 'NOCONFIG'}):
         return importlib.import_module('submitit')
+
+
+@contextlib.contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 class ClusterRun:
@@ -130,9 +140,11 @@ class ClusterJobs:
             executor.update_parameters(name=run.name)
             environment = share(slot) if self._cluster == 'local' else None
             try:
-                return _Job(executor.submit(ClusterRun(str(sweep.folder), run.name, environment)))
+                with _variables(environment_for_commands(sweep.root)):
+                    job = executor.submit(ClusterRun(str(sweep.folder), run.name, environment))
             except (errors.FailedSubmissionError, errors.FailedJobError) as error:  # the latter of sbatch itself
                 raise InvalidValueError(f'--cluster {self._cluster}: the job was not taken: {error}') from error
+            return _Job(job)
 
         return start
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from dlvr_plugin.core.command import environment_for_commands
 from dlvr_plugin.core.errors import InUseError
 from dlvr_plugin.core.folder_lock import FolderLock
 from dlvr_plugin.sweep.run_state import Step, next_step
@@ -40,7 +41,12 @@ class RunProcess:
         self.sweep, self.case, self.run = sweep, case, run
         self.step: Step | None = None
         self.waits_for_lock = False
-        self._environment = {**os.environ, 'TQDM_DISABLE': '1', **(environment or {})}  # no bars in logs
+        self._environment = {
+            **os.environ,
+            'TQDM_DISABLE': '1',  # no bars in logs
+            **environment_for_commands(sweep.root),
+            **(environment or {}),
+        }
         self._child: subprocess.Popen[bytes] | None = None
         self._looked, self._is_stopped = 0.0, False
 

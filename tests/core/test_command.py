@@ -1,10 +1,13 @@
 """How commands end."""
 
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
-from dlvr_plugin.core.command import exit_code_of
+from dlvr_plugin.core.command import environment_for_commands, exit_code_of, project_root
 from dlvr_plugin.core.errors import (
     CheckpointError,
     DataError,
@@ -15,6 +18,7 @@ from dlvr_plugin.core.errors import (
     UserError,
 )
 from dlvr_plugin.core.log import set_up_log
+from tests.helpers import REPOSITORY
 
 
 def raising(error):
@@ -61,3 +65,33 @@ def test_codes_of_wishes_to_stop():
     assert exit_code_of(raising(StopRequested(15))) == 143
     assert exit_code_of(lambda: None) == 0
     assert exit_code_of(lambda: 5) == 5
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason='Python 3.10 looks into the current folder first')
+@pytest.mark.parametrize('path', [None, 'mine'])
+def test_commands_run_this_package_in_the_folder_of_another_checkout(tmp_path, monkeypatch, path):
+    if path is None:
+        monkeypatch.delenv('PYTHONPATH', raising=False)
+    else:
+        monkeypatch.setenv('PYTHONPATH', str(tmp_path / path))
+    (tmp_path / 'setup.py').touch()
+    (tmp_path / 'dlvr_plugin').mkdir()
+    (tmp_path / 'dlvr_plugin/__init__.py').write_text('raise RuntimeError("another checkout")')
+    code = 'import sys, dlvr_plugin; print(dlvr_plugin.__file__); print(*sys.path, sep="\\n")'
+
+    def run(variables):
+        environment = {**os.environ, **variables}
+        return subprocess.run(
+            [sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert 'another checkout' in run({}).stderr
+    file, *folders = run(environment_for_commands(tmp_path / 'root')).stdout.splitlines()
+    assert file == str(REPOSITORY / 'dlvr_plugin/__init__.py')
+    assert (str(tmp_path / 'mine') in folders) == (path is not None)
+
+
+def test_commands_get_the_root(tmp_path, monkeypatch):
+    for name, value in environment_for_commands(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert project_root() == tmp_path

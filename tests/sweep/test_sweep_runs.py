@@ -34,15 +34,16 @@ _CONTEXT.set_forkserver_preload(
 _TIMEOUT = 400
 
 
-def start(root, *flags, forks=True):
+def start(root, *flags, forks=True, folder=None):
     """Begin ``dlvr sweep run`` in a root of outputs, with the file of the sweep in it.
 
     Args:
         root: Root of outputs.
         *flags: Of the command.
         forks: Whether what it starts has imported everything already, or begins anew.
+        folder: Current folder, None for that of the tests.
     """
-    process = _CONTEXT.Process(target=_run, args=(root, flags, forks))
+    process = _CONTEXT.Process(target=_run, args=(root, flags, forks, folder))
     process.start()
     return process
 
@@ -89,7 +90,9 @@ class ForkedCommand:
         os.kill(self.pid, signal.SIGTERM)
 
 
-def _run(root, flags, forks):
+def _run(root, flags, forks, folder):
+    if folder is not None:
+        os.chdir(folder)
     if forks:
         run_process.subprocess = SimpleNamespace(
             Popen=ForkedCommand, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT
@@ -202,14 +205,18 @@ def test_trainings_of_another_sweep_are_copied_and_measured_to_the_same_values(c
 
 @pytest.mark.skipif(find_spec('submitit') is None, reason='submitit is not installed')
 def test_a_preempted_job_is_requeued_and_ends_with_the_same_values(undisturbed, tmp_path):
-    """Here all that is started is a new process."""
+    """Here all that is started is a new process, in a folder that holds another package of this name."""
+    other = tmp_path / 'other'
+    (other / 'dlvr_plugin').mkdir(parents=True)
+    (other / 'dlvr_plugin/__init__.py').write_text('raise RuntimeError("another checkout")')
     root, name = tmp_path / 'root', 'tiny_Ours_seed0'
     shutil.copytree(undisturbed, root)
     for folder in ('experiments', 'results', f'sweeps/{NAME}/measured'):
         shutil.rmtree(root / folder / name)
     log = root / f'sweeps/{NAME}/logs/{name}.log'
     log.unlink()
-    process = start(root, '--only', 'Ours', '--cluster', 'local', forks=False)
+    folder = other if sys.version_info >= (3, 11) else None
+    process = start(root, '--only', 'Ours', '--cluster', 'local', forks=False, folder=folder)
     deadline = time.monotonic() + _TIMEOUT
     while not (root / 'experiments' / name / 'training_states/2.state').exists():
         assert time.monotonic() < deadline
