@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 from basicsr.data import build_dataset
 from basicsr.utils.options import ordered_yaml
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader
 
 from dlvr_plugin.core.choices import Codec, DegradationType
@@ -91,6 +92,16 @@ def as_adversarial(opt: dict[str, Any], **adversarial_opt: Any) -> dict[str, Any
     opt['train'].pop('discriminative_opt', None)
     opt['train']['adversarial_opt'] = adversarial_opt
     return opt
+
+
+class CountCalls(TorchFunctionMode):
+    """Counts calls of torch."""
+
+    count = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dlvr_plugin.core.errors import InvalidValueError
+from dlvr_plugin.core.fake_tensors import is_fake
 
 _CHUNK_ELEMENTS = 2**16  # of features that are summed up at a time on a CPU, so that they stay in its cache
 
@@ -105,7 +106,7 @@ def _shifts(padded: Tensor, kernel_size: int) -> Iterator[Tensor]:
 def _chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Yield views of tensors whose first axis is one of maps, for as many maps as are summed up at a time."""
     maps = tensors[0]
-    size = len(maps) if maps.is_cuda else max(1, _CHUNK_ELEMENTS // max(1, maps[0].numel()))
+    size = len(maps) if maps.is_cuda or is_fake(maps) else max(1, _CHUNK_ELEMENTS // max(1, maps[0].numel()))
     return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor
 
+from dlvr_plugin.core.fake_tensors import is_fake
+
 # Types of devices on which sampling is faster than torchvision's operator. Measured on a CPU, and nowhere else.
 SAMPLED_ON = frozenset({'cpu'})
 
@@ -56,7 +58,9 @@ def modulated_deform_conv(
             and ``weight``, or torchvision's operator, in at least 32 bits; None for the faster way on this device.
     """
     places = _pair(stride), _pair(padding), _pair(dilation)
-    if x.device.type in SAMPLED_ON if sampled is None else sampled:
+    if sampled is None:
+        sampled = x.device.type in SAMPLED_ON and not is_fake(x)  # of which the operator is one call
+    if sampled:
         return _convolve_samples(x, offset, weight, bias, mask, *places)
     dtype = torch.promote_types(x.dtype, torch.float32)  # it takes no 16 bits
     offset = offset.to(dtype).nan_to_num(nan=torch.finfo(dtype).max)  # not a number: a segmentation fault

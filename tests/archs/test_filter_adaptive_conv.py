@@ -3,10 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dlvr_plugin.archs import filter_adaptive_conv as module
 from dlvr_plugin.archs.filter_adaptive_conv import filter_adaptive_conv
 from dlvr_plugin.core.errors import InvalidValueError
+from tests.helpers import CountCalls
 
 
 def unfolded(features, kernels, size=5):
@@ -80,6 +82,18 @@ def test_memory_that_autograd_keeps():
         filter_adaptive_conv(features, kernels)
     own = [each for each in kept if each.data_ptr() != kernels.data_ptr() and each.data_ptr() != features.data_ptr()]
     assert sum(each.numel() for each in own) == 4 * 24 * 34
+
+
+def test_without_values_large_features_take_as_many_calls_as_small_ones():
+    """Checks of options run networks so, at the size of the training."""
+    counts = []
+    for side in (4, 128):
+        with FakeTensorMode():
+            features, kernels = make_tensors(16, 32, side, side)
+            with CountCalls() as calls:
+                assert filter_adaptive_conv(features, kernels).shape == features.shape
+        counts.append(calls.count)
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.slow

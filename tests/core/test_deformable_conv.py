@@ -5,9 +5,11 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dlvr_plugin.core import deformable_conv
 from dlvr_plugin.core.deformable_conv import modulated_deform_conv
+from tests.helpers import CountCalls
 
 sampled_deform_conv = partial(modulated_deform_conv, sampled=True)
 NAMES = ('x', 'offset', 'weight', 'bias', 'mask')
@@ -157,6 +159,18 @@ def test_the_memory_format_of_the_input_is_that_of_the_output():
     torch.testing.assert_close(result, expected)
 
 
+def test_without_values_large_features_take_as_many_calls_as_small_ones():
+    """Checks of options run networks so, at the size of the training."""
+    counts = []
+    for size in ((8, 9), (160, 180)):
+        with FakeTensorMode():
+            tensors = make_tensors(size, batch=16, channels=64, offset_groups=8, padding=1)
+            with CountCalls() as calls:
+                assert modulated_deform_conv(**tensors, padding=1).shape == (16, 6, *size)
+        counts.append(calls.count)
+    assert counts[0] == counts[1]
+
+
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_sixteen_bits(dtype):
     tensors = make_tensors((12, 40), padding=1, dtype=torch.float32)
@@ -172,11 +186,12 @@ def test_sixteen_bits(dtype):
         assert difference < (0.02 if dtype == torch.bfloat16 else 0.004), name
 
 
-def test_compiles_in_one_graph():
+def test_compiles_in_one_graph(monkeypatch):
+    monkeypatch.setattr(torchvision.ops, 'deform_conv2d', None)  # it is sampled there, too
     tensors = make_tensors((8, 9), padding=1, dtype=torch.float32)
-    explained = torch._dynamo.explain(sampled_deform_conv)(**tensors, padding=1)
+    explained = torch._dynamo.explain(modulated_deform_conv)(**tensors, padding=1)
     assert explained.graph_break_count == 0
-    compiled = torch.compile(sampled_deform_conv, backend='aot_eager', fullgraph=True)
+    compiled = torch.compile(modulated_deform_conv, backend='aot_eager', fullgraph=True)
     expected = run(sampled_deform_conv, tensors, padding=1)
     for name, result in run(compiled, tensors, padding=1).items():
         torch.testing.assert_close(result, expected[name], msg=name)

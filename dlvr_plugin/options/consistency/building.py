@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
-    FakeTensor,
     FakeTensorMode,
     UnsupportedOperatorException,
 )
@@ -29,6 +28,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dlvr_plugin.core.errors import UserError
+from dlvr_plugin.core.fake_tensors import is_fake
 from dlvr_plugin.options.consistency.findings import Findings
 from dlvr_plugin.options.problems import KeyPath
 
@@ -101,7 +101,7 @@ def attempt(action: Callable[[], Any], *, is_known: bool = False, is_small: bool
 
 def are_fake() -> bool:
     """Tell whether an attempt is made with fake tensors at this moment."""
-    return isinstance(torch.empty(0), FakeTensor)
+    return is_fake(torch.empty(0))
 
 
 def explain(error: Exception, made: Any, *, may_be_ours: bool = True) -> str:
