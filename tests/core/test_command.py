@@ -76,17 +76,17 @@ def test_commands_run_this_package_in_the_folder_of_another_checkout(tmp_path, m
         monkeypatch.setenv('PYTHONPATH', str(tmp_path / path))
     (tmp_path / 'setup.py').touch()
     (tmp_path / 'dlvr_plugin').mkdir()
-    (tmp_path / 'dlvr_plugin/__init__.py').write_text('raise RuntimeError("another checkout")')
-    code = 'import sys, dlvr_plugin; print(dlvr_plugin.__file__); print(*sys.path, sep="\\n")'
+    (tmp_path / 'dlvr_plugin/__init__.py').touch()
+    code = (
+        'import sys; from importlib.util import find_spec;print(find_spec("dlvr_plugin").origin, *sys.path, sep="\\n")'
+    )
 
     def run(variables):
-        environment = {**os.environ, **variables}
-        return subprocess.run(
-            [sys.executable, '-c', code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+        command, environment = [sys.executable, '-c', code], {**os.environ, **variables}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
 
-    assert 'another checkout' in run({}).stderr
-    file, *folders = run(environment_for_commands(tmp_path / 'root')).stdout.splitlines()
+    assert run({}).splitlines()[0] == str(tmp_path / 'dlvr_plugin/__init__.py')
+    file, *folders = run(environment_for_commands(tmp_path / 'root')).splitlines()
     assert file == str(REPOSITORY / 'dlvr_plugin/__init__.py')
     assert (str(tmp_path / 'mine') in folders) == (path is not None)
 
