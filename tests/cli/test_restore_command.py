@@ -275,6 +275,7 @@ def run_command(words, log):
     with log.open('w') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored where a script runs tests with &
     sys.exit(main(words))
 
 
