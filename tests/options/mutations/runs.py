@@ -188,9 +188,9 @@ class Runner:
         for stream in (1, 2):
             os.dup2(sink, stream)
         try:
-            for file in (FILES[0], FILES[2]):
+            for file in FILES[:3]:
                 opt = shrunk(file)
-                opt['network_g']['num_faet'] = 8
+                opt['nam'] = 'misspelt'
                 self.option_file.write_text(yaml.dump(opt, Dumper=_Dumper))
                 exit_code = (train if 'train' in opt else test).main(['-opt', str(self.option_file)])
                 assert exit_code == 1, file
