@@ -1,4 +1,7 @@
-"""How commands end: with an exit code, readable errors for what a person can mend, tracebacks for defects."""
+"""What all commands share: the root of what they leave, what those that they start get, and how they end.
+
+They end with an exit code, readable errors for what a person can mend, and tracebacks for defects.
+"""
 
 import os
 import traceback
@@ -11,8 +14,8 @@ from dlvr_plugin.core.errors import StopRequested, UserError
 
 _INTERRUPTED = 130  # as shells have it for Ctrl-C
 _WORKER_DIED = 'DataLoader worker'
-_AROUND_PACKAGE = Path(__file__).resolve().parents[2]  # a checkout, or where pip installs
-_INSTALLED = ('site-packages', 'dist-packages')  # are in Python's own path, behind its library
+_AROUND_PACKAGE = Path(__file__).resolve().parents[2]
+_INSTALLED = ('site-packages', 'dist-packages')  # where pip installs; in Python's own path, behind its library
 
 
 def project_root() -> Path:

@@ -1,4 +1,4 @@
-"""How commands end."""
+"""How commands end, and what those that they start get."""
 
 import logging
 import os
@@ -78,7 +78,7 @@ def test_commands_run_this_package_in_the_folder_of_another_checkout(tmp_path, m
     (tmp_path / 'dlvr_plugin').mkdir()
     (tmp_path / 'dlvr_plugin/__init__.py').touch()
     code = (
-        'import sys; from importlib.util import find_spec;print(find_spec("dlvr_plugin").origin, *sys.path, sep="\\n")'
+        'import sys; from importlib.util import find_spec; print(find_spec("dlvr_plugin").origin, *sys.path, sep="\\n")'
     )
 
     def run(variables):
